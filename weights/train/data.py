@@ -1,0 +1,162 @@
+"""A split of the dataset as uint8 arrays at 64x64, packed once beside its files and memory-mapped from then on.
+
+Also the conditions as the networks see them, with what training does to them so that partial input works later.
+"""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from nets import IMAGE_SIZE, LABELS, UNSHUFFLE
+
+UNKNOWN = 255  # of a mask: this pixel's label is not given
+VALIDATION = 256  # pictures at the end of a split that are never trained on
+
+
+def _halve(a):
+    """Area average 2x2 of [2h, 2w, ...] in uint8."""
+    h, w = a.shape[0] // 2, a.shape[1] // 2
+    return ((a.reshape(h, 2, w, 2, *a.shape[2:]).sum((1, 3), dtype=np.uint16) + 2) // 4).astype(np.uint8)
+
+
+def _halve_labels(a):
+    """The label that most of each 2x2 carry; between equals the later one, since thin parts lie on wide ones."""
+    h, w = a.shape[0] // 2, a.shape[1] // 2
+    v = a.reshape(h, 2, w, 2).transpose(0, 2, 1, 3).reshape(h, w, 4)
+    count = (v[..., :, None] == v[..., None, :]).sum(-1)
+    best = np.argmax(count * 256 + v.astype(np.int64), -1)
+    return np.take_along_axis(v, best[..., None], -1)[..., 0]
+
+
+def _read(folder, seed):
+    def image(kind):
+        path = os.path.join(folder, kind, f"{seed}.png")
+        i = Image.open(path)
+        if i.size != (2 * IMAGE_SIZE, 2 * IMAGE_SIZE):
+            raise ValueError(f"{path}: {i.size[0]}x{i.size[1]} pixels, want {2 * IMAGE_SIZE}x{2 * IMAGE_SIZE}")
+        return i
+
+    mask = np.asarray(image("masks"))
+    if mask.ndim != 2 or mask.max() >= len(LABELS):
+        raise ValueError(f"masks/{seed}.png: want one channel of labels below {len(LABELS)}")
+    picture = _halve(np.asarray(image("pictures").convert("RGB")))
+    return picture, 255 - _halve(np.asarray(image("sketches").convert("L"))), _halve_labels(mask)
+
+
+class Split:
+    """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts."""
+
+    arrays = ("pictures", "ink", "masks", "seeds")
+
+    def __init__(self, path):
+        """path: a split's folder, or an .npz written by pack.py."""
+        if path.endswith(".npz"):
+            with np.load(path) as z:
+                for name in self.arrays:
+                    setattr(self, name, z[name] if name in z.files else None)
+                self.captions = json.loads(z["captions"].tobytes()) if "captions" in z.files else None
+        else:
+            packed = pack_folder(path)
+            for name in self.arrays:
+                setattr(self, name, np.load(os.path.join(packed, name + ".npy"), mmap_mode="r"))
+            with open(os.path.join(packed, "captions.json"), encoding="utf-8") as f:
+                self.captions = json.load(f)
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def condition(self, modality, index, tokenizer=None, rng=None):
+        """What the network of this modality is given for the pictures `index`; with rng, varied for training."""
+        if modality == "sketch":
+            ink = torch.from_numpy(self.ink[index]).float()[:, None] / 255
+            return F.pixel_unshuffle(vary_ink(ink, rng) if rng is not None else ink, UNSHUFFLE)
+        if modality == "mask":
+            masks = self.masks[index]
+            return encode_mask(drop_labels(masks, rng) if rng is not None else masks)
+        if modality == "text":
+            texts = [self.captions[i] if rng is None or rng.random() > 0.05 else "" for i in index]
+            return torch.tensor([tokenizer(t) for t in texts])
+        return None
+
+
+def pack_folder(folder):
+    """Packs a split's folder into <folder>/packed; does nothing if it is there. Returns its path."""
+    out = os.path.join(folder, "packed")
+    if os.path.exists(out):
+        return out
+    captions = os.path.join(folder, "captions.jsonl")
+    if not os.path.exists(captions):
+        raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
+    with open(captions, encoding="utf-8") as f:
+        records = sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
+    with ThreadPoolExecutor(4) as pool:
+        pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), records))
+    temporary = out + f".{os.getpid()}"
+    os.makedirs(temporary)
+    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in records]).items():
+        np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
+    with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
+        json.dump([r["caption"] for r in records], f)
+    os.rename(temporary, out)
+    return out
+
+
+def encode_mask(masks):
+    """Labels [B,64,64], UNKNOWN anywhere -> one-hot, all zero where unknown, unshuffled [B, 44, 32, 32]."""
+    m = torch.from_numpy(np.ascontiguousarray(masks))
+    hot = (m[:, None] == torch.arange(len(LABELS), dtype=torch.uint8)[None, :, None, None]).float()
+    return F.pixel_unshuffle(hot, UNSHUFFLE)
+
+
+def rectangle(rng, low, high):
+    """A random rectangle with sides of low..high pixels, cut at the border: (rows, columns)."""
+    out = []
+    for _ in range(2):
+        side = int(rng.integers(low, high + 1))
+        start = int(rng.integers(-side // 2, IMAGE_SIZE - side // 2))
+        out.append(slice(max(0, start), max(0, start + side)))
+    return tuple(out)
+
+
+def vary_ink(ink, rng):
+    """A drawing made by hand: paler or stronger, a bit beside, thicker, with parts not drawn. ink [B,1,64,64] in 0..1."""
+    out = torch.empty_like(ink)
+    for i, x in enumerate(ink):
+        if rng.random() < 0.15:
+            thick = F.max_pool2d(x, 3, 1, 1)
+            x = torch.maximum(x, thick * float(rng.uniform(0.4, 1)))
+        if rng.random() < 0.3:
+            dy, dx = rng.integers(-1, 2, 2)
+            x = F.pad(x, (1, 1, 1, 1))[:, 1 + dy : 1 + dy + IMAGE_SIZE, 1 + dx : 1 + dx + IMAGE_SIZE]
+        x = (x * float(rng.uniform(0.6, 1.6))).clamp(max=1)
+        if rng.random() < 0.5:
+            x = x.clone()
+            for _ in range(int(rng.integers(1, 4))):
+                x[0][rectangle(rng, 8, 44)] = 0
+        if rng.random() < 0.05:
+            x = torch.zeros_like(x)
+        out[i] = x
+    return out
+
+
+def drop_labels(masks, rng):
+    """Partial masks: labels and rectangles that become UNKNOWN. masks uint8 [B,64,64]."""
+    out = np.array(masks)
+    for m in out:
+        if rng.random() < 0.15:
+            continue
+        u = rng.random()
+        lost = np.flatnonzero(rng.random(len(LABELS)) < u)
+        m[np.isin(m, lost)] = UNKNOWN
+        if rng.random() < 0.3:
+            for _ in range(int(rng.integers(1, 4))):
+                m[rectangle(rng, 8, 44)] = UNKNOWN
+        if rng.random() < 0.05:
+            m[:] = UNKNOWN
+    return out
+

@@ -1,0 +1,156 @@
+"""The four networks, by the name of their modality, and the folders they are exported to.
+
+All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are unshuffled alike and concatenated
+after z; text enters by cross-attention.
+"""
+
+import json
+import os
+
+import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
+from torch import nn
+from torch.nn import functional as F
+
+from text_encoder import TextEncoder
+from tokenizer import LENGTH, Tokenizer
+
+MODALITIES = ("none", "sketch", "mask", "text")
+LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"]
+IMAGE_SIZE, UNSHUFFLE = 64, 2
+LATENT = 3 * UNSHUFFLE**2
+# Channels that are concatenated to z.
+CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0}
+SCHEDULE = {"name": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
+WIDTHS, TEXT_WIDTH = (64, 128, 192), 128
+
+
+def alphas_cumprod():
+    """abar_t for t = 0..T-1, float64 [T]."""
+    beta = torch.linspace(SCHEDULE["beta_start"], SCHEDULE["beta_end"], SCHEDULE["num_train_timesteps"],
+                          dtype=torch.float64)
+    return torch.cumprod(1 - beta, 0)
+
+
+def unet(modality, widths=WIDTHS, groups=32):
+    size = IMAGE_SIZE // UNSHUFFLE
+    common = dict(sample_size=size, out_channels=LATENT, block_out_channels=widths, layers_per_block=1,
+                  norm_num_groups=groups)
+    if modality == "text":
+        return UNet2DConditionModel(
+            in_channels=LATENT,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            mid_block_type="UNetMidBlock2DCrossAttn",
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            # In UNet2DConditionModel this is the number of heads, whatever its name says (diffusers issue 2011).
+            attention_head_dim=4,
+            cross_attention_dim=TEXT_WIDTH,
+            **common)
+    return UNet2DModel(
+        in_channels=LATENT + CONDITION_CHANNELS[modality],
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        attention_head_dim=32,  # channels of a head
+        **common)
+
+
+class Network(nn.Module):
+    """An eps model: a UNet, with its text encoder where it has one."""
+
+    def __init__(self, modality, tokenizer=None, widths=WIDTHS, groups=32):
+        super().__init__()
+        self.modality, self.tokenizer = modality, tokenizer
+        self.unet = unet(modality, widths, groups)
+        if modality == "text":
+            self.text_encoder = TextEncoder(len(tokenizer), TEXT_WIDTH, max_position_embeddings=LENGTH)
+
+    def forward(self, z, t, condition=None):
+        """eps [B, 12, h, w] for z [B, 12, h, w], t [B]; condition: None, [B, Cc, h, w] or token ids [B, L]."""
+        if self.modality == "text":
+            return self.unet(z, t, self.text_encoder(condition)).sample
+        return self.unet(z if condition is None else torch.cat([z, condition], 1), t).sample
+
+    def start_from(self, folder):
+        """Starts from an exported unconditional network; returns how many tensors were taken, of how many.
+
+        New input channels get zero weights, so that a spatial network begins as the unconditional one. Text has other
+        attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing.
+        """
+        source = UNet2DModel.from_pretrained(folder).state_dict()
+        own = self.unet.state_dict()
+        taken = 0
+        for name, w in own.items():
+            s = source.get(name)
+            if s is None:
+                continue
+            if name == "conv_in.weight" and w.shape[1] > s.shape[1]:
+                w.zero_()
+                w[:, : s.shape[1]] = s
+            elif w.shape == s.shape:
+                w.copy_(s)
+            else:
+                continue
+            taken += 1
+        if self.modality == "text":
+            for name, w in own.items():
+                if ".proj_out." in name:
+                    w.zero_()
+        self.unet.load_state_dict(own)
+        return taken, len(own)
+
+    def export(self, folder, training):
+        """Writes the diffusers folder, whole or not at all. `training`: what is known of the training, for mcdm.json."""
+        temporary, old = folder + ".new", folder + ".old"
+        os.makedirs(temporary, exist_ok=True)
+        self.unet.save_pretrained(temporary)
+        meta = {
+            "modality": self.modality,
+            "condition_channels": CONDITION_CHANNELS[self.modality],
+            "image_size": IMAGE_SIZE,
+            "pixel_unshuffle": UNSHUFFLE,
+            "schedule": SCHEDULE,
+            "prediction_type": "epsilon",
+            "training": training,
+        }
+        if self.modality == "mask":
+            meta["labels"] = LABELS
+        if self.modality == "text":
+            self.text_encoder.save_pretrained(os.path.join(temporary, "text_encoder"))
+            self.tokenizer.save(os.path.join(temporary, "text_encoder", "vocab.txt"))
+        with open(os.path.join(temporary, "mcdm.json"), "w") as f:
+            json.dump(meta, f, indent=2)
+        if os.path.isdir(folder):
+            os.rename(folder, old)
+        os.rename(temporary, folder)
+        if os.path.isdir(old):
+            for base, folders, files in os.walk(old, topdown=False):
+                for n in files:
+                    os.remove(os.path.join(base, n))
+                os.rmdir(base)
+
+    @classmethod
+    def load(cls, folder):
+        """An exported network, in eval mode."""
+        with open(os.path.join(folder, "mcdm.json")) as f:
+            modality = json.load(f)["modality"]
+        network = cls.__new__(cls)
+        nn.Module.__init__(network)
+        network.modality, network.tokenizer = modality, None
+        if modality == "text":
+            network.unet = UNet2DConditionModel.from_pretrained(folder)
+            network.text_encoder = TextEncoder.from_pretrained(os.path.join(folder, "text_encoder"))
+            network.tokenizer = Tokenizer.load(os.path.join(folder, "text_encoder", "vocab.txt"))
+        else:
+            network.unet = UNet2DModel.from_pretrained(folder)
+        return network.eval()
+
+
+def to_z(pictures):
+    """uint8 [B, 64, 64, 3] -> z [B, 12, 32, 32] in [-1, 1]."""
+    return F.pixel_unshuffle(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1, UNSHUFFLE)
+
+
+def to_pictures(z):
+    """z -> uint8 [B, 64, 64, 3]."""
+    x = F.pixel_shuffle(z, UNSHUFFLE).clamp(-1, 1)
+    return ((x + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -1,0 +1,240 @@
+"""Trains one network on one split, alone.
+
+    cd weights/train && pip install -r requirements.txt
+    python -m train --network none   --data ../dataset/out/none   --out runs/none --minutes 30
+    python -m train --network sketch --data ../dataset/out/sketch --out runs/sketch --init runs/none --minutes 30
+    python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
+
+The same command trains on a CPU or a CUDA device. The learning rate follows the share of --minutes that has passed, so
+that a run ends annealed whatever the speed of the machine. A run that is stopped (Ctrl-C, SIGTERM) leaves a checkpoint,
+and the same command resumes it; with a larger --minutes it goes on. OUT/log.csv has the losses, OUT/export the EMA
+weights as a diffusers folder, rewritten at each checkpoint.
+
+The loss is the noise prediction's squared error with Min-SNR weights (Hang et al. 2023, gamma 5).
+"""
+
+import argparse
+import copy
+import csv
+import math
+import os
+import signal
+import time
+
+import numpy as np
+import torch
+
+from data import VALIDATION, Split
+from nets import MODALITIES, SCHEDULE, Network, alphas_cumprod, to_z
+from tokenizer import Tokenizer
+
+GAMMA, EMA = 5.0, 0.999
+LEARNING_RATE, WARMUP = 4e-4, 100  # steps
+CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
+TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--network", required=True, choices=MODALITIES)
+    p.add_argument("--data", required=True, help="a split's folder, or an .npz of pack.py")
+    p.add_argument("--out", required=True, help="the run's folder")
+    p.add_argument("--init", help="start from this run of the unconditional network")
+    p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--threads", type=int, default=0, help="CPU threads, 0 = all")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
+                   help="of convolutions and matrix products; auto is bf16 where the processor has it")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--log-seconds", type=float, default=30)
+    p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
+    return p.parse_args()
+
+
+def learning_rate(step, share):
+    """Warm-up by steps, then by the share of the time budget: constant, then down to 1%."""
+    fall = min(1.0, (1 - share) / (1 - CONSTANT))
+    return LEARNING_RATE * min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
+
+
+class Trainer:
+    """The state of a run: networks, optimizer, counters and random generators."""
+
+    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0):
+        self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split
+        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99),
+                                           weight_decay=0.01, fused=True)
+        self.step = self.pictures = 0
+        self.seconds = 0.0
+        self.rng = np.random.default_rng(seed)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
+        self.order = np.empty(0, np.int64)
+        abar = alphas_cumprod()
+        self.a, self.s = (x.float().to(self.device) for x in (abar.sqrt(), (1 - abar).sqrt()))
+        snr = abar / (1 - abar)
+        self.weight = (snr.clamp(max=GAMMA) / snr).float().to(self.device)
+
+    def next_index(self):
+        """The next batch of a fresh random order of all training pictures."""
+        if len(self.order) < self.batch:
+            n = len(self.split) - VALIDATION
+            if n < self.batch:
+                raise ValueError(f"{len(self.split)} pictures are too few: {VALIDATION} validate, {self.batch} train")
+            self.order = self.rng.permutation(n)
+        index, self.order = np.sort(self.order[: self.batch]), self.order[self.batch :]
+        return index
+
+    def loss(self, network, index, t, eps, rng=None):
+        """Weighted squared error of each picture: [B]."""
+        z = to_z(torch.from_numpy(self.split.pictures[index]).to(self.device))
+        condition = self.split.condition(network.modality, index, network.tokenizer, rng)
+        if condition is not None:
+            condition = condition.to(self.device)
+        a, s = self.a[t][:, None, None, None], self.s[t][:, None, None, None]
+        z = (a * z + s * eps).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            out = network(z, t, condition)
+        return self.weight[t] * (out.float() - eps).square().mean((1, 2, 3))
+
+    def latent_noise(self, n, generator):
+        config = self.network.unet.config
+        return torch.randn(n, config.out_channels, config.sample_size, config.sample_size, generator=generator,
+                           device=self.device)
+
+    def train_step(self, share):
+        index = self.next_index()
+        b, steps = len(index), SCHEDULE["num_train_timesteps"]
+        # One t in each of B equal parts of the range: less variance than independent ones.
+        u = torch.rand(b, generator=self.noise, device=self.device)
+        t = ((torch.arange(b, device=self.device) + u) / b * steps).long().clamp(max=steps - 1)
+        t = t[torch.randperm(b, generator=self.noise, device=self.device)]
+        loss = self.loss(self.network, index, t, self.latent_noise(b, self.noise), self.rng).mean()
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}: lower the learning rate")
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, share)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self.pictures += b
+        decay = min(EMA, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay)
+        return loss.item()
+
+    @torch.no_grad()
+    def validate(self):
+        """Loss of the EMA weights on the held-back pictures, at fixed t and noise, whole conditions."""
+        generator = torch.Generator(self.device).manual_seed(1)
+        n, total = len(self.split), 0.0
+        t = torch.linspace(0, SCHEDULE["num_train_timesteps"] - 1, VALIDATION, device=self.device).long()
+        for i in range(0, VALIDATION, 32):
+            index = np.arange(n - VALIDATION + i, n - VALIDATION + i + 32)
+            # Neighbouring pictures get distant t.
+            ti = t[torch.arange(i, i + 32, device=self.device) * 37 % VALIDATION]
+            total += self.loss(self.ema, index, ti, self.latent_noise(32, generator)).sum().item()
+        return total / VALIDATION
+
+    def state(self):
+        return {
+            "network": self.network.state_dict(), "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "step": self.step, "pictures": self.pictures,
+            "seconds": self.seconds, "order": torch.from_numpy(self.order.copy()),
+            "rng": self.rng.bit_generator.state, "noise": self.noise.get_state(),
+            "vocabulary": self.network.tokenizer.vocabulary if self.network.tokenizer else None,
+        }
+
+    def restore(self, state):
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.pictures, self.seconds = state["step"], state["pictures"], state["seconds"]
+        self.order = state["order"].numpy()
+        self.rng.bit_generator.state = state["rng"]
+        if state["noise"].numel() == self.noise.get_state().numel():  # another device's generator starts afresh
+            self.noise.set_state(state["noise"].cpu())
+
+    def save(self, folder, name):
+        path = os.path.join(folder, "checkpoint.pt")
+        torch.save(self.state(), path + ".new")
+        os.replace(path + ".new", path)
+        seeds = self.split.seeds
+        self.ema.export(os.path.join(folder, "export"), {
+            "pictures_seen": self.pictures, "dataset": name, "seeds": [int(seeds.min()), int(seeds.max())],
+            "terms": TERMS})
+
+
+def processor_has_bf16():
+    try:
+        with open("/proc/cpuinfo") as f:
+            return "avx512_bf16" in f.read()
+    except OSError:
+        return False
+
+
+def main():
+    a = arguments()
+    if a.threads:
+        torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    on_cuda = a.device.startswith("cuda")
+    bf16 = a.precision == "bf16" or a.precision == "auto" and (on_cuda or processor_has_bf16())
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = on_cuda
+    os.makedirs(a.out, exist_ok=True)
+
+    checkpoint = os.path.join(a.out, "checkpoint.pt")
+    state = torch.load(checkpoint, map_location=a.device, weights_only=False) if os.path.exists(checkpoint) else None
+    split = Split(a.data)
+    tokenizer = None
+    if a.network == "text":
+        vocabulary = state and state["vocabulary"]
+        tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: len(split) - VALIDATION])
+    network = Network(a.network, tokenizer)
+    if state is None and a.init:
+        taken, own = network.start_from(os.path.join(a.init, "export"))
+        print(f"{a.init}: {taken} of {own} tensors taken", flush=True)
+    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed)
+    if state:
+        trainer.restore(state)
+    print(f"{a.network}: {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {len(split)} pictures, "
+          f"{a.device}, {'bf16' if bf16 else 'f32'}, {torch.get_num_threads()} threads, from step {trainer.step}", flush=True)
+
+    stop = []
+    for s in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(s, lambda *_: stop.append(True))
+    log = open(os.path.join(a.out, "log.csv"), "a", newline="")
+    rows = csv.writer(log)
+    if log.tell() == 0:
+        rows.writerow(["seconds", "step", "pictures", "learning_rate", "loss", "validation", "pictures_per_s"])
+
+    budget, before = 60 * a.minutes, trainer.seconds
+    start = now = time.monotonic()
+    logged, saved, losses, seen = start, start, [], trainer.pictures
+    while trainer.seconds < budget and not stop:
+        losses.append(trainer.train_step(trainer.seconds / budget))
+        now = time.monotonic()
+        trainer.seconds = before + now - start
+        last = stop or trainer.seconds >= budget
+        save = last or now - saved >= a.save_seconds
+        if save or now - logged >= a.log_seconds:
+            speed = (trainer.pictures - seen) / (now - logged)
+            validation = f"{trainer.validate():.5f}" if save else ""
+            row = [f"{trainer.seconds:.0f}", trainer.step, trainer.pictures,
+                   f"{trainer.optimizer.param_groups[0]['lr']:.2e}", f"{np.mean(losses):.5f}", validation, f"{speed:.1f}"]
+            rows.writerow(row)
+            log.flush()
+            print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
+            if save:
+                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"))
+                saved = time.monotonic()
+            logged, losses, seen = time.monotonic(), [], trainer.pictures
+    log.close()
+
+
+if __name__ == "__main__":
+    main()
