@@ -1,0 +1,197 @@
+// Package nn records the networks of a bundle: the UNets of diffusers and the
+// text encoder, layer by layer in forward order, as launches of the kernels in
+// package shaders.
+package nn
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// Source gives the tensors of one network by the names of diffusers.
+type Source func(name string) (bundle.Tensor, error)
+
+// params keeps a network's weights on a machine, packed for the kernels:
+// uploaded when first recorded, shared by all later recordings.
+type params struct {
+	machine  record.Machine
+	source   Source
+	vectors  map[string]shaders.Tensor
+	matrices map[string]shaders.Weights
+}
+
+func newParams(m record.Machine, s Source) *params {
+	return &params{m, s, map[string]shaders.Tensor{}, map[string]shaders.Weights{}}
+}
+
+// failure carries an I/O error (a torn shard, a full GPU) out of the straight
+// line of a recording; see catch.
+type failure struct{ error }
+
+func check(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+// catch turns a failure panic into *err. Programmers' errors stay panics.
+func catch(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case failure:
+		*err = r.error
+	default:
+		panic(r)
+	}
+}
+
+func (p *params) tensor(name string, shape ...int) bundle.Tensor {
+	t, err := p.source(name)
+	check(err)
+	if !matches(t.Shape, shape) {
+		check(fmt.Errorf("tensor %s has the shape %v, and the network needs %v", name, t.Shape, shape))
+	}
+	return t
+}
+
+// matches compares shapes; a linear [O, I] passes for a 1x1 convolution.
+func matches(got, want []int) bool {
+	if len(got) == 2 && len(want) == 4 {
+		got = append(got[:2:2], 1, 1)
+	}
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// vector uploads a bias or a norm's gain as f32 [1, 1, 1, C].
+func (p *params) vector(name string, c int) shaders.Tensor {
+	return p.table([]string{name}, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c})
+}
+
+// joined uploads several vectors of c numbers end to end.
+func (p *params) joined(names []string, c int) shaders.Tensor {
+	return p.table(names, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c * len(names)})
+}
+
+// rows uploads an embedding table as f32 [1, 1, V, D].
+func (p *params) rows(name string, v, d int) shaders.Tensor {
+	return p.table([]string{name}, []int{v, d}, shaders.Tensor{N: 1, H: 1, W: v, C: d})
+}
+
+func (p *params) table(names []string, shape []int, view shaders.Tensor) shaders.Tensor {
+	key := strings.Join(names, "+")
+	if t, ok := p.vectors[key]; ok {
+		return t
+	}
+	var data []byte
+	for _, name := range names {
+		at := floats(p.tensor(name, shape...))
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		row := shape[len(shape)-1]
+		for i := range n {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(at(i)))
+			if (i+1)%row == 0 && len(names) == 1 {
+				data = append(data, make([]byte, 4*(-row&3))...)
+			}
+		}
+	}
+	data = append(data, make([]byte, view.Size()-len(data))...)
+	b, err := p.machine.Upload(key, data)
+	check(err)
+	view.Buffer = b
+	p.vectors[key] = view
+	return view
+}
+
+// matrix uploads the weights of a convolution [O, I, KH, KW] or linear [O, I],
+// or of several that read the same input, stacked along their outputs.
+// cin[0] and cin[1] inputs come from the first and the second source.
+func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shaders.Weights {
+	key := fmt.Sprint(names, cin)
+	if w, ok := p.matrices[key]; ok {
+		return w
+	}
+	in := cin[0] + cin[1]
+	var parts []bundle.Tensor
+	dtype := ""
+	for i, name := range names {
+		t := p.tensor(name+".weight", cout, in, kh, kw)
+		if i > 0 && t.DType != dtype {
+			check(fmt.Errorf("%s.weight is %s and %s.weight is %s: weights that are used together must have one type", name, t.DType, names[0], dtype))
+		}
+		dtype = t.DType
+		parts = append(parts, t)
+	}
+	w := shaders.Weights{Cout: cout * len(parts), Cin: cin, KH: kh, KW: kw}
+	index := func(o, i, y, x int) int { return ((o%cout*in+i)*kh+y)*kw + x }
+	var packed []byte
+	switch dtype {
+	case "I8":
+		w.DType = shaders.I8
+		packed = shaders.PackWeights(w.DType, w.Cout, cin, kh, kw, nil, func(o, i, y, x int) int8 {
+			return int8(parts[o/cout].Data[index(o, i, y, x)])
+		})
+		scale := make([]byte, 4*((w.Cout+3)&^3))
+		for o := range w.Cout {
+			binary.LittleEndian.PutUint32(scale[4*o:], math.Float32bits(parts[o/cout].Scale[o%cout]))
+		}
+		var err error
+		w.Scale, err = p.machine.Upload(names[0]+".scale", scale)
+		check(err)
+	default:
+		w.DType = shaders.F32
+		if dtype == "F16" {
+			w.DType = shaders.F16
+		}
+		var at []func(int) float32
+		for _, t := range parts {
+			at = append(at, floats(t))
+		}
+		packed = shaders.PackWeights(w.DType, w.Cout, cin, kh, kw, func(o, i, y, x int) float32 {
+			return at[o/cout](index(o, i, y, x))
+		}, nil)
+	}
+	b, err := p.machine.Upload(names[0]+".weight", packed)
+	check(err)
+	w.Data = b
+	p.matrices[key] = w
+	return w
+}
+
+// floats reads a tensor of any stored type as f32 by flat index.
+func floats(t bundle.Tensor) func(i int) float32 {
+	switch t.DType {
+	case "F32":
+		return func(i int) float32 {
+			return math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
+		}
+	case "F16":
+		return func(i int) float32 {
+			return shaders.FromF16(binary.LittleEndian.Uint16(t.Data[2*i:]))
+		}
+	case "I8":
+		row := 1
+		for _, d := range t.Shape[1:] {
+			row *= d
+		}
+		return func(i int) float32 { return float32(int8(t.Data[i])) * t.Scale[i/row] }
+	}
+	check(fmt.Errorf("tensor %s is stored as %q: want F32, F16 or I8", t.Name, t.DType))
+	return nil
+}

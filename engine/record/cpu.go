@@ -1,0 +1,106 @@
+package record
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// CPU returns a machine that runs the kernels' Go twins: slow, exact, and
+// the same everywhere.
+func CPU() Machine { return &cpu{} }
+
+type cpu struct {
+	constants [][]byte // by Buffer-1
+	bytes     int64
+}
+
+func (m *cpu) Upload(label string, data []byte) (shaders.Buffer, error) {
+	// Kernels read whole vec4s: round up to 16 bytes.
+	b := make([]byte, (len(data)+15)&^15)
+	copy(b, data)
+	m.constants = append(m.constants, b)
+	m.bytes += int64(len(b))
+	return shaders.Buffer(len(m.constants)), nil
+}
+
+func (m *cpu) Bytes() int64 { return m.bytes }
+
+func (m *cpu) Release() { m.constants = nil }
+
+func (m *cpu) Load(ctx context.Context, p *Plan, progress func(done, total int)) (Loaded, error) {
+	at := p.place()
+	l := &cpuPlan{machine: m, slot: at.slot, dummy: make([]byte, dummySize)}
+	for _, n := range at.sizes {
+		l.memory = append(l.memory, make([]byte, n))
+		m.bytes += int64(n)
+	}
+	if progress != nil {
+		progress(1, 1)
+	}
+	return l, nil
+}
+
+// dummySize is the size in bytes of what an unbound binding sees.
+const dummySize = 256
+
+type cpuPlan struct {
+	machine *cpu
+	slot    []int
+	memory  [][]byte
+	dummy   []byte
+}
+
+func (l *cpuPlan) view(v shaders.View) []byte {
+	var b []byte
+	switch {
+	case v.Buffer == 0:
+		return l.dummy
+	case v.Buffer < firstLocal:
+		b = l.machine.constants[v.Buffer-1]
+	default:
+		b = l.memory[l.slot[v.Buffer-firstLocal]]
+	}
+	if v.Size == 0 {
+		return b[v.Offset:]
+	}
+	return b[v.Offset : v.Offset+v.Size]
+}
+
+func (l *cpuPlan) Write(t shaders.Tensor, data []byte) error {
+	dst := l.view(shaders.View{Buffer: t.Buffer, Offset: t.Offset})
+	if len(data) > len(dst) {
+		return fmt.Errorf("record: writing %d bytes into a tensor %v of %d", len(data), t, len(dst))
+	}
+	copy(dst, data)
+	return nil
+}
+
+func (l *cpuPlan) Read(ctx context.Context, t shaders.Tensor) ([]byte, error) {
+	return append([]byte(nil), l.view(shaders.View{Buffer: t.Buffer, Offset: t.Offset, Size: t.Size()})...), nil
+}
+
+func (l *cpuPlan) Run(ctx context.Context, g *Program) error {
+	var mem [][]byte
+	for _, d := range g.Dispatches {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		mem = mem[:0]
+		for _, v := range d.Bindings {
+			mem = append(mem, l.view(v))
+		}
+		d.Kernel.Twin(d.Constants, d.Params, mem)
+	}
+	return nil
+}
+
+func (l *cpuPlan) Wait(ctx context.Context) error { return ctx.Err() }
+
+func (l *cpuPlan) Release() {
+	for _, b := range l.memory {
+		l.machine.bytes -= int64(len(b))
+	}
+	l.memory = nil
+}

@@ -1,0 +1,263 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// GPU returns a machine on a WebGPU device. Releasing the machine does not
+// close the device.
+func GPU(d *gpu.Device) Machine {
+	return &device{dev: d, pipelines: map[string]*gpu.Pipeline{}}
+}
+
+type device struct {
+	dev       *gpu.Device
+	constants []*gpu.Buffer            // by Buffer-1
+	pipelines map[string]*gpu.Pipeline // by code
+	dummy     *gpu.Buffer
+	bytes     int64
+}
+
+func (m *device) Upload(label string, data []byte) (shaders.Buffer, error) {
+	b, err := m.alloc(label, (len(data)+15)&^15)
+	if err != nil {
+		return 0, err
+	}
+	m.constants = append(m.constants, b)
+	if err := m.dev.Write(b, 0, pad4(data)); err != nil {
+		return 0, fmt.Errorf("record: uploading %s: %w", label, err)
+	}
+	return shaders.Buffer(len(m.constants)), nil
+}
+
+// pad4 rounds data up to whole words, which is what WebGPU copies.
+func pad4(data []byte) []byte {
+	if len(data)%4 == 0 {
+		return data
+	}
+	return append(slices.Clone(data), make([]byte, 4-len(data)%4)...)
+}
+
+func (m *device) alloc(label string, size int) (*gpu.Buffer, error) {
+	if lim := m.dev.Limits(); size > lim.MaxBinding {
+		return nil, fmt.Errorf("record: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once",
+			label, size>>20, lim.MaxBinding>>20)
+	}
+	b, err := m.dev.NewBuffer(label, size)
+	if err != nil {
+		return nil, fmt.Errorf("record: allocating %d bytes for %s: %w", size, label, err)
+	}
+	m.bytes += int64(size)
+	return b, nil
+}
+
+func (m *device) Bytes() int64 { return m.bytes }
+
+func (m *device) Release() {
+	for _, b := range m.constants {
+		b.Release()
+	}
+	for _, p := range m.pipelines {
+		p.Release()
+	}
+	if m.dummy != nil {
+		m.dummy.Release()
+	}
+	*m = device{dev: m.dev, pipelines: map[string]*gpu.Pipeline{}}
+}
+
+func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total int)) (_ Loaded, err error) {
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	if err := m.compile(ctx, p, progress); err != nil {
+		return nil, err
+	}
+	if m.dummy == nil {
+		if m.dummy, err = m.alloc("unbound", dummySize); err != nil {
+			return nil, err
+		}
+	}
+	at := p.place()
+	l := &gpuPlan{machine: m, slot: at.slot, programs: map[*Program]*gpu.Program{}}
+	defer func() {
+		if err != nil {
+			l.Release()
+		}
+	}()
+	for i, n := range at.sizes {
+		b, err := m.alloc(fmt.Sprintf("slot %d", i), n)
+		if err != nil {
+			return nil, err
+		}
+		l.memory = append(l.memory, b)
+		l.bytes += int64(n)
+	}
+	for _, g := range p.programs {
+		if l.programs[g], err = l.build(g); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// compile makes the pipelines that the plan needs and the machine lacks, all
+// at once.
+func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total int)) error {
+	var specs []gpu.PipelineSpec
+	var keys []string
+	for _, g := range p.programs {
+		for _, d := range g.Dispatches {
+			key := pipelineKey(d)
+			if _, have := m.pipelines[key]; have || slices.Contains(keys, key) {
+				continue
+			}
+			code, err := d.Kernel.Code(d.Constants)
+			if err != nil {
+				return fmt.Errorf("record: %s: %w", d.Label, err)
+			}
+			keys = append(keys, key)
+			specs = append(specs, gpu.PipelineSpec{Label: key, Code: code, Bindings: bindingKinds(d.Kernel)})
+		}
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	ps, err := m.dev.NewPipelines(ctx, specs, progress)
+	if err != nil {
+		return fmt.Errorf("record: compiling kernels: %w", err)
+	}
+	for i, k := range keys {
+		m.pipelines[k] = ps[i]
+	}
+	return nil
+}
+
+// pipelineKey names a kernel with its constants: conv2d[KH=3 KW=3 ...].
+func pipelineKey(d shaders.Dispatch) string {
+	var b strings.Builder
+	b.WriteString(d.Kernel.Name)
+	b.WriteByte('[')
+	for i, k := range slices.Sorted(maps.Keys(d.Constants)) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s=%d", k, d.Constants[k])
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+func bindingKinds(k *shaders.Kernel) []gpu.BindingKind {
+	var kinds []gpu.BindingKind
+	for _, b := range k.Bindings {
+		if b.Access == shaders.ReadWrite {
+			kinds = append(kinds, gpu.Storage)
+		} else {
+			kinds = append(kinds, gpu.ReadOnlyStorage)
+		}
+	}
+	if k.HasParams {
+		kinds = append(kinds, gpu.Uniform)
+	}
+	return kinds
+}
+
+type gpuPlan struct {
+	machine  *device
+	slot     []int
+	memory   []*gpu.Buffer
+	params   []*gpu.Buffer
+	programs map[*Program]*gpu.Program
+	bytes    int64
+}
+
+// paramsAlign is WebGPU's default minUniformBufferOffsetAlignment.
+const paramsAlign = 256
+
+// build turns a program into bind groups; the Params of all its launches lie
+// in one uniform buffer.
+func (l *gpuPlan) build(g *Program) (*gpu.Program, error) {
+	var params []byte
+	for _, d := range g.Dispatches {
+		params = append(params, d.Params...)
+		params = append(params, make([]byte, -len(params)&(paramsAlign-1))...)
+	}
+	uniform, err := l.machine.dev.NewUniform(g.Name+" params", max(len(params), 16))
+	if err != nil {
+		return nil, fmt.Errorf("record: allocating the parameters of %s: %w", g.Name, err)
+	}
+	l.params = append(l.params, uniform)
+	if err := l.machine.dev.Write(uniform, 0, params); err != nil {
+		return nil, fmt.Errorf("record: writing the parameters of %s: %w", g.Name, err)
+	}
+
+	var launches []gpu.Launch
+	offset := 0
+	for _, d := range g.Dispatches {
+		launch := gpu.Launch{Pipeline: l.machine.pipelines[pipelineKey(d)], Groups: d.Groups, Label: d.Label}
+		for _, v := range d.Bindings {
+			launch.Bindings = append(launch.Bindings, l.view(v))
+		}
+		if d.Kernel.HasParams {
+			launch.Bindings = append(launch.Bindings, gpu.BufferView{Buffer: uniform, Offset: offset, Size: (len(d.Params) + 15) &^ 15})
+			offset += (len(d.Params) + paramsAlign - 1) &^ (paramsAlign - 1)
+		}
+		launches = append(launches, launch)
+	}
+	program, err := l.machine.dev.NewProgram(g.Name, launches)
+	if err != nil {
+		return nil, fmt.Errorf("record: building %s: %w", g.Name, err)
+	}
+	return program, nil
+}
+
+func (l *gpuPlan) view(v shaders.View) gpu.BufferView {
+	switch {
+	case v.Buffer == 0:
+		return gpu.BufferView{Buffer: l.machine.dummy}
+	case v.Buffer < firstLocal:
+		return gpu.BufferView{Buffer: l.machine.constants[v.Buffer-1], Offset: v.Offset, Size: v.Size}
+	default:
+		return gpu.BufferView{Buffer: l.memory[l.slot[v.Buffer-firstLocal]], Offset: v.Offset, Size: v.Size}
+	}
+}
+
+func (l *gpuPlan) Write(t shaders.Tensor, data []byte) error {
+	v := l.view(shaders.View{Buffer: t.Buffer})
+	return l.machine.dev.Write(v.Buffer, t.Offset, pad4(data))
+}
+
+func (l *gpuPlan) Read(ctx context.Context, t shaders.Tensor) ([]byte, error) {
+	v := l.view(shaders.View{Buffer: t.Buffer})
+	return l.machine.dev.Read(ctx, v.Buffer, t.Offset, t.Size())
+}
+
+func (l *gpuPlan) Run(ctx context.Context, g *Program) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.machine.dev.Run(l.programs[g])
+}
+
+func (l *gpuPlan) Wait(ctx context.Context) error { return l.machine.dev.Wait(ctx) }
+
+func (l *gpuPlan) Release() {
+	for _, g := range l.programs {
+		if g != nil {
+			g.Release()
+		}
+	}
+	for _, b := range append(l.memory, l.params...) {
+		b.Release()
+	}
+	l.machine.bytes -= l.bytes
+	*l = gpuPlan{machine: l.machine}
+}

@@ -1,0 +1,34 @@
+package record
+
+import (
+	"context"
+
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// Machine runs plans: a GPU, or the CPU through the Go twins.
+type Machine interface {
+	// Upload copies constant data (weights) to the machine, where any plan
+	// can bind it, until the machine is released. data is not kept.
+	Upload(label string, data []byte) (shaders.Buffer, error)
+	// Load allocates the plan's buffers and compiles its kernels. progress
+	// (may be nil) counts compiled kernels.
+	Load(ctx context.Context, p *Plan, progress func(done, total int)) (Loaded, error)
+	// Bytes is the memory held now: weights and loaded plans.
+	Bytes() int64
+	// Release frees everything; the machine must not be used afterwards.
+	Release()
+}
+
+// Loaded is a plan with memory on a machine.
+type Loaded interface {
+	// Write copies host data into a kept tensor (len(data) bytes from its start).
+	Write(t shaders.Tensor, data []byte) error
+	// Run starts a program. On a GPU it returns before the work is done.
+	Run(ctx context.Context, g *Program) error
+	// Wait returns when all started programs are done.
+	Wait(ctx context.Context) error
+	// Read waits for the work before it and copies a kept tensor to the host.
+	Read(ctx context.Context, t shaders.Tensor) ([]byte, error)
+	Release()
+}

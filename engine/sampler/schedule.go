@@ -1,0 +1,95 @@
+// Package sampler turns a noise schedule and a list of timesteps into the
+// coefficients of every step. It never learns how many networks there are:
+// all of it is about one eps.
+package sampler
+
+import (
+	"fmt"
+	"math"
+)
+
+// Schedule is the forward process q(z_t | x) = N(sqrt(abar_t) x, 1 - abar_t).
+type Schedule struct {
+	T     int
+	Beta  []float64 // beta_t, t = 0 .. T-1
+	ABar  []float64 // prod_{s <= t} (1 - beta_s)
+	Alpha []float64 // 1 - beta_t
+}
+
+// NewSchedule makes the schedule of that name in diffusers: "linear" (Ho et
+// al. 2020) or "scaled_linear" (linear in sqrt(beta), Rombach et al. 2022).
+func NewSchedule(name string, steps int, start, end float64) (*Schedule, error) {
+	if steps < 1 || steps > 1_000_000 {
+		return nil, fmt.Errorf("schedule: num_train_timesteps = %d: want 1 to 1000000", steps)
+	}
+	if !(start > 0 && start <= end && end < 1) {
+		return nil, fmt.Errorf("schedule: beta_start = %v, beta_end = %v: want 0 < start <= end < 1", start, end)
+	}
+	line := func(a, b float64, t int) float64 {
+		if steps == 1 {
+			return a
+		}
+		return a + (b-a)*float64(t)/float64(steps-1)
+	}
+	s := &Schedule{T: steps}
+	abar := 1.0
+	for t := range steps {
+		var beta float64
+		switch name {
+		case "linear":
+			beta = line(start, end, t)
+		case "scaled_linear":
+			beta = line(math.Sqrt(start), math.Sqrt(end), t)
+			beta *= beta
+		default:
+			return nil, fmt.Errorf("schedule: %q is not supported: want linear or scaled_linear", name)
+		}
+		abar *= 1 - beta
+		s.Beta = append(s.Beta, beta)
+		s.Alpha = append(s.Alpha, 1-beta)
+		s.ABar = append(s.ABar, abar)
+	}
+	return s, nil
+}
+
+// abar is ABar with the picture itself, abar = 1, before t = 0.
+func (s *Schedule) abar(t int) float64 {
+	if t < 0 {
+		return 1
+	}
+	return s.ABar[t]
+}
+
+// Spacing chooses which of the T timesteps a shorter run visits. The names are
+// those of diffusers' timestep_spacing (Lin et al. 2023, table 2).
+type Spacing string
+
+const (
+	Trailing Spacing = "trailing" // T-1 included: starts where training ends
+	Leading  Spacing = "leading"  // multiples of T/n from 0
+	Linspace Spacing = "linspace" // evenly spaced, 0 and T-1 included
+)
+
+// Timesteps lists n timesteps in falling order.
+func (s *Schedule) Timesteps(n int, spacing Spacing) ([]int, error) {
+	if n < 1 || n > s.T {
+		return nil, fmt.Errorf("sampler: %d steps: want 1 to %d", n, s.T)
+	}
+	ts := make([]int, n)
+	for i := range ts {
+		switch spacing {
+		case Trailing, "":
+			ts[i] = int(math.RoundToEven(float64(s.T)-float64(i)*float64(s.T)/float64(n))) - 1
+		case Leading:
+			ts[i] = (n - 1 - i) * (s.T / n)
+		case Linspace:
+			ts[i] = 0
+			if n > 1 {
+				ts[i] = int(math.RoundToEven(float64(n-1-i) * float64(s.T-1) / float64(n-1)))
+			}
+		default:
+			return nil, fmt.Errorf("sampler: spacing %q: want trailing, leading or linspace", spacing)
+		}
+	}
+	return ts, nil
+}
