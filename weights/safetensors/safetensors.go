@@ -157,3 +157,18 @@ func (f File) Bytes() ([]byte, error) {
 	}
 	return safetensors.Serialize(views, nil)
 }
+
+// Spans returns where each tensor of a file lies: the offsets of its first byte
+// and of the one after its last, counted from the start of the file.
+func Spans(data []byte) (map[string][2]int, error) {
+	n, metadata, err := safetensors.ReadMetadata(data)
+	if err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	start := 8 + int(n)
+	spans := map[string][2]int{}
+	for name, info := range metadata.Tensors() {
+		spans[name] = [2]int{start + int(info.DataOffsets[0]), start + int(info.DataOffsets[1])}
+	}
+	return spans, nil
+}

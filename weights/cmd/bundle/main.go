@@ -1,0 +1,149 @@
+// Command bundle makes, checks and shows bundles of quantized networks.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcdm/mcdm/weights/pack"
+)
+
+func main() {
+	if err := command().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "bundle:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "bundle",
+		Short:         "Make, check and show bundles of quantized networks",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(importCommand(), verifyCommand(), inspectCommand())
+	return root
+}
+
+func importCommand() *cobra.Command {
+	var (
+		out, terms, card string
+		o                pack.Options
+		networks         []string
+	)
+	c := &cobra.Command{
+		Use:   "import --out DIR --network NAME=FOLDER ...",
+		Short: "Make a bundle from diffusers save_pretrained folders",
+		Long: `Make a bundle from folders that save_pretrained of a diffusers UNet2DModel or
+UNet2DConditionModel wrote: config.json and safetensors in f32, f16 or bf16. An
+mcdm.json beside them says what the network is conditioned on; without one it is
+taken as an unconditional network on plain pixels.
+
+A bundle that lies in DIR stays whole until the new one is complete.`,
+		Example: `  bundle import --out weights/bundles/avatars --name avatars \
+    --network none=runs/none/export --network sketch=runs/sketch/export`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, n := range networks {
+				name, folder, ok := strings.Cut(n, "=")
+				if !ok || folder == "" {
+					return fmt.Errorf("--network %s: want NAME=FOLDER", n)
+				}
+				o.Networks = append(o.Networks, pack.Source{Name: name, Folder: folder})
+			}
+			if o.Name == "" {
+				o.Name = strings.ToLower(filepath.Base(filepath.Clean(out)))
+			}
+			var err error
+			if o.Terms, err = textOrFile(terms); err != nil {
+				return fmt.Errorf("--terms: %w", err)
+			}
+			if card != "" {
+				data, err := os.ReadFile(card)
+				if err != nil {
+					return fmt.Errorf("--card: %w", err)
+				}
+				o.DataCard = string(data)
+			}
+			files, reports, err := pack.Import(o)
+			if err != nil {
+				return err
+			}
+			if err := pack.Write(out, files); err != nil {
+				return err
+			}
+			return printImport(cmd.OutOrStdout(), out, files, reports)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&out, "out", "", "folder to write the bundle to")
+	f.StringVar(&o.DType, "dtype", "int8", "type of convolutions and linears: int8, f16 or f32")
+	f.StringVar(&o.Name, "name", "", "name of the bundle (default: the folder's)")
+	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainer's)")
+	f.StringVar(&card, "card", "", "file with the data card, plain text")
+	f.StringArrayVar(&networks, "network", nil, "NAME=FOLDER of one network; repeat for more")
+	_ = c.MarkFlagRequired("out")
+	_ = c.MarkFlagRequired("network")
+	return c
+}
+
+// textOrFile returns the content of the file of that name, or else the text.
+func textOrFile(s string) (string, error) {
+	if info, err := os.Stat(s); err != nil || info.IsDir() {
+		return s, nil
+	}
+	data, err := os.ReadFile(s)
+	return strings.TrimSpace(string(data)), err
+}
+
+func verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check hashes, shapes, schedules and values of a bundle",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := pack.Verify(os.DirFS(args[0])); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: all shards, shapes, schedules and values are right\n", args[0])
+			return err
+		},
+	}
+}
+
+func inspectCommand() *cobra.Command {
+	var tensors bool
+	c := &cobra.Command{
+		Use:   "inspect DIR",
+		Short: "Show what is in a bundle",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inspect(cmd.OutOrStdout(), args[0], tensors)
+		},
+	}
+	c.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
+	return c
+}
+
+func printImport(w io.Writer, dir string, files pack.Files, reports []pack.Report) error {
+	t := table{w: w}
+	t.row("network", "modality", "parameters", "bytes", "worst tensors (relative RMS error)")
+	for _, r := range reports {
+		var worst []string
+		for _, l := range r.Losses[:min(3, len(r.Losses))] {
+			if l.RMS > 0 {
+				worst = append(worst, fmt.Sprintf("%s %.2g%%", l.Tensor, 100*l.RMS))
+			}
+		}
+		t.row(r.Network, r.Modality, million(r.Parameters), megabytes(r.Bytes), strings.Join(worst, ", "))
+	}
+	t.line(fmt.Sprintf("%s: %d files, %s", dir, len(files), megabytes(files.Size())))
+	return t.flush()
+}

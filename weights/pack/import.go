@@ -1,0 +1,234 @@
+package pack
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mcdm/mcdm/weights/bundle"
+	"github.com/mcdm/mcdm/weights/safetensors"
+	"github.com/mcdm/mcdm/weights/textencoder"
+	"github.com/mcdm/mcdm/weights/unet"
+)
+
+// Source is one network to import: the folder that diffusers' save_pretrained
+// wrote (config.json and safetensors), with the trainer's mcdm.json and
+// text_encoder/ where it has them.
+type Source struct{ Name, Folder string }
+
+// Options say what to import.
+type Options struct {
+	Name     string // of the bundle
+	DType    string // one of DTypes
+	Terms    string // licence; empty: the terms that the trainer noted
+	DataCard string // plain text
+	Networks []Source
+}
+
+// Loss is what quantization did to one tensor.
+type Loss struct {
+	Tensor string
+	RMS    float64 // relative: RelativeRMS
+}
+
+// Report says what became of one network.
+type Report struct {
+	Network    string
+	Modality   string
+	Parameters int
+	Bytes      int    // of the tensors' values and scales
+	Losses     []Loss // worst first
+}
+
+// Import reads diffusers folders and returns the bundle's files.
+func Import(o Options) (Files, []Report, error) {
+	if !slices.Contains(DTypes, o.DType) {
+		return nil, nil, fmt.Errorf("dtype %q: want one of %s", o.DType, strings.Join(DTypes, ", "))
+	}
+	if len(o.Networks) == 0 {
+		return nil, nil, errors.New("no networks to import: give at least one --network NAME=FOLDER")
+	}
+	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
+	tensors := map[string][]bundle.Tensor{}
+	reports := map[string]Report{}
+	for _, s := range o.Networks {
+		if _, twice := tensors[s.Name]; twice {
+			return nil, nil, fmt.Errorf("two networks are named %q", s.Name)
+		}
+		n, ts, losses, err := importNetwork(s, o.DType)
+		if err != nil {
+			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
+		}
+		m.Networks = append(m.Networks, *n)
+		tensors[s.Name] = ts
+		reports[s.Name] = report(n, ts, losses)
+	}
+	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
+		return cmp.Compare(b2i(a.Modality != bundle.Unconditional), b2i(b.Modality != bundle.Unconditional))
+	})
+	m.Diffusion = *m.Networks[0].Diffusion
+	if m.Terms == "" {
+		m.Terms = trainedTerms(m.Networks)
+	}
+	files, err := Encode(m, tensors)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []Report
+	for _, n := range m.Networks {
+		all = append(all, reports[n.Name])
+	}
+	return files, all, nil
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func importNetwork(s Source, dtype string) (*bundle.Network, []bundle.Tensor, []Loss, error) {
+	config, err := readConfig(s.Folder)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, err := unet.Parse(config)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
+	}
+	f, err := readFacts(s.Folder, c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r2 := f.PixelUnshuffle * f.PixelUnshuffle
+	if f.PixelUnshuffle < 1 || f.PixelUnshuffle > 64 || c.OutChannels%r2 != 0 {
+		return nil, nil, nil, fmt.Errorf("%s: pixel_unshuffle = %d does not fit out_channels = %d", s.Folder, f.PixelUnshuffle, c.OutChannels)
+	}
+	n := &bundle.Network{
+		Name: s.Name, Modality: f.Modality, ConditionChannels: f.ConditionChannels,
+		Labels: labels(f.Labels), Config: config,
+		Diffusion: &bundle.Diffusion{
+			ImageSize: f.ImageSize, Channels: c.OutChannels / r2, PixelRange: [2]float64{-1, 1},
+			PixelUnshuffle: f.PixelUnshuffle, Schedule: f.Schedule, PredictionType: f.PredictionType,
+		},
+	}
+	if len(f.Training) > 0 {
+		var b bytes.Buffer
+		if err := json.Compact(&b, f.Training); err != nil {
+			return nil, nil, nil, err
+		}
+		n.Training = b.Bytes()
+	}
+	weights, err := readWeights(s.Folder, "diffusion_pytorch_model", "model")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	tensors, losses, err := quantizeAll(weights, c.Tensors(), dtype)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
+	}
+	text, ts, ls, err := importText(filepath.Join(s.Folder, "text_encoder"), dtype)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	n.TextEncoder = text
+	return n, append(tensors, ts...), append(losses, ls...), nil
+}
+
+func importText(folder, dtype string) (*bundle.TextEncoder, []bundle.Tensor, []Loss, error) {
+	if !exists(folder) {
+		return nil, nil, nil, nil
+	}
+	config, err := readConfig(folder)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, err := textencoder.Parse(config)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+	}
+	vocabulary, err := os.ReadFile(filepath.Join(folder, "vocab.txt"))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	weights, err := readWeights(folder, "model", "diffusion_pytorch_model")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	tensors, losses, err := quantizeAll(weights, c.Tensors(), dtype)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+	}
+	words := strings.Split(strings.TrimSuffix(string(vocabulary), "\n"), "\n")
+	return &bundle.TextEncoder{Config: config, Encoder: c, Vocabulary: words}, tensors, losses, nil
+}
+
+// quantizeAll takes exactly the wanted tensors from a checkpoint. Integer
+// tensors beside them (position_ids) are buffers, not weights, and are left out.
+func quantizeAll(file safetensors.File, want map[string][]int, dtype string) ([]bundle.Tensor, []Loss, error) {
+	canonical := map[string]string{}
+	for _, name := range file.Names() {
+		to := unet.CanonicalName(name)
+		if old, twice := canonical[to]; twice {
+			return nil, nil, fmt.Errorf("tensors %q and %q are the same one", old, name)
+		}
+		canonical[to] = name
+		if _, ok := want[to]; !ok && file[name].DType != "I64" {
+			return nil, nil, fmt.Errorf("tensor %q does not belong to the network of config.json", name)
+		}
+	}
+	var tensors []bundle.Tensor
+	var losses []Loss
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		stored, ok := canonical[name]
+		if !ok {
+			return nil, nil, fmt.Errorf("tensor %q is missing: config.json and weights are not of one network", name)
+		}
+		values, shape, err := file.Float32(stored)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Equal(shape, want[name]) {
+			return nil, nil, fmt.Errorf("tensor %q has shape %v, but config.json asks for %v", stored, shape, want[name])
+		}
+		t, err := Quantize(name, shape, values, dtype)
+		if err != nil {
+			return nil, nil, err
+		}
+		tensors = append(tensors, t)
+		losses = append(losses, Loss{name, RelativeRMS(t.Float32(), values)})
+	}
+	return tensors, losses, nil
+}
+
+func report(n *bundle.Network, tensors []bundle.Tensor, losses []Loss) Report {
+	r := Report{Network: n.Name, Modality: n.Modality, Losses: slices.Clone(losses)}
+	for _, t := range tensors {
+		r.Parameters += t.Elements()
+		r.Bytes += len(t.Data) + 4*len(t.Scale)
+	}
+	slices.SortStableFunc(r.Losses, func(a, b Loss) int { return cmp.Compare(b.RMS, a.RMS) })
+	return r
+}
+
+// trainedTerms joins the different terms that the networks' trainers noted.
+func trainedTerms(networks []bundle.Network) string {
+	var terms []string
+	for _, n := range networks {
+		var t struct {
+			Terms string `json:"terms"`
+		}
+		if json.Unmarshal(n.Training, &t) == nil && t.Terms != "" && !slices.Contains(terms, t.Terms) {
+			terms = append(terms, t.Terms)
+		}
+	}
+	return strings.Join(terms, "; ")
+}

@@ -1,0 +1,131 @@
+package pack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/mcdm/mcdm/weights/bundle"
+	"github.com/mcdm/mcdm/weights/safetensors"
+)
+
+// Verify reads all of a bundle: the manifest with every network's shapes and
+// the common schedule, each shard's SHA-256, each shard as a safetensors file
+// that says of every tensor what the manifest says, every scale and value
+// finite. It returns everything that is wrong, joined.
+func Verify(fsys fs.FS) error {
+	b, err := bundle.Open(fsys)
+	if err != nil {
+		return err
+	}
+	shards, err := parseShards(fsys, b)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for i := range b.Manifest.Networks {
+		n := &b.Manifest.Networks[i]
+		check := func(refs map[string]bundle.TensorRef) {
+			for _, name := range slices.Sorted(maps.Keys(refs)) {
+				if err := verifyTensor(b, n, name, refs[name], shards); err != nil {
+					problems = append(problems, err)
+				}
+			}
+		}
+		check(n.Tensors)
+		if n.TextEncoder != nil {
+			check(n.TextEncoder.Tensors)
+		}
+		b.Release()
+	}
+	return errors.Join(problems...)
+}
+
+type shard struct {
+	bundle.Shard
+	file  safetensors.File
+	spans map[string][2]int
+}
+
+func parseShards(fsys fs.FS, b *bundle.Bundle) ([]shard, error) {
+	var shards []shard
+	var problems []error
+	for _, s := range b.Shards() {
+		data, err := fs.ReadFile(fsys, s.Name)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("shard %s is missing; fetch or import the bundle again: %w", s.Name, err))
+			continue
+		}
+		if err := b.AddShard(s.Name, data); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		file, err := safetensors.Parse(data)
+		if err == nil {
+			var spans map[string][2]int
+			spans, err = safetensors.Spans(data)
+			shards = append(shards, shard{s, file, spans})
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("shard %s: %w", s.Name, err))
+		}
+	}
+	return shards, errors.Join(problems...)
+}
+
+func verifyTensor(b *bundle.Bundle, n *bundle.Network, name string, ref bundle.TensorRef, shards []shard) error {
+	wrap := func(err error) error { return fmt.Errorf("network %q, tensor %q: %w", n.Name, name, err) }
+	rows := 0
+	for i, p := range ref.Parts {
+		entry := name
+		if len(ref.Parts) > 1 {
+			entry = fmt.Sprintf("%s#%d", name, i)
+		}
+		shape, err := entryAt(shards[p.Shard], entry, ref.DType, p)
+		if err != nil {
+			return wrap(err)
+		}
+		if len(shape) != len(ref.Shape) || !slices.Equal(shape[1:], ref.Shape[1:]) {
+			return wrap(fmt.Errorf("shard %s says shape %v, the manifest %v", shards[p.Shard].Name, shape, ref.Shape))
+		}
+		rows += shape[0]
+	}
+	if rows != ref.Shape[0] {
+		return wrap(fmt.Errorf("its parts have %d rows, the manifest says %d", rows, ref.Shape[0]))
+	}
+	if ref.Scale != nil {
+		if _, err := entryAt(shards[ref.Scale.Shard], name+".scale", "F32", *ref.Scale); err != nil {
+			return wrap(err)
+		}
+	}
+	t, err := b.Tensor(n, name)
+	if err != nil {
+		return err
+	}
+	if t.DType == "I8" && bytes.IndexByte(t.Data, 0x80) >= 0 {
+		return wrap(errors.New("holds -128; symmetric int8 ends at -127"))
+	}
+	for i, v := range t.Float32() {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return wrap(fmt.Errorf("value %d is %v", i, v))
+		}
+	}
+	return nil
+}
+
+// entryAt checks that a shard's own header puts an entry where the manifest
+// does, and returns its shape.
+func entryAt(s shard, entry, dtype string, p bundle.Span) ([]int, error) {
+	t, ok := s.file[entry]
+	if !ok {
+		return nil, fmt.Errorf("shard %s has no entry %q", s.Name, entry)
+	}
+	if at := [2]int{p.Offset, p.Offset + p.Length}; t.DType != dtype || s.spans[entry] != at {
+		return nil, fmt.Errorf("shard %s has %s at bytes %v, the manifest says %s at %v", s.Name, t.DType, s.spans[entry], dtype, at)
+	}
+	return t.Shape, nil
+}
