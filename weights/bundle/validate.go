@@ -65,7 +65,7 @@ func (m *Manifest) resolve() error {
 	if !ValidName.MatchString(m.Name) {
 		return fmt.Errorf("name %q: want %s", m.Name, ValidName)
 	}
-	if err := m.Diffusion.check(); err != nil {
+	if err := m.Diffusion.Check(); err != nil {
 		return err
 	}
 	if err := m.checkShards(); err != nil {
@@ -99,7 +99,8 @@ func (m *Manifest) resolve() error {
 	return checkOverlap(m.Shards, used)
 }
 
-func (d Diffusion) check() error {
+// Check refuses a diffusion that the engine cannot run, by name.
+func (d Diffusion) Check() error {
 	switch {
 	case d.ImageSize < 1 || d.ImageSize > 1<<14:
 		return fmt.Errorf("image_size = %d: want 1 to %d", d.ImageSize, 1<<14)

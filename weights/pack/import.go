@@ -59,6 +59,9 @@ func Import(o Options) (Files, []Report, error) {
 	tensors := map[string][]bundle.Tensor{}
 	reports := map[string]Report{}
 	for _, s := range o.Networks {
+		if !bundle.ValidName.MatchString(s.Name) {
+			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
+		}
 		if _, twice := tensors[s.Name]; twice {
 			return nil, nil, fmt.Errorf("two networks are named %q", s.Name)
 		}
@@ -119,6 +122,9 @@ func importNetwork(s Source, dtype string) (*bundle.Network, []bundle.Tensor, []
 			ImageSize: f.ImageSize, Channels: c.OutChannels / r2, PixelRange: [2]float64{-1, 1},
 			PixelUnshuffle: f.PixelUnshuffle, Schedule: f.Schedule, PredictionType: f.PredictionType,
 		},
+	}
+	if err := n.Diffusion.Check(); err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
 	}
 	if len(f.Training) > 0 {
 		var b bytes.Buffer

@@ -1,0 +1,227 @@
+package pack
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// one returns a bundle of one network.
+func one(t *testing.T) Files {
+	t.Helper()
+	dir := t.TempDir()
+	save(t, dir, 1, plain(0), mcdm("none", 0))
+	files, _, err := Import(Options{Name: "one", DType: "int8", Networks: []Source{{"none", dir}}})
+	require.NoError(t, err)
+	return files
+}
+
+func manifest(t *testing.T, files Files) *bundle.Manifest {
+	t.Helper()
+	m, err := bundle.ParseManifest(files[bundle.ManifestName])
+	require.NoError(t, err)
+	return m
+}
+
+// resign puts changed bytes in a shard's place with a matching hash and name.
+func resign(t *testing.T, files Files, m *bundle.Manifest, i int, data []byte) {
+	t.Helper()
+	s := &m.Shards[i]
+	delete(files, s.Name)
+	sum := sha256.Sum256(data)
+	s.SHA256, s.Size = hex.EncodeToString(sum[:]), len(data)
+	s.Name = fmt.Sprintf("none-%d-%.16s.safetensors", i, s.SHA256)
+	files[s.Name] = data
+	var err error
+	files[bundle.ManifestName], err = json.Marshal(m)
+	require.NoError(t, err)
+}
+
+func TestVerifyFinds(t *testing.T) {
+	const conv = "conv_in.weight"
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, files Files, m *bundle.Manifest)
+		want  string
+	}{
+		"nothing": {func(t *testing.T, files Files, m *bundle.Manifest) {}, ""},
+		"a flipped bit": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			files[m.Shards[0].Name][1000] ^= 1
+		}, "SHA-256"},
+		"a torn shard": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			files[m.Shards[0].Name] = files[m.Shards[0].Name][:100]
+		}, "torn"},
+		"a longer shard": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			files[m.Shards[0].Name] = append(files[m.Shards[0].Name], 0)
+		}, "torn"},
+		"a missing shard": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			delete(files, m.Shards[0].Name)
+		}, "missing"},
+		"a NaN scale": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			binary.LittleEndian.PutUint32(data[m.Networks[0].Tensors[conv].Scale.Offset:], math.Float32bits(float32(math.NaN())))
+			resign(t, files, m, 0, data)
+		}, `"conv_in.weight": the scale of channel 0 is NaN`},
+		"a negative scale": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			binary.LittleEndian.PutUint32(data[m.Networks[0].Tensors[conv].Scale.Offset+4:], math.Float32bits(-1))
+			resign(t, files, m, 0, data)
+		}, "scale of channel 1 is -1"},
+		"an infinite bias": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			binary.LittleEndian.PutUint32(data[m.Networks[0].Tensors["conv_in.bias"].Parts[0].Offset:], math.Float32bits(float32(math.Inf(1))))
+			resign(t, files, m, 0, data)
+		}, `"conv_in.bias": value 0 is +Inf`},
+		"-128": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			data[m.Networks[0].Tensors[conv].Parts[0].Offset] = 0x80
+			resign(t, files, m, 0, data)
+		}, "-128"},
+		"a span beside its entry": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			a, b := m.Networks[0].Tensors["conv_norm_out.bias"], m.Networks[0].Tensors["conv_norm_out.weight"]
+			a.Parts, b.Parts = b.Parts, a.Parts
+			m.Networks[0].Tensors["conv_norm_out.bias"], m.Networks[0].Tensors["conv_norm_out.weight"] = a, b
+			resign(t, files, m, 0, files[m.Shards[0].Name])
+		}, "the manifest says"},
+		"a shard that is no safetensors": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			data[0] ^= 0xff
+			resign(t, files, m, 0, data)
+		}, "not a whole safetensors file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := one(t)
+			test.spoil(t, files, manifest(t, files))
+			err := Verify(mapFS(files))
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// A manifest that lies is refused before any shard is read: there are none.
+func TestManifestLies(t *testing.T) {
+	type M = bundle.Manifest
+	ref := func(change func(r *bundle.TensorRef)) func(m *M) {
+		return func(m *M) {
+			r := m.Networks[0].Tensors["conv_in.weight"]
+			change(&r)
+			m.Networks[0].Tensors["conv_in.weight"] = r
+		}
+	}
+	for name, test := range map[string]struct {
+		spoil func(m *M)
+		want  string
+	}{
+		"format":              {func(m *M) { m.Format = "gguf" }, `format is "gguf"`},
+		"version":             {func(m *M) { m.Version = 2 }, "version is 2"},
+		"name":                {func(m *M) { m.Name = "../x" }, `name "../x"`},
+		"network name":        {func(m *M) { m.Networks[0].Name = "A" }, `network name "A"`},
+		"no networks":         {func(m *M) { m.Networks = nil }, "no networks"},
+		"twice":               {func(m *M) { m.Networks = append(m.Networks, m.Networks[0]) }, "two networks"},
+		"schedule":            {func(m *M) { m.Diffusion.Schedule.BetaEnd = .03 }, "must share schedule"},
+		"beta":                {func(m *M) { m.Diffusion.Schedule.BetaEnd = 1; *m.Networks[0].Diffusion = m.Diffusion }, "beta_end < 1"},
+		"steps":               {func(m *M) { m.Diffusion.Schedule.T = 1 << 40; *m.Networks[0].Diffusion = m.Diffusion }, "num_train_timesteps"},
+		"range":               {func(m *M) { m.Diffusion.PixelRange = [2]float64{1, -1} }, "pixel_range"},
+		"unshuffle":           {func(m *M) { m.Diffusion.PixelUnshuffle = 3 }, "pixel_unshuffle"},
+		"image size":          {func(m *M) { m.Diffusion.ImageSize = -4 }, "image_size"},
+		"condition":           {func(m *M) { m.Networks[0].ConditionChannels = -4 }, "condition"},
+		"modality":            {func(m *M) { m.Networks[0].Modality = "text" }, "cross-attends"},
+		"mask":                {func(m *M) { m.Networks[0].Modality = "mask" }, "labels"},
+		"label color":         {func(m *M) { m.Networks[0].Labels = []bundle.Label{{Name: "x", Color: "red"}} }, "#rrggbb"},
+		"shard name":          {func(m *M) { m.Shards[0].Name = "../" + m.Shards[0].Name }, "shard name"},
+		"shard size":          {func(m *M) { m.Shards[0].Size = 1 << 40 }, "size"},
+		"shard hash":          {func(m *M) { m.Shards[0].SHA256 = strings.Repeat("0", 64) }, "does not carry"},
+		"short hash":          {func(m *M) { m.Shards[0].SHA256 = "00" }, "64"},
+		"shard twice":         {func(m *M) { m.Shards = append(m.Shards, m.Shards[0]) }, "listed twice"},
+		"no tensor":           {func(m *M) { delete(m.Networks[0].Tensors, "conv_in.weight") }, `"conv_in.weight" is missing`},
+		"alien tensor":        {func(m *M) { m.Networks[0].Tensors["x"] = m.Networks[0].Tensors["conv_in.weight"] }, "does not belong"},
+		"wrong shape":         {ref(func(r *bundle.TensorRef) { r.Shape[0]++ }), `"conv_in.weight" has shape [17 12 3 3], but config.json asks for [16 12 3 3]`},
+		"dtype":               {ref(func(r *bundle.TensorRef) { r.DType = "F8" }), `dtype "F8"`},
+		"dtype of other size": {ref(func(r *bundle.TensorRef) { r.DType, r.Scale = "F16", nil }), "1728 bytes for F16"},
+		"no parts":            {ref(func(r *bundle.TensorRef) { r.Parts = nil }), "no parts"},
+		"short":               {ref(func(r *bundle.TensorRef) { r.Parts[0].Length -= 108 }), "1620 bytes for I8"},
+		"no whole row":        {ref(func(r *bundle.TensorRef) { r.Parts[0].Length-- }), "row"},
+		"outside":             {ref(func(r *bundle.TensorRef) { r.Parts[0].Offset = 1 << 30 }), "outside shard"},
+		"overflow":            {ref(func(r *bundle.TensorRef) { r.Parts[0].Offset = math.MaxInt }), "outside shard"},
+		"long overflow":       {ref(func(r *bundle.TensorRef) { r.Parts[0].Length = math.MaxInt }), "outside shard"},
+		"negative":            {ref(func(r *bundle.TensorRef) { r.Parts[0].Offset = -1728 }), "outside shard"},
+		"no such shard":       {ref(func(r *bundle.TensorRef) { r.Parts[0].Shard = 9 }), "shard 9"},
+		"negative shard":      {ref(func(r *bundle.TensorRef) { r.Parts[0].Shard = -1 }), "shard -1"},
+		"overlap":             {ref(func(r *bundle.TensorRef) { r.Parts[0].Offset -= 4 }), "overlap"},
+		"no scale":            {ref(func(r *bundle.TensorRef) { r.Scale = nil }), "without scale"},
+		"short scale":         {ref(func(r *bundle.TensorRef) { r.Scale.Length = 4 }), "scale of 4 bytes"},
+		"overlapping scale":   {ref(func(r *bundle.TensorRef) { r.Scale.Offset += 4 }), "overlap"},
+		"huge shape": {func(m *M) {
+			m.Networks[0].Config = json.RawMessage(strings.Replace(string(m.Networks[0].Config), `"block_out_channels":[16,32]`, `"block_out_channels":[65536,65536]`, 1))
+		}, "has shape"},
+		"config": {func(m *M) { m.Networks[0].Config = json.RawMessage(`{"_class_name":"UNet2DModel","act_fn":"relu"}`) }, "act_fn = relu"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := manifest(t, one(t))
+			test.spoil(m)
+			data, err := json.Marshal(m)
+			require.NoError(t, err)
+			_, err = bundle.Parse(data)
+			require.ErrorContains(t, err, test.want)
+			require.ErrorContains(t, err, bundle.ManifestName)
+		})
+	}
+}
+
+func TestManifestBytes(t *testing.T) {
+	good := string(one(t)[bundle.ManifestName])
+	for name, test := range map[string]struct{ data, want string }{
+		"torn":          {good[:len(good)/2], "torn"},
+		"empty":         {"", "torn"},
+		"repeated key":  {strings.Replace(good, `"version":1`, `"version":1,"version":1`, 1), `"version" appears twice`},
+		"long span":     {strings.Replace(good, `"parts":[[0,`, `"parts":[[0,0,`, 1), "a span is"},
+		"floating span": {strings.Replace(good, `"parts":[[0,`, `"parts":[[0.5,`, 1), "cannot unmarshal"},
+	} {
+		_, err := bundle.Parse([]byte(test.data))
+		require.ErrorContains(t, err, test.want, name)
+	}
+	_, err := bundle.Parse([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
+	require.NoError(t, err, "unknown keys are ignored")
+}
+
+func TestAddShard(t *testing.T) {
+	files := one(t)
+	b, err := bundle.Parse(files[bundle.ManifestName])
+	require.NoError(t, err)
+	n := b.Manifest.Unconditional()
+	_, err = b.Tensor(n, "conv_in.weight")
+	require.ErrorContains(t, err, "has not been loaded")
+	s := b.Shards()[0]
+	require.ErrorContains(t, b.AddShard("other.safetensors", nil), "other.safetensors")
+	require.ErrorContains(t, b.AddShard(s.Name, files[s.Name][1:]), "torn")
+	wrong := append([]byte(nil), files[s.Name]...)
+	wrong[len(wrong)-1]++
+	require.ErrorContains(t, b.AddShard(s.Name, wrong), "damaged")
+	require.NoError(t, b.AddShard(s.Name, files[s.Name]))
+	_, err = b.Tensor(n, "conv_in.weight")
+	require.NoError(t, err)
+	_, err = b.Tensor(n, "conv_in.wait")
+	require.ErrorContains(t, err, `no tensor "conv_in.wait"`)
+	b.Release()
+	_, err = b.Tensor(n, "conv_in.weight")
+	require.ErrorContains(t, err, "has not been loaded")
+	_, err = bundle.Open(mapFS(Files{}))
+	require.ErrorContains(t, err, "no bundle here")
+}
+
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"format":"mcdm-bundle","version":1}`))
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = bundle.ParseManifest(data) })
+}
