@@ -76,7 +76,7 @@ class Network(nn.Module):
         New input channels get zero weights, so that a spatial network begins as the unconditional one. Text has other
         attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing.
         """
-        source = UNet2DModel.from_pretrained(folder).state_dict()
+        source = UNet2DModel.from_pretrained(folder, low_cpu_mem_usage=False).state_dict()
         own = self.unet.state_dict()
         taken = 0
         for name, w in own.items():
@@ -137,11 +137,11 @@ class Network(nn.Module):
         nn.Module.__init__(network)
         network.modality, network.tokenizer = modality, None
         if modality == "text":
-            network.unet = UNet2DConditionModel.from_pretrained(folder)
+            network.unet = UNet2DConditionModel.from_pretrained(folder, low_cpu_mem_usage=False)
             network.text_encoder = TextEncoder.from_pretrained(os.path.join(folder, "text_encoder"))
             network.tokenizer = Tokenizer.load(os.path.join(folder, "text_encoder", "vocab.txt"))
         else:
-            network.unet = UNet2DModel.from_pretrained(folder)
+            network.unet = UNet2DModel.from_pretrained(folder, low_cpu_mem_usage=False)
         return network.eval()
 
 

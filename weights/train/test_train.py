@@ -1,0 +1,236 @@
+"""python -m pytest -q, in this folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import data
+import nets
+from data import UNKNOWN, Split, drop_labels, encode_mask, vary_ink
+from nets import Network, to_pictures, to_z
+from pack import unpack_weights
+from sample import ddim, merge
+from tokenizer import LENGTH, Tokenizer, words
+from train import Trainer
+
+SMALL = dict(widths=(32, 32, 32), groups=8)
+
+
+def write_split(folder, n):
+    rng = np.random.default_rng(0)
+    for kind in ("pictures", "masks", "sketches"):
+        os.makedirs(folder / kind)
+    with open(folder / "captions.jsonl", "w") as f:
+        for s in range(n):
+            picture = np.repeat(np.repeat(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), 32, 0), 32, 1)
+            Image.fromarray(picture).save(folder / "pictures" / f"{s}.png")
+            mask = np.zeros((128, 128), np.uint8)
+            mask[20:100, 31:90] = 2
+            i = Image.fromarray(mask, "P")
+            i.putpalette(list(range(33)))
+            i.save(folder / "masks" / f"{s}.png")
+            sketch = np.full((128, 128), 255, np.uint8)
+            sketch[20, 30:90] = 0
+            Image.fromarray(sketch).save(folder / "sketches" / f"{s}.png")
+            f.write(json.dumps({"seed": s, "caption": f"a person with {'red' if s % 2 else 'blue'} hair"}) + "\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return write_split(tmp_path_factory.mktemp("split"), data.VALIDATION + 40)
+
+
+@pytest.fixture(scope="session")
+def split(folder):
+    return Split(folder)
+
+
+@pytest.mark.parametrize("text, want", [
+    ("A smiling Person, with long-ish hair!", ["a", "smiling", "person", "with", "long", "ish", "hair"]),
+    ("bird's nest 'quoted' rock''n", ["bird's", "nest", "quoted", "rock", "n"]),
+    ("it\u2019s", ["it's"]),
+    ("\u0130STANBUL \u03a3\u0391\u03a3", ["istanbul", "\u03c3\u03b1\u03c3"]),
+    ("\u9ed1\u9aea 12 x\u00b2", ["\u9ed1\u9aea", "12", "x"]),  # superscript two is No, not Nd
+    ("snake_case\u00a0\u0661", ["snake", "case", "\u0661"]),
+    (" .'", []),
+])
+def test_words(text, want):
+    assert words(text) == want
+
+
+def test_tokenizer_ids(tmp_path):
+    t = Tokenizer.build(["red hair", "red nose"])
+    assert t.vocabulary == ["<pad>", "<unk>", "red", "hair", "nose"]
+    assert t("Red WIG, nose") == [2, 1, 4] + [0] * (LENGTH - 3)
+    assert t("red " * 1000) == [2] * LENGTH
+    t.save(tmp_path / "vocab.txt")
+    assert Tokenizer.load(tmp_path / "vocab.txt").vocabulary == t.vocabulary
+
+
+def test_packing(split):
+    assert split.pictures.shape[1:] == (64, 64, 3) and len(split.captions) == len(split)
+    assert split.masks[0, 40, 40] == 2 and split.masks[0, 0, 0] == 0
+    assert split.masks[0, 40, 15] == 2, "of two and two the later label wins"
+    assert split.ink[0, 10, 20] == 255 - (255 + 1) // 2 and split.ink[0, 5, 5] == 0
+
+
+def test_unshuffle_round_trip_and_channel_order(split):
+    p = torch.from_numpy(np.array(split.pictures[:2]))
+    z = to_z(p)
+    assert z.shape == (2, 12, 32, 32)
+    assert torch.equal(to_pictures(z), p)
+    # channel c*4 + dy*2 + dx
+    assert z[0, 1 * 4 + 1 * 2 + 0, 3, 5] == p[0, 7, 10, 1].float() / 127.5 - 1
+
+
+def test_mask_condition(split):
+    masks = np.array(split.masks[:1])
+    masks[0, 0, 0] = UNKNOWN
+    c = encode_mask(masks)
+    assert c.shape == (1, 44, 32, 32)
+    assert c[0, 2 * 4, 20, 20] == 1 and c[0, :, 20, 20].sum() == 4
+    assert c[0, 0, 0, 0] == 0 and c[0, ::4, 0, 0].sum() == 0, "unknown is all zeros"
+
+
+def test_drop_labels_only_forgets(split):
+    masks = np.array(split.masks[:200])
+    dropped = drop_labels(masks, np.random.default_rng(0))
+    known = dropped != UNKNOWN
+    assert dropped.shape == masks.shape and np.array_equal(dropped[known], masks[known])
+    whole = known.all((1, 2)).mean()
+    nothing = (~known).all((1, 2)).mean()
+    assert 0.15 < whole < 0.6 and 0.02 < nothing < 0.6
+    assert np.array_equal(masks, split.masks[:200]), "the split itself is not changed"
+
+
+def test_vary_ink(split):
+    ink = torch.from_numpy(np.array(split.ink[:64])).float()[:, None] / 255
+    out = vary_ink(ink.clone(), np.random.default_rng(0))
+    assert out.shape == ink.shape and out.min() >= 0 and out.max() <= 1
+    sums = out.sum((1, 2, 3))
+    assert (sums == 0).any() and (sums > 0).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("modality", ["sketch", "mask"])
+def test_new_inputs_begin_without_effect(modality, tmp_path):
+    torch.manual_seed(0)
+    none = Network("none", **SMALL).eval()
+    none.export(str(tmp_path / "none"), {})
+    network = Network(modality, **SMALL).eval()
+    taken, own = network.start_from(str(tmp_path / "none"))
+    assert taken == own
+    z, t = torch.randn(2, 12, 32, 32), torch.tensor([3, 700])
+    c = torch.randn(2, nets.CONDITION_CHANNELS[modality], 32, 32)
+    with torch.no_grad():
+        want, got = none(z, t), network(z, t, c)
+    assert torch.allclose(got, want, atol=1e-6)
+    assert want.abs().max() > 1e-3
+
+
+def test_text_begins_with_silent_attention(tmp_path):
+    none = Network("none", **SMALL)
+    none.export(str(tmp_path / "none"), {})
+    network = Network("text", Tokenizer.build(["red hair"]), **SMALL).eval()
+    taken, own = network.start_from(str(tmp_path / "none"))
+    assert 0.3 * own < taken < own
+    z, t = torch.randn(2, 12, 32, 32), torch.tensor([3, 700])
+    with torch.no_grad():
+        a, b = (network(z, t, torch.full((2, LENGTH), i)) for i in (2, 3))
+    assert torch.equal(a, b)
+
+
+def test_export_and_load(split, tmp_path):
+    tokenizer = Tokenizer.build(split.captions)
+    network = Network("text", tokenizer, **SMALL).eval()
+    for _ in range(2):  # the second replaces the first
+        network.export(str(tmp_path / "text"), {"pictures_seen": 1})
+    assert sorted(os.listdir(tmp_path)) == ["text"]
+    loaded = Network.load(str(tmp_path / "text"))
+    z, t, ids = torch.randn(1, 12, 32, 32), torch.tensor([9]), torch.tensor([tokenizer("red hair")])
+    with torch.no_grad():
+        assert torch.equal(network(z, t, ids), loaded(z, t, ids))
+    with open(tmp_path / "text" / "mcdm.json") as f:
+        assert json.load(f)["modality"] == "text"
+
+
+@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text"])
+def test_resume_gives_the_same_steps(modality, split, tmp_path):
+    def trainer():
+        torch.manual_seed(0)
+        return Trainer(Network(modality, Tokenizer.build(split.captions) if modality == "text" else None, **SMALL),
+                       split, batch=4)
+
+    a = trainer()
+    for _ in range(2):
+        a.train_step(0.1)
+    a.save(str(tmp_path), "test")
+    want = [a.train_step(0.2) for _ in range(2)]
+    b = trainer()
+    b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
+    assert b.step == 2 and b.pictures == 8
+    assert [b.train_step(0.2) for _ in range(2)] == pytest.approx(want, rel=1e-5)
+
+
+def test_merge_is_equation_12():
+    def network(modality, value):
+        n = lambda z, t, c: torch.full_like(z, value)
+        n.modality = modality
+        return n
+
+    z = torch.zeros(1, 12, 32, 32)
+    eps = merge([network("sketch", 3.0), network("none", 1.0), network("mask", 5.0)], {"mask": 0.5},
+                {"sketch": None, "mask": None})
+    assert eps(z, 0)[0, 0, 0, 0] == 1 + (3 - 1) + 0.5 * (5 - 1)
+    with pytest.raises(ValueError, match="unconditional"):
+        merge([network("sketch", 1.0), network("mask", 1.0)], {}, {})
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_ddim_finds_a_single_picture(eta):
+    """With the exact eps of a one-picture data set the sampler ends at that picture."""
+    abar = nets.alphas_cumprod()
+    picture = torch.linspace(-1, 1, 12 * 32 * 32).reshape(1, 12, 32, 32)
+    eps = lambda z, t: (z - abar[t[0]].sqrt().float() * picture) / (1 - abar[t[0]]).sqrt().float()
+    assert torch.allclose(ddim(eps, 1, 20, eta), picture, atol=1e-3)
+
+
+def test_travel_pack(folder, split, tmp_path):
+    """An .npz reads like the folder, and fp16 weights of a pack start a network."""
+    from pack import pack_split, pack_weights
+
+    path = pack_split(split, "mask", str(tmp_path), len(split))
+    again = Split(path)
+    assert np.array_equal(again.masks, split.masks) and np.array_equal(again.seeds, split.seeds)
+    assert again.pictures.shape == split.pictures.shape
+    none = Network("none", **SMALL).eval()
+    none.export(str(tmp_path / "none"), {})
+    packed = pack_weights(str(tmp_path / "none"), str(tmp_path))
+    unpack_weights(packed, str(tmp_path / "back"))
+    a, b = none.state_dict(), Network.load(str(tmp_path / "back")).state_dict()
+    assert all(torch.allclose(a[k], b[k], atol=1e-3) for k in a)
+
+
+def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
+    """The command itself: stopped, it saves and exports; started again, it goes on."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    command = [sys.executable, "-m", "train", "--network", "none", "--data", folder, "--out", str(tmp_path / "run"),
+               "--minutes", "5", "--batch", "1", "--threads", "1", "--log-seconds", "0.1"]
+    with open(tmp_path / "out", "w") as out:
+        p = subprocess.Popen(command, cwd=here, stdout=out, stderr=subprocess.STDOUT)
+        for _ in range(240):
+            time.sleep(0.25)
+            if "step" in (tmp_path / "out").read_text().partition("from step")[2] or p.poll() is not None:
+                break
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(60) == 0, (tmp_path / "out").read_text()
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)
+    assert state["step"] > 0 and (tmp_path / "run" / "export" / "mcdm.json").exists()
