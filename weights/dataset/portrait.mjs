@@ -1,0 +1,210 @@
+// One portrait: seed -> choices -> picture, mask, sketch, caption. Everything
+// follows from the seed alone.
+
+import { createAvatar } from "@dicebear/core";
+import * as lorelei from "@dicebear/lorelei";
+import { Resvg } from "@resvg/resvg-js";
+import * as words from "./words.mjs";
+import * as palette from "./palette.mjs";
+import { caption } from "./caption.mjs";
+import { sketchOf } from "./sketch.mjs";
+
+export const SIZE = 128;
+
+// prettier-ignore
+export const LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"];
+
+// random is splitmix32: a small generator whose streams for neighbouring seeds
+// are independent enough, unlike dicebear's string-seeded one stable across
+// its versions.
+export function random(seed) {
+  let state = (Math.imul(seed, 0x9e3779b9) ^ 0x5bd1e995) >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return ((z ^ (z >>> 16)) >>> 0) / 4294967296;
+  };
+}
+
+export const pick = (rnd, list) => list[Math.floor(rnd() * list.length)];
+
+function pickWeighted(rnd, weights) {
+  const entries = Object.entries(weights);
+  let x = rnd() * entries.reduce((sum, [, w]) => sum + w, 0);
+  for (const [key, w] of entries) {
+    x -= w;
+    if (x < 0) return key;
+  }
+  return entries.at(-1)[0];
+}
+
+const keys = Object.keys;
+
+// Likelihoods of mouths and eyes: what people ask for is common, oddities rare.
+const mouthWeight = { smile: 5, smirk: 2, laugh: 4, grin: 2, tongue: 1, pout: 1.5, open: 2, lips: 1.5, frown: 3, teeth: 1, serious: 2 };
+const eyesWeight = { open: 9, wide: 3, sleepy: 2, tired: 0.7, sparkling: 0.7, tiny: 1.2, wink: 1, closed: 2 };
+const lengthWeight = { short: 16, medium: 13, long: 9, receding: 0.7, shaved: 0.9, bald: 0.9 };
+
+// byWord picks a word by weight, then one of the drawings that it names.
+function byWord(rnd, table, weight, of = (v) => v) {
+  const word = pickWeighted(rnd, weight);
+  return pick(rnd, keys(table).filter((k) => of(table[k]) === word));
+}
+
+// choose draws what is in the portrait: variants and colour words by part.
+export function choose(seed) {
+  const rnd = random(seed);
+  const hair = byWord(rnd, words.hair, lengthWeight, (h) => h.length);
+  const hairColor = pickWeighted(rnd, palette.hairWeight);
+  const skin = pick(rnd, keys(palette.skin));
+  // White hair on white and pale skin on nothing but itself would not show.
+  const background = pick(rnd, keys(palette.background).filter((b) => b !== hairColor));
+  const c = {
+    seed, hair, hairColor, skin, background,
+    head: pick(rnd, words.head),
+    nose: pick(rnd, words.nose),
+    eyes: byWord(rnd, words.eyes, eyesWeight),
+    eyesColor: pick(rnd, keys(palette.eyes)),
+    eyebrows: pick(rnd, keys(words.eyebrows)),
+    mouth: byWord(rnd, words.mouth, mouthWeight),
+    mouthColor: pick(rnd, keys(palette.mouth)),
+    glasses: rnd() < 0.25 ? pick(rnd, keys(words.glasses)) : null,
+    glassesColor: pick(rnd, keys(palette.glasses)),
+    earrings: rnd() < 0.25 ? pick(rnd, keys(words.earrings)) : null,
+    earringsColor: pick(rnd, keys(palette.earrings)),
+    beard: rnd() < 0.12 ? pick(rnd, keys(words.beard)) : null,
+    flowers: rnd() < 0.12 && words.hair[hair].length !== "bald",
+    flowersColor: pick(rnd, keys(palette.flowers)),
+    freckles: rnd() < 0.1,
+  };
+  // Sunglasses hide the eyes; drawn eyes would shine through them.
+  if (c.glasses === "variant02") c.eyes = "variant01";
+  return c;
+}
+
+// svg draws the choices through the package's public options.
+function svg(c, color) {
+  const part = (variant) => ({ list: variant ? [variant] : undefined, odds: variant ? 100 : 0 });
+  const glasses = part(c.glasses), earrings = part(c.earrings), beard = part(c.beard);
+  return createAvatar(lorelei, {
+    seed: String(c.seed), size: SIZE, scale: 122, translateX: -1, translateY: 3,
+    head: [c.head], hair: [c.hair], eyes: [c.eyes], eyebrows: [c.eyebrows], nose: [c.nose], mouth: [c.mouth],
+    glasses: glasses.list, glassesProbability: glasses.odds,
+    earrings: earrings.list, earringsProbability: earrings.odds,
+    beard: beard.list, beardProbability: beard.odds,
+    hairAccessoriesProbability: c.flowers ? 100 : 0,
+    frecklesProbability: c.freckles ? 100 : 0,
+    backgroundColor: [color.background], skinColor: [color.skin], hairColor: [color.hair],
+    eyesColor: [color.eyes], eyebrowsColor: [color.brows], noseColor: [color.nose], mouthColor: [color.mouth],
+    glassesColor: [color.glasses], earringsColor: [color.earrings], hairAccessoriesColor: [color.accessories],
+    frecklesColor: [color.freckles],
+  }).toString();
+}
+
+function render(text, side, crisp) {
+  // crispEdges: no pixel mixes two colours
+  if (crisp) text = text.replace('shape-rendering="auto"', 'shape-rendering="crispEdges"');
+  return new Resvg(text, { fitTo: { mode: "width", value: side }, font: { loadSystemFonts: false } }).render().pixels;
+}
+
+function colors(c) {
+  const p = palette;
+  const skin = p.skin[c.skin];
+  const dark = c.skin === "dark" || c.skin === "brown";
+  return {
+    background: p.background[c.background], skin, hair: p.hair[c.hairColor],
+    eyes: p.eyes[c.eyesColor],
+    brows: p.darker(p.hair[c.hairColor], c.hairColor === "black" ? 1 : 0.6),
+    nose: p.darker(skin, dark ? 0.45 : 0.6), freckles: p.darker(skin, dark ? 0.55 : 0.7),
+    mouth: p.mouth[c.mouthColor], glasses: p.glasses[c.glassesColor],
+    earrings: p.earrings[c.earringsColor], accessories: p.flowers[c.flowersColor],
+  };
+}
+
+// Flat colours for the second drawing, one per label, 24 apart in red. What
+// the package always draws in black (the outline of the head) belongs to the
+// skin; what it always draws in white belongs to the part around it.
+const flat = Object.fromEntries(LABELS.map((name, i) => [name, (16 + 20 * i).toString(16).padStart(2, "0") + "4080"]));
+flat.freckles = flat.skin;
+// Beards take the hair's colour, so the beard is drawn a third time, alone in
+// being different.
+const labelOfRed = new Map(LABELS.map((_, i) => [16 + 20 * i, i]));
+const WHITE = 254, OUTLINE = 253, SKIN = 1, HAIR = 2, BEARD = 8;
+
+// labels gives the label of each pixel at side x side, OUTLINE included.
+function labels(c, side) {
+  const draw = (choices) => {
+    const px = render(svg(choices, flat), side, true);
+    const out = new Uint8Array(side * side);
+    for (let i = 0; i < out.length; i++) {
+      const r = px[4 * i], g = px[4 * i + 1], b = px[4 * i + 2];
+      if (r === 0 && g === 0 && b === 0) out[i] = OUTLINE;
+      else if (r === 255 && g === 255 && b === 255) out[i] = WHITE;
+      else if (g === 0x40 && b === 0x80 && labelOfRed.has(r)) out[i] = labelOfRed.get(r);
+      else throw new Error(`seed ${c.seed}: pixel ${i} of the flat drawing is ${r},${g},${b}: not a label's colour`);
+    }
+    return out;
+  };
+  const out = draw(c);
+  if (c.beard) {
+    const shaved = draw({ ...c, beard: null });
+    for (let i = 0; i < out.length; i++) if (out[i] === HAIR && shaved[i] !== HAIR) out[i] = BEARD;
+  }
+  fillWhite(out, side);
+  return out;
+}
+
+// fillWhite gives every white patch (of an eye, a lens, a petal) the label that
+// touches it most, of those parts that hold white.
+const holdsWhite = [LABELS.indexOf("eyes"), LABELS.indexOf("glasses"), LABELS.indexOf("accessories")];
+function fillWhite(a, side) {
+  const stack = [];
+  for (let start = 0; start < a.length; start++) {
+    if (a[start] !== WHITE) continue;
+    const touch = new Map(), patch = [];
+    a[start] = 255;
+    stack.push(start);
+    while (stack.length) {
+      const i = stack.pop();
+      patch.push(i);
+      const x = i % side, y = (i - x) / side;
+      for (const [u, v] of [[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]) {
+        if (u < 0 || v < 0 || u >= side || v >= side) continue;
+        const j = v * side + u;
+        if (a[j] === WHITE) { a[j] = 255; stack.push(j); }
+        else if (holdsWhite.includes(a[j])) touch.set(a[j], (touch.get(a[j]) ?? 0) + 1);
+      }
+    }
+    const best = [...touch].sort((p, q) => q[1] - p[1] || p[0] - q[0])[0]?.[0] ?? holdsWhite[0];
+    for (const i of patch) a[i] = best;
+  }
+}
+
+// halve keeps the most frequent label of every 2x2 pixels; on a tie the later
+// in LABELS, so that thin parts stay.
+function halve(a, side) {
+  const half = side / 2, out = new Uint8Array(half * half), count = new Uint8Array(LABELS.length);
+  for (let y = 0; y < half; y++) {
+    for (let x = 0; x < half; x++) {
+      count.fill(0);
+      for (const k of [0, 1, side, side + 1]) count[a[2 * y * side + 2 * x + k]]++;
+      let best = 0;
+      for (let l = 1; l < count.length; l++) if (count[l] >= count[best] && count[l] > 0) best = l;
+      out[y * half + x] = best;
+    }
+  }
+  return out;
+}
+
+// portrait builds all of one seed. picture: SIZE*SIZE RGBA; mask: SIZE*SIZE
+// label indices; sketch: SIZE*SIZE gray, 255 is paper.
+export function portrait(seed) {
+  const choices = choose(seed);
+  const picture = render(svg(choices, colors(choices)), SIZE, false);
+  const large = labels(choices, 2 * SIZE);
+  const sketch = sketchOf(large, 2 * SIZE); // a person draws the jaw, which the outline shows
+  const mask = halve(large.map((l) => (l === OUTLINE ? SKIN : l)), 2 * SIZE);
+  return { choices, picture, mask, sketch, ...caption(choices) };
+}
