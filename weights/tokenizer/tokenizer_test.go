@@ -1,0 +1,134 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+type golden struct {
+	Length     int
+	Vocabulary []string
+	Unassigned [][2]rune // code points without a meaning yet in the Unicode of the Python that made the file
+	Word       [][2]rune
+	Lower      [][2]rune
+	Cases      []struct {
+		Text  string
+		Words []string
+		IDs   []int32
+	}
+}
+
+func load(t *testing.T) (g golden) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/golden.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &g))
+	return g
+}
+
+func TestAgreesWithPython(t *testing.T) {
+	g := load(t)
+	require.Greater(t, len(g.Cases), 90)
+	tok, err := New(g.Vocabulary, g.Length)
+	require.NoError(t, err)
+	for _, c := range g.Cases {
+		ids, unknown := tok.Encode(c.Text)
+		require.Equal(t, c.IDs, ids, "%q", c.Text)
+		words := []string{}
+		missing := map[string]bool{}
+		for i, token := range tok.Tokens(c.Text) {
+			words = append(words, token.Word)
+			written := c.Text[token.Start:token.End]
+			require.Equal(t, token.Word, strings.ReplaceAll(strings.Map(lower, written), "’", "'"), "%q", c.Text)
+			require.Equal(t, i >= g.Length, token.Cut)
+			if !token.Known() {
+				missing[token.Word] = true
+			}
+		}
+		require.Equal(t, c.Words, words, "%q", c.Text)
+		require.Len(t, unknown, len(missing))
+	}
+}
+
+// Every code point that has a meaning is a letter, digit or separator on both
+// sides and has the same lower case.
+func TestEveryCodePointAgreesWithPython(t *testing.T) {
+	g := load(t)
+	class := make([]byte, 0x110000)
+	for _, r := range g.Word {
+		for p := r[0]; p <= r[1]; p++ {
+			class[p] = 'w'
+		}
+	}
+	for _, r := range g.Unassigned {
+		for p := r[0]; p <= r[1]; p++ {
+			class[p] = '?'
+		}
+	}
+	small := map[rune]rune{}
+	for _, l := range g.Lower {
+		small[l[0]] = l[1]
+	}
+	for p := range rune(len(class)) {
+		if class[p] == '?' || p >= 0xD800 && p < 0xE000 {
+			continue
+		}
+		if got, want := isWord(p), class[p] == 'w'; got != want {
+			t.Errorf("U+%04X: part of a word: got %v, want %v", p, got, want)
+		}
+		want, ok := small[p]
+		if !ok {
+			want = p
+		}
+		if isWord(p) && lower(p) != want {
+			t.Errorf("U+%04X: lower case: got U+%04X, want U+%04X", p, lower(p), want)
+		}
+	}
+}
+
+func TestSpansAndUnknown(t *testing.T) {
+	tok, err := New([]string{"<pad>", "<unk>", "hair", "woman's"}, 3)
+	require.NoError(t, err)
+	text := "¡Purple hair, WOMAN’s purple!"
+	ids, unknown := tok.Encode(text)
+	require.Equal(t, []int32{1, 2, 3}, ids)
+	require.Equal(t, []string{"purple"}, unknown)
+	tokens := tok.Tokens(text)
+	require.Equal(t, "Purple", text[tokens[0].Start:tokens[0].End])
+	require.Equal(t, "WOMAN’s", text[tokens[2].Start:tokens[2].End])
+	require.Equal(t, Token{Word: "purple", ID: Unknown, Start: len(text) - 7, End: len(text) - 1, Cut: true}, tokens[3])
+	ids, unknown = tok.Encode("\xff\xfehair\xc3")
+	require.Equal(t, []int32{2, 0, 0}, ids)
+	require.Empty(t, unknown)
+}
+
+func TestRefusesBadVocabularies(t *testing.T) {
+	for _, v := range [][]string{nil, {"<pad>"}, {"<unk>", "<pad>"}, {"a", "b", "c"}} {
+		_, err := New(v, 4)
+		require.ErrorContains(t, err, "want <pad>, <unk>")
+	}
+	_, err := New([]string{"<pad>", "<unk>", "a", "a"}, 4)
+	require.ErrorContains(t, err, `"a" is id 2 and 3`)
+	_, err = New([]string{"<pad>", "<unk>"}, 0)
+	require.ErrorContains(t, err, "length")
+}
+
+func FuzzTokens(f *testing.F) {
+	f.Add("a person’s hair, İ")
+	tok, err := New([]string{"<pad>", "<unk>", "a"}, 8)
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, text string) {
+		end := 0
+		for _, token := range tok.Tokens(text) {
+			require.Less(t, token.Start, token.End)
+			require.GreaterOrEqual(t, token.Start, end)
+			end = token.End
+		}
+		ids, _ := tok.Encode(text)
+		require.Len(t, ids, 8)
+	})
+}
