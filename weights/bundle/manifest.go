@@ -33,6 +33,7 @@ import (
 	"fmt"
 
 	"github.com/mcdm/mcdm/weights/textencoder"
+	"github.com/mcdm/mcdm/weights/tokenizer"
 	"github.com/mcdm/mcdm/weights/unet"
 )
 
@@ -147,9 +148,12 @@ type TextEncoder struct {
 	Encoder *textencoder.Config `json:"-"`
 
 	// Vocabulary[id] is a word; 0 is <pad>, 1 is <unk>. Package tokenizer has
-	// the rule that splits a text.
+	// the rule that splits a text; Tokenizer is one with this vocabulary and the
+	// encoder's length.
 	Vocabulary []string             `json:"vocabulary"`
-	Tensors    map[string]TensorRef `json:"tensors"`
+	Tokenizer  *tokenizer.Tokenizer `json:"-"`
+
+	Tensors map[string]TensorRef `json:"tensors"`
 }
 
 // TensorRef says what a tensor is and where its bytes are.

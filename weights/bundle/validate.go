@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcdm/mcdm/weights/internal/jsonkeys"
 	"github.com/mcdm/mcdm/weights/textencoder"
+	"github.com/mcdm/mcdm/weights/tokenizer"
 	"github.com/mcdm/mcdm/weights/unet"
 )
 
@@ -224,6 +225,9 @@ func (m *Manifest) resolveText(n *Network, used [][]usedSpan) error {
 	}
 	if len(t.Vocabulary) != t.Encoder.VocabSize {
 		return fmt.Errorf("text encoder: vocabulary of %d words, but vocab_size = %d", len(t.Vocabulary), t.Encoder.VocabSize)
+	}
+	if t.Tokenizer, err = tokenizer.New(t.Vocabulary, t.Encoder.Length); err != nil {
+		return fmt.Errorf("text encoder: %w", err)
 	}
 	if err := m.checkTensors(t.Tensors, t.Encoder.Tensors(), used); err != nil {
 		return fmt.Errorf("text encoder: %w", err)

@@ -49,7 +49,7 @@ func mcdm(modality string, condition int) object {
 	}
 }
 
-func putJSON(t *testing.T, folder, name string, v any) {
+func putJSON(t testing.TB, folder, name string, v any) {
 	t.Helper()
 	data, err := json.Marshal(v)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func safetensorsNames(shapes map[string][]int) []string {
 	return f.Names()
 }
 
-func putWeights(t *testing.T, folder, name string, f safetensors.File) {
+func putWeights(t testing.TB, folder, name string, f safetensors.File) {
 	t.Helper()
 	data, err := f.Bytes()
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func putWeights(t *testing.T, folder, name string, f safetensors.File) {
 }
 
 // save writes a diffusers folder and returns its weights.
-func save(t *testing.T, folder string, seed uint64, config object, facts any) safetensors.File {
+func save(t testing.TB, folder string, seed uint64, config object, facts any) safetensors.File {
 	t.Helper()
 	putJSON(t, folder, "config.json", config)
 	if facts != nil {
@@ -106,7 +106,7 @@ func save(t *testing.T, folder string, seed uint64, config object, facts any) sa
 	return f
 }
 
-func saveText(t *testing.T, folder string) {
+func saveText(t testing.TB, folder string) {
 	t.Helper()
 	save(t, folder, 4, text(), mcdm("text", 0))
 	encoder := filepath.Join(folder, "text_encoder")
@@ -126,7 +126,7 @@ func saveText(t *testing.T, folder string) {
 }
 
 // four writes folders of four networks and returns the options to import them.
-func four(t *testing.T) Options {
+func four(t testing.TB) Options {
 	t.Helper()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

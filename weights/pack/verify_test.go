@@ -16,7 +16,7 @@ import (
 )
 
 // one returns a bundle of one network.
-func one(t *testing.T) Files {
+func one(t testing.TB) Files {
 	t.Helper()
 	dir := t.TempDir()
 	save(t, dir, 1, plain(0), mcdm("none", 0))
@@ -180,6 +180,31 @@ func TestManifestLies(t *testing.T) {
 	}
 }
 
+// The same for what only a text network has.
+func TestTextManifestLies(t *testing.T) {
+	files, _, err := Import(four(t))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		spoil func(e *bundle.TextEncoder)
+		want  string
+	}{
+		"vocabulary":  {func(e *bundle.TextEncoder) { e.Vocabulary = e.Vocabulary[1:] }, "vocabulary of 3 words"},
+		"order":       {func(e *bundle.TextEncoder) { e.Vocabulary[0] = "red" }, "want <pad>, <unk>"},
+		"twice":       {func(e *bundle.TextEncoder) { e.Vocabulary[3] = "red" }, `"red" is id 2 and 3`},
+		"width":       {func(e *bundle.TextEncoder) { e.Config = []byte(strings.Replace(string(e.Config), "24", "12", 1)) }, "cross_attention_dim is 24"},
+		"class":       {func(e *bundle.TextEncoder) { e.Config = []byte(`{"_class_name":"CLIPTextModel"}`) }, "CLIPTextModel"},
+		"lost tensor": {func(e *bundle.TextEncoder) { delete(e.Tensors, "text_model.final_layer_norm.bias") }, "final_layer_norm.bias"},
+	} {
+		m := manifest(t, files)
+		test.spoil(m.Network("text").TextEncoder)
+		data, err := json.Marshal(m)
+		require.NoError(t, err)
+		_, err = bundle.Parse(data)
+		require.ErrorContains(t, err, test.want, name)
+		require.ErrorContains(t, err, `network "text": text encoder`, name)
+	}
+}
+
 func TestManifestBytes(t *testing.T) {
 	good := string(one(t)[bundle.ManifestName])
 	for name, test := range map[string]struct{ data, want string }{
@@ -222,6 +247,6 @@ func TestAddShard(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"format":"mcdm-bundle","version":1}`))
+	f.Add(one(f)[bundle.ManifestName])
 	f.Fuzz(func(t *testing.T, data []byte) { _, _ = bundle.ParseManifest(data) })
 }
