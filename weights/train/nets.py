@@ -39,9 +39,9 @@ def unet(modality, widths=WIDTHS, groups=32):
     if modality == "text":
         return UNet2DConditionModel(
             in_channels=LATENT,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
             mid_block_type="UNetMidBlock2DCrossAttn",
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
             # In UNet2DConditionModel this is the number of heads, whatever its name says (diffusers issue 2011).
             attention_head_dim=4,
             cross_attention_dim=TEXT_WIDTH,
