@@ -5,7 +5,9 @@
     python -m train --network sketch --data ../dataset/out/sketch --out runs/sketch --init runs/none --minutes 30
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
 
-The same command trains on a CPU or a CUDA device. The learning rate follows the share of --minutes that has passed, so
+The same command trains on a CPU or a CUDA device, and in several processes, which average their gradients, with
+`python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`: on shared CPU cores that is much faster than
+two threads, which wait for each other at every operation instead of once a step. The learning rate follows the share of --minutes that has passed, so
 that a run ends annealed whatever the speed of the machine. A run that is stopped (Ctrl-C, SIGTERM) leaves a checkpoint,
 and the same command resumes it; with a larger --minutes it goes on. OUT/log.csv has the losses, OUT/export the EMA
 weights as a diffusers folder, rewritten at each checkpoint.
@@ -23,13 +25,14 @@ import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 
 from data import VALIDATION, Split
 from nets import MODALITIES, SCHEDULE, Network, alphas_cumprod, to_z
 from tokenizer import Tokenizer
 
 GAMMA, EMA = 5.0, 0.999
-LEARNING_RATE, WARMUP = 4e-4, 100  # steps
+LEARNING_RATE, WARMUP = 6e-4, 30  # steps
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
@@ -41,7 +44,7 @@ def arguments():
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run of the unconditional network")
     p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
-    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--batch", type=int, default=16)
     p.add_argument("--threads", type=int, default=0, help="CPU threads, 0 = all")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
@@ -62,6 +65,8 @@ class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
     def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0):
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        seed += self.rank * 1000003  # each process draws its own pictures, t and noise
         self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -118,13 +123,30 @@ class Trainer:
             group["lr"] = learning_rate(self.step, share)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.world > 1:
+            self.average_gradients()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        self.pictures += b
+        self.pictures += b * self.world
         decay = min(EMA, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay)
         return loss.item()
+
+    def average_gradients(self):
+        grads = [p.grad for p in self.network.parameters()]
+        flat = torch.cat([g.flatten() for g in grads])
+        dist.all_reduce(flat)
+        flat /= self.world
+        torch._foreach_copy_(grads, [f.view_as(g) for g, f in zip(grads, flat.split([g.numel() for g in grads]))])
+
+    def agree(self, seconds, stop):
+        """What the first process counted in seconds, and whether any was told to stop."""
+        if self.world == 1:
+            return seconds, stop
+        both = torch.tensor([seconds if self.rank == 0 else 0.0, float(stop)], dtype=torch.float64, device=self.device)
+        dist.all_reduce(both)
+        return both[0].item(), both[1].item() > 0
 
     @torch.no_grad()
     def validate(self):
@@ -153,6 +175,10 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.pictures, self.seconds = state["step"], state["pictures"], state["seconds"]
+        if self.rank:  # the state is the first process's: others go on with numbers of their own
+            self.rng = np.random.default_rng((self.rank, self.step))
+            self.noise.manual_seed(self.rank * 1000003 + self.step)
+            return
         self.order = state["order"].numpy()
         self.rng.bit_generator.state = state["rng"]
         if state["noise"].numel() == self.noise.get_state().numel():  # another device's generator starts afresh
@@ -186,6 +212,10 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = on_cuda
     os.makedirs(a.out, exist_ok=True)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        dist.init_process_group("nccl" if on_cuda else "gloo")
+        if on_cuda:
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
 
     checkpoint = os.path.join(a.out, "checkpoint.pt")
     state = torch.load(checkpoint, map_location=a.device, weights_only=False) if os.path.exists(checkpoint) else None
@@ -207,20 +237,24 @@ def main():
     stop = []
     for s in (signal.SIGTERM, signal.SIGINT):
         signal.signal(s, lambda *_: stop.append(True))
+    first = trainer.rank == 0
     log = open(os.path.join(a.out, "log.csv"), "a", newline="")
     rows = csv.writer(log)
-    if log.tell() == 0:
+    if first and log.tell() == 0:
         rows.writerow(["seconds", "step", "pictures", "learning_rate", "loss", "validation", "pictures_per_s"])
 
     budget, before = 60 * a.minutes, trainer.seconds
     start = now = time.monotonic()
     logged, saved, losses, seen = start, start, [], trainer.pictures
-    while trainer.seconds < budget and not stop:
+    ended = trainer.seconds >= budget
+    while not ended:
         losses.append(trainer.train_step(trainer.seconds / budget))
         now = time.monotonic()
-        trainer.seconds = before + now - start
-        last = stop or trainer.seconds >= budget
-        save = last or now - saved >= a.save_seconds
+        trainer.seconds, told = trainer.agree(before + now - start, bool(stop))
+        ended = told or trainer.seconds >= budget
+        if not first:
+            continue
+        save = ended or now - saved >= a.save_seconds
         if save or now - logged >= a.log_seconds:
             speed = (trainer.pictures - seen) / (now - logged)
             validation = f"{trainer.validate():.5f}" if save else ""
@@ -234,6 +268,8 @@ def main():
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()
+    if trainer.world > 1:
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
