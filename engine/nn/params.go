@@ -86,6 +86,24 @@ func (p *params) joined(names []string, c int) shaders.Tensor {
 	return p.table(names, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c * len(names)})
 }
 
+// frequencies uploads those of the sinusoidal embedding of t, width c.
+func (p *params) frequencies(c int, shift float64) shaders.Tensor {
+	const key = "time_proj"
+	t, ok := p.vectors[key]
+	if !ok {
+		var data []byte
+		for _, f := range shaders.Frequencies(c, shift) {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
+		}
+		t = shaders.Tensor{N: 1, H: 1, W: 1, C: c / 2}
+		var err error
+		t.Buffer, err = p.machine.Upload(key, append(data, make([]byte, t.Size()-len(data))...))
+		check(err)
+		p.vectors[key] = t
+	}
+	return t
+}
+
 // rows uploads an embedding table as f32 [1, 1, V, D].
 func (p *params) rows(name string, v, d int) shaders.Tensor {
 	return p.table([]string{name}, []int{v, d}, shaders.Tensor{N: 1, H: 1, W: v, C: d})
@@ -98,14 +116,10 @@ func (p *params) table(names []string, shape []int, view shaders.Tensor) shaders
 	}
 	var data []byte
 	for _, name := range names {
-		at := floats(p.tensor(name, shape...))
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
+		values := p.tensor(name, shape...).Float32()
 		row := shape[len(shape)-1]
-		for i := range n {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(at(i)))
+		for i, v := range values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 			if (i+1)%row == 0 && len(names) == 1 {
 				data = append(data, make([]byte, 4*(-row&3))...)
 			}
@@ -159,12 +173,12 @@ func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shader
 		if dtype == "F16" {
 			w.DType = shaders.F16
 		}
-		var at []func(int) float32
+		var values [][]float32
 		for _, t := range parts {
-			at = append(at, floats(t))
+			values = append(values, t.Float32())
 		}
 		packed = shaders.PackWeights(w.DType, w.Cout, cin, kh, kw, func(o, i, y, x int) float32 {
-			return at[o/cout](index(o, i, y, x))
+			return values[o/cout][index(o, i, y, x)]
 		}, nil)
 	}
 	b, err := p.machine.Upload(names[0]+".weight", packed)
@@ -172,26 +186,4 @@ func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shader
 	w.Data = b
 	p.matrices[key] = w
 	return w
-}
-
-// floats reads a tensor of any stored type as f32 by flat index.
-func floats(t bundle.Tensor) func(i int) float32 {
-	switch t.DType {
-	case "F32":
-		return func(i int) float32 {
-			return math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
-		}
-	case "F16":
-		return func(i int) float32 {
-			return shaders.FromF16(binary.LittleEndian.Uint16(t.Data[2*i:]))
-		}
-	case "I8":
-		row := 1
-		for _, d := range t.Shape[1:] {
-			row *= d
-		}
-		return func(i int) float32 { return float32(int8(t.Data[i])) * t.Scale[i/row] }
-	}
-	check(fmt.Errorf("tensor %s is stored as %q: want F32, F16 or I8", t.Name, t.DType))
-	return nil
 }

@@ -98,7 +98,7 @@ type unetRecorder struct {
 func (b *unetRecorder) time(c *unet.Config, t shaders.Tensor) {
 	sinusoid := b.plan.Scratch("time_proj", t.N, 1, 1, c.TimeChannels)
 	b.to.Add("time_proj", shaders.TimeEmbedding(shaders.TimeEmbeddingArgs{
-		T: t, Y: sinusoid, FlipSinToCos: c.FlipSinToCos, FreqShift: float32(c.FreqShift),
+		T: t, Frequency: b.frequencies(c.TimeChannels, c.FreqShift), Y: sinusoid, FlipSinToCos: c.FlipSinToCos,
 	}))
 	silu := shaders.Conv2DArgs{Activation: shaders.SiLU}
 	h := b.linear("time_embedding.linear_1", sinusoid, c.TimeEmbedDim, silu)

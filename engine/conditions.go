@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+)
+
+// Conditions are what a person gives. Whatever is absent is not merged at all:
+// its network is not run.
+type Conditions struct {
+	// Sketch holds dark lines on light paper, of any size: it is averaged down
+	// (or sampled up) to the bundle's picture size. nil: no sketch.
+	Sketch image.Image
+	// Mask holds a label's index per pixel, of any size. An index that is not a
+	// label of the bundle means "unknown". nil: no mask.
+	Mask *image.Paletted
+	// Text is a sentence; "" means none.
+	Text string
+}
+
+// The modalities whose inputs this package can encode.
+const (
+	Unconditional = "none"
+	Sketch        = "sketch"
+	Mask          = "mask"
+	Text          = "text"
+)
+
+// given tells whether the conditions hold an input for a modality.
+func (c Conditions) given(modality string) bool {
+	switch modality {
+	case Sketch:
+		return c.Sketch != nil
+	case Mask:
+		return c.Mask != nil
+	case Text:
+		return c.Text != ""
+	}
+	return false
+}
+
+// inkOf turns a drawing into ink on the picture's grid: 0 is paper, 1 a line,
+// [1, side, side]. Pixels are averaged over the area that they cover; what is
+// transparent is paper.
+func inkOf(img image.Image, side int) []float32 {
+	b := img.Bounds()
+	w, h := b.Dx(), b.Dy()
+	dark := make([]float64, w*h)
+	for y := range h {
+		for x := range w {
+			c := color.NRGBA64Model.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
+			gray := (0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)) / 65535
+			dark[y*w+x] = (1 - gray) * float64(c.A) / 65535
+		}
+	}
+	// Separable box filter: rows, then columns.
+	rows := make([]float64, h*side)
+	for y := range h {
+		boxAverage(dark[y*w:], 1, w, rows[y*side:], 1, side)
+	}
+	out := make([]float64, side*side)
+	for x := range side {
+		boxAverage(rows[x:], side, h, out[x:], side, side)
+	}
+	ink := make([]float32, len(out))
+	for i, v := range out {
+		ink[i] = float32(v)
+	}
+	return ink
+}
+
+// boxAverage resamples n values to m: output i is the mean of the input over
+// [i n/m, (i+1) n/m), parts of values included.
+func boxAverage(src []float64, srcStride, n int, dst []float64, dstStride, m int) {
+	scale := float64(n) / float64(m)
+	for i := range m {
+		from, to := float64(i)*scale, float64(i+1)*scale
+		sum := 0.0
+		for k := int(from); k < n && float64(k) < to; k++ {
+			part := math.Min(to, float64(k+1)) - math.Max(from, float64(k))
+			sum += src[k*srcStride] * part
+		}
+		dst[i*dstStride] = sum / scale
+	}
+}
+
+// unknown marks a pixel of a mask whose label the network shall choose.
+const unknown = 255
+
+// labelsOf brings a mask to the picture's grid: every pixel takes the label
+// that is most frequent in the area it covers (nearest when the mask is
+// smaller), the lowest index on a tie.
+func labelsOf(m *image.Paletted, labels, side int) []uint8 {
+	b := m.Bounds()
+	w, h := b.Dx(), b.Dy()
+	out := make([]uint8, side*side)
+	count := make([]int, labels+1)
+	for y := range side {
+		for x := range side {
+			clear(count)
+			x0, x1 := area(x, w, side)
+			y0, y1 := area(y, h, side)
+			for v := y0; v < y1; v++ {
+				for u := x0; u < x1; u++ {
+					count[min(int(m.ColorIndexAt(b.Min.X+u, b.Min.Y+v)), labels)]++
+				}
+			}
+			best := 0
+			for l, n := range count {
+				if n > count[best] {
+					best = l
+				}
+			}
+			out[y*side+x] = uint8(best)
+			if best == labels {
+				out[y*side+x] = unknown
+			}
+		}
+	}
+	return out
+}
+
+// area is the range of n source pixels that output pixel i of m covers.
+func area(i, n, m int) (from, to int) {
+	from = i * n / m
+	return from, max((i+1)*n/m, from+1)
+}
+
+// encodeSketch gives the condition's channels [C=r*r] on the network's grid,
+// channels last.
+func encodeSketch(img image.Image, side, r int) ([]byte, error) {
+	if img.Bounds().Empty() {
+		return nil, fmt.Errorf("the sketch has no pixels")
+	}
+	ink := inkOf(img, side)
+	return unshuffle(1, side, r, func(_, y, x int) float32 { return ink[y*side+x] }), nil
+}
+
+// encodeMask gives one-hot labels [C=labels*r*r] on the network's grid,
+// channels last, all zero where the label is unknown.
+func encodeMask(m *image.Paletted, labels, side, r int) ([]byte, error) {
+	if m.Bounds().Empty() {
+		return nil, fmt.Errorf("the mask has no pixels")
+	}
+	index := labelsOf(m, labels, side)
+	return unshuffle(labels, side, r, func(c, y, x int) float32 {
+		if int(index[y*side+x]) == c {
+			return 1
+		}
+		return 0
+	}), nil
+}
+
+// unshuffle packs channels x side x side values by PyTorch's
+// pixel_unshuffle(r), channel c*r*r + dy*r + dx, into channels-last rows that
+// are padded to a multiple of four.
+func unshuffle(channels, side, r int, at func(c, y, x int) float32) []byte {
+	grid := side / r
+	stride := (channels*r*r + 3) &^ 3
+	out := make([]byte, 4*grid*grid*stride)
+	for y := range side {
+		for x := range side {
+			for c := range channels {
+				k := c*r*r + (y%r)*r + x%r
+				i := ((y/r)*grid+x/r)*stride + k
+				binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(at(c, y, x)))
+			}
+		}
+	}
+	return out
+}

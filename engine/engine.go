@@ -1,0 +1,175 @@
+// Package engine samples pictures from a bundle: it encodes what a person
+// gives, runs the separately trained networks, merges their noise predictions
+// and steps from noise to a picture, on a GPU or through the kernels' Go twins.
+//
+// Source of the method: "Image generation with multi-modal priors using
+// denoising diffusion probabilistic models", equations (12) and (13).
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mcdm/mcdm/engine/nn"
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
+	"github.com/mcdm/mcdm/weights/tokenizer"
+)
+
+// Model is a bundle whose weights lie on a machine. Its methods may be called
+// from several goroutines; they run one after the other.
+type Model struct {
+	machine   record.Machine
+	diffusion bundle.Diffusion
+	schedule  *sampler.Schedule
+	networks  []*network
+
+	mu       sync.Mutex
+	key      shape // of current
+	current  *session
+	progress func(done, total int) // of kernel compilation
+}
+
+// network is one eps model of the bundle.
+type network struct {
+	name, modality    string
+	conditionChannels int
+	labels            int // of a mask
+	unet              *nn.UNet
+	text              *nn.TextEncoder
+	tokenizer         *tokenizer.Tokenizer
+}
+
+// Load uploads a bundle's weights to a machine. The bundle's shards must be at
+// hand; they are not needed afterwards. progress (may be nil) counts networks,
+// then the kernels of each first use.
+func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
+	d := b.Manifest.Diffusion
+	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
+	}
+	if n := len(b.Manifest.Networks); n > shaders.MaxNetworks {
+		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Manifest.Name, n, shaders.MaxNetworks)
+	}
+	m := &Model{machine: machine, diffusion: d, schedule: schedule, progress: progress}
+	for i := range b.Manifest.Networks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := &b.Manifest.Networks[i]
+		source := func(name string) (bundle.Tensor, error) { return b.Tensor(n, name) }
+		net := &network{
+			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
+			unet: nn.NewUNet(machine, n.UNet, source),
+		}
+		if t := n.TextEncoder; t != nil {
+			net.text = nn.NewTextEncoder(machine, t.Encoder, source)
+			if net.tokenizer, err = tokenizer.New(t.Vocabulary, t.Encoder.Length); err != nil {
+				return nil, fmt.Errorf("network %s: %w", n.Name, err)
+			}
+		}
+		m.networks = append(m.networks, net)
+		// Recording uploads the weights; this recording itself is dropped.
+		if err := m.upload(net); err != nil {
+			return nil, fmt.Errorf("network %s: %w", n.Name, err)
+		}
+		if progress != nil {
+			progress(i+1, len(b.Manifest.Networks))
+		}
+	}
+	return m, nil
+}
+
+// upload puts a network's weights on the machine.
+func (m *Model) upload(n *network) error {
+	s := shape{batch: 1, height: m.diffusion.GridSize(), width: m.diffusion.GridSize()}
+	if n.text == nil {
+		s.text = 1
+	}
+	var plan record.Plan
+	_, err := m.record(&plan, []*network{n}, s)
+	return err
+}
+
+// Names lists the networks.
+func (m *Model) Names() []string { return names(m.networks) }
+
+// Modalities lists what kinds of input the networks take.
+func (m *Model) Modalities() []string {
+	var out []string
+	for _, n := range m.networks {
+		if n.modality != Unconditional {
+			out = append(out, n.modality)
+		}
+	}
+	return out
+}
+
+// ImageSize is the side of a picture in pixels.
+func (m *Model) ImageSize() int { return m.diffusion.ImageSize }
+
+// Bytes is the memory that the model takes on its machine.
+func (m *Model) Bytes() int64 { return m.machine.Bytes() }
+
+// Release frees the model's memory and its machine.
+func (m *Model) Release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop()
+	m.machine.Release()
+}
+
+func (m *Model) drop() {
+	if m.current != nil {
+		m.current.loaded.Release()
+		m.current = nil
+	}
+}
+
+func names(nets []*network) []string {
+	var out []string
+	for _, n := range nets {
+		out = append(out, n.name)
+	}
+	return out
+}
+
+func (m *Model) network(name string) *network {
+	for _, n := range m.networks {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// session returns a recording of the shape, the last one where it fits.
+func (m *Model) session(ctx context.Context, nets []*network, s shape) (*session, error) {
+	s.networks = strings.Join(names(nets), " ")
+	if m.current != nil && m.key == s {
+		return m.current, nil
+	}
+	m.drop()
+	x, err := m.newSession(ctx, nets, s)
+	if err != nil {
+		return nil, err
+	}
+	m.current, m.key = x, s
+	return x, nil
+}
+
+// square is the shape of a sampling run.
+func (m *Model) square(batch int) shape {
+	side := m.diffusion.GridSize()
+	return shape{batch: batch, height: side, width: side}
+}
+
+func (m *Model) has(modality string) bool {
+	return slices.Contains(m.Modalities(), modality)
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// EpsInput is one evaluation of every network, as other implementations see
+// it: all arrays row-major, channels first.
+type EpsInput struct {
+	Batch, Height, Width int // of the networks' own grid
+
+	Sample   []float32 // [B, C, H, W] z_t
+	Timestep []float32 // [B]
+	// Cond holds what is concatenated to z, by network: [B, Cc, H, W].
+	Cond map[string][]float32
+	// Context holds encoder_hidden_states by network, [B, L, D] with L = ContextLength.
+	Context       map[string][]float32
+	ContextLength int
+	// Weights of (12) by network, 1 where absent.
+	Weights map[string]float64
+}
+
+// Eps evaluates every network of the model on the input and merges by (12):
+// [B, C, H, W] by network's name, and the merge.
+func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32, merged []float32, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.diffusion.LatentChannels()
+	if err := in.check(m, c); err != nil {
+		return nil, nil, err
+	}
+	x, err := m.session(ctx, m.networks, shape{
+		batch: in.Batch, height: in.Height, width: in.Width, text: max(in.ContextLength, 1),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := x.loaded.Write(x.z, in.channelsLast(in.Sample, c)); err != nil {
+		return nil, nil, err
+	}
+	if err := x.setT(in.Timestep); err != nil {
+		return nil, nil, err
+	}
+	for name, t := range x.cond {
+		if err := x.loaded.Write(t, in.channelsLast(in.Cond[name], t.C)); err != nil {
+			return nil, nil, err
+		}
+	}
+	for name, t := range x.context {
+		if err := x.loaded.Write(t, rows(in.Context[name], t.C)); err != nil {
+			return nil, nil, err
+		}
+	}
+	p := shaders.StepParams{SqrtAbar: 1}
+	for i, w := range m.allWeights(in.Weights) {
+		p.W[i] = float32(w)
+	}
+	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
+		return nil, nil, err
+	}
+	if err := x.run(ctx, x.once, x.eps, x.step); err != nil {
+		return nil, nil, err
+	}
+	nets = map[string][]float32{}
+	for i, n := range x.networks {
+		one := x.z
+		one.Buffer, one.Offset = x.all.Buffer, i*x.z.Size()
+		if nets[n.name], err = x.readChannelsFirst(ctx, one); err != nil {
+			return nil, nil, err
+		}
+	}
+	merged, err = x.readChannelsFirst(ctx, x.merged)
+	return nets, merged, err
+}
+
+// allWeights are the weights of (12) in the order of the networks.
+func (m *Model) allWeights(given map[string]float64) []float64 {
+	if len(m.networks) == 1 {
+		return []float64{1}
+	}
+	var modalities []float64
+	for _, n := range m.networks {
+		if n.modality == Unconditional {
+			continue
+		}
+		w, ok := given[n.name]
+		if !ok {
+			w = 1
+		}
+		modalities = append(modalities, w)
+	}
+	return sampler.Merge(modalities)
+}
+
+func (in EpsInput) check(m *Model, c int) error {
+	pixels := in.Batch * in.Height * in.Width
+	if in.Batch < 1 || in.Height < 1 || in.Width < 1 || len(in.Sample) != pixels*c {
+		return fmt.Errorf("sample has %d values: want [%d, %d, %d, %d]", len(in.Sample), in.Batch, c, in.Height, in.Width)
+	}
+	if len(in.Timestep) != in.Batch {
+		return fmt.Errorf("timestep has %d values: want one for each of the %d samples", len(in.Timestep), in.Batch)
+	}
+	for _, n := range m.networks {
+		if got := len(in.Cond[n.name]); got != pixels*n.conditionChannels {
+			return fmt.Errorf("cond.%s has %d values: want [%d, %d, %d, %d]", n.name, got, in.Batch, n.conditionChannels, in.Height, in.Width)
+		}
+		if d := n.unet.Config.CrossAttentionDim; len(in.Context[n.name]) != in.Batch*in.ContextLength*d {
+			return fmt.Errorf("encoder_hidden_states.%s has %d values: want [%d, %d, %d]", n.name, len(in.Context[n.name]), in.Batch, in.ContextLength, d)
+		} else if d > 0 && in.ContextLength < 1 {
+			return fmt.Errorf("encoder_hidden_states.%s is missing", n.name)
+		}
+	}
+	return nil
+}
+
+// channelsLast turns [B, C, H, W] into padded rows [B, H, W, C].
+func (in EpsInput) channelsLast(v []float32, c int) []byte {
+	hw := in.Height * in.Width
+	out := make([]float32, len(v))
+	for i := range v {
+		n, k, p := i/(c*hw), i/hw%c, i%hw
+		out[(n*hw+p)*c+k] = v[i]
+	}
+	return rows(out, c)
+}
+
+// readChannelsFirst reads a tensor as [B, C, H, W].
+func (x *session) readChannelsFirst(ctx context.Context, t shaders.Tensor) ([]float32, error) {
+	v, err := x.read(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(v))
+	hw := t.H * t.W
+	for i := range v {
+		n, p, k := i/(hw*t.C), i/t.C%hw, i%t.C
+		out[(n*t.C+k)*hw+p] = v[i]
+	}
+	return out, nil
+}

@@ -1,0 +1,461 @@
+//go:build !js
+
+package gpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cogentcore/webgpu/wgpu"
+)
+
+// Device is an open graphics device. Its methods may be called from several
+// goroutines.
+type Device struct {
+	*state
+	mu      sync.Mutex // wgpu-native's device is used by one goroutine at a time
+	device  *wgpu.Device
+	queue   *wgpu.Queue
+	info    Info
+	limits  Limits
+	layouts map[string]*wgpu.BindGroupLayout // by the bytes of their kinds
+}
+
+// Buffer is memory of a device.
+type Buffer struct {
+	device *Device
+	ref    *wgpu.Buffer
+	label  string
+	size   int
+}
+
+// Pipeline is a compiled kernel.
+type Pipeline struct {
+	ref    *wgpu.ComputePipeline
+	layout *wgpu.BindGroupLayout
+	label  string
+	kinds  []BindingKind
+}
+
+// Program is a list of launches with their bind groups.
+type Program struct {
+	label    string
+	launches []Launch
+	groups   []*wgpu.BindGroup
+}
+
+// noAdapter names the fix for a machine without a driver.
+const noAdapter = `no Vulkan, Metal or DirectX 12 adapter was found; install the GPU's driver, or a software one: on Debian and Ubuntu "apt-get install mesa-vulkan-drivers"; or run with --device cpu`
+
+func init() { wgpu.SetLogLevel(wgpu.LogLevelError) }
+
+// adapters lists the real adapters, OpenGL's doubles left out.
+func adapters() []*wgpu.Adapter {
+	instance := wgpu.CreateInstance(nil)
+	var out []*wgpu.Adapter
+	for _, a := range instance.EnumerateAdapters(nil) {
+		if b := a.GetInfo().BackendType; b == wgpu.BackendTypeOpenGL || b == wgpu.BackendTypeOpenGLES {
+			continue
+		}
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, func(a, b *wgpu.Adapter) int { return rank(a) - rank(b) })
+	return out
+}
+
+// rank orders adapters: discrete, integrated, others, CPU.
+func rank(a *wgpu.Adapter) int {
+	switch a.GetInfo().AdapterType {
+	case wgpu.AdapterTypeDiscreteGPU:
+		return 0
+	case wgpu.AdapterTypeIntegratedGPU:
+		return 1
+	case wgpu.AdapterTypeCPU:
+		return 3
+	}
+	return 2
+}
+
+func describe(a *wgpu.Adapter) Info {
+	i := a.GetInfo()
+	info := Info{
+		Name: i.Name, Vendor: i.VendorName, Architecture: i.Architecture,
+		Backend: i.BackendType.String(), Type: i.AdapterType.String(),
+		Software: i.AdapterType == wgpu.AdapterTypeCPU || software(i.Name, i.DriverDescription),
+	}
+	for _, f := range features {
+		if a.HasFeature(f) {
+			info.Features = append(info.Features, f.String())
+		}
+	}
+	return info
+}
+
+// features are asked for where the adapter has them.
+var features = []wgpu.FeatureName{wgpu.FeatureNameShaderF16, wgpu.FeatureNameTimestampQuery}
+
+// Adapters lists the machine's adapters, the fastest first.
+func Adapters() ([]Info, error) {
+	var out []Info
+	for _, a := range adapters() {
+		out = append(out, describe(a))
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoAdapter, noAdapter)
+	}
+	return out, nil
+}
+
+// Open opens a device with the adapter's own limits.
+func Open(ctx context.Context, o Options) (*Device, error) {
+	list := adapters()
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoAdapter, noAdapter)
+	}
+	var names []string
+	for _, a := range list {
+		info := describe(a)
+		names = append(names, info.Name)
+		if !strings.Contains(strings.ToLower(info.Name), strings.ToLower(o.Adapter)) {
+			continue
+		}
+		return open(a, info)
+	}
+	return nil, fmt.Errorf("%w named %q; there are: %s", ErrNoAdapter, o.Adapter, strings.Join(names, ", "))
+}
+
+func open(a *wgpu.Adapter, info Info) (*Device, error) {
+	has := a.GetLimits().Limits
+	want := wgpu.DefaultLimits()
+	want.MaxStorageBufferBindingSize = has.MaxStorageBufferBindingSize
+	want.MaxBufferSize = has.MaxBufferSize
+	want.MaxComputeWorkgroupStorageSize = has.MaxComputeWorkgroupStorageSize
+	want.MaxComputeInvocationsPerWorkgroup = has.MaxComputeInvocationsPerWorkgroup
+	var wanted []wgpu.FeatureName
+	for _, f := range features {
+		if a.HasFeature(f) {
+			wanted = append(wanted, f)
+		}
+	}
+	// No DeviceLostCallback: v0.23.0 hands C a pointer to memory that Go may
+	// free. A lost device shows as an error of the next call.
+	device, err := a.RequestDevice(&wgpu.DeviceDescriptor{
+		Label: "mcdm", RequiredFeatures: wanted, RequiredLimits: &wgpu.RequiredLimits{Limits: want},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gpu: opening %s: %w", info, err)
+	}
+	return &Device{
+		state: newState(), device: device, queue: device.GetQueue(), info: info,
+		layouts: map[string]*wgpu.BindGroupLayout{},
+		limits: Limits{
+			MaxBinding: int(min(has.MaxStorageBufferBindingSize, 1<<40)), MaxBuffer: int(min(has.MaxBufferSize, 1<<40)),
+			MaxStorageBuffers:   int(want.MaxStorageBuffersPerShaderStage),
+			MaxWorkgroupStorage: int(want.MaxComputeWorkgroupStorageSize),
+			MaxInvocations:      int(want.MaxComputeInvocationsPerWorkgroup),
+			MaxGroups:           int(want.MaxComputeWorkgroupsPerDimension),
+		},
+	}, nil
+}
+
+// Info describes the adapter.
+func (d *Device) Info() Info { return d.info }
+
+// Limits are the device's.
+func (d *Device) Limits() Limits { return d.limits }
+
+// NewBuffer allocates zeroed memory that kernels may read and write.
+func (d *Device) NewBuffer(label string, size int) (*Buffer, error) {
+	return d.newBuffer(label, size, wgpu.BufferUsageStorage)
+}
+
+// NewUniform allocates zeroed memory for kernels' parameters.
+func (d *Device) NewUniform(label string, size int) (*Buffer, error) {
+	return d.newBuffer(label, size, wgpu.BufferUsageUniform)
+}
+
+func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buffer, error) {
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	size = (max(size, 4) + 3) &^ 3
+	if size > d.limits.MaxBuffer {
+		return nil, fmt.Errorf("gpu: buffer %q of %d bytes: this device allows %d", label, size, d.limits.MaxBuffer)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ref, err := d.device.CreateBuffer(&wgpu.BufferDescriptor{
+		Label: label, Size: uint64(size), Usage: usage | wgpu.BufferUsageCopySrc | wgpu.BufferUsageCopyDst,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gpu: allocating %d bytes for %q: %w", size, label, err)
+	}
+	d.allocated.Add(int64(size))
+	return &Buffer{d, ref, label, size}, nil
+}
+
+// Release frees the buffer's memory.
+func (b *Buffer) Release() {
+	if b == nil || b.ref == nil {
+		return
+	}
+	b.device.mu.Lock()
+	defer b.device.mu.Unlock()
+	b.ref.Destroy()
+	b.ref.Release()
+	b.ref = nil
+	b.device.allocated.Add(-int64(b.size))
+}
+
+// Write copies data, a multiple of four bytes, into a buffer.
+func (d *Device) Write(b *Buffer, offset int, data []byte) error {
+	if err := d.Err(); err != nil {
+		return err
+	}
+	if err := b.span(offset, len(data)); err != nil {
+		return err
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.queue.WriteBuffer(b.ref, uint64(offset), data); err != nil {
+		return fmt.Errorf("gpu: writing to %q: %w", b.label, err)
+	}
+	return nil
+}
+
+// Read waits for the work before it and copies a range of a buffer.
+func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte, error) {
+	if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+		return nil, err
+	}
+	if err := b.span(offset, size); err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		return nil, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	staging, err := d.device.CreateBuffer(&wgpu.BufferDescriptor{
+		Label: "read " + b.label, Size: uint64(size), Usage: wgpu.BufferUsageMapRead | wgpu.BufferUsageCopyDst,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
+	defer staging.Release()
+	encoder, err := d.device.CreateCommandEncoder(nil)
+	if err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
+	defer encoder.Release()
+	if err := encoder.CopyBufferToBuffer(b.ref, uint64(offset), staging, 0, uint64(size)); err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
+	commands, err := encoder.Finish(nil)
+	if err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
+	defer commands.Release()
+	d.queue.Submit(commands)
+
+	// v0.23.0 gives C the address of a handle that Go no longer holds until the
+	// callback comes: no garbage collection may start before that.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	status := wgpu.BufferMapAsyncStatusUnknown
+	if err := staging.MapAsync(wgpu.MapModeRead, 0, uint64(size), func(s wgpu.BufferMapAsyncStatus) { status = s }); err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
+	d.device.Poll(true, nil)
+	if status != wgpu.BufferMapAsyncStatusSuccess {
+		err := fmt.Errorf("%w: reading %q: %v", ErrLost, b.label, status)
+		d.fail(err)
+		return nil, err
+	}
+	out := slices.Clone(staging.GetMappedRange(0, uint(size)))
+	return out, staging.Unmap()
+}
+
+// NewPipelines compiles kernels. progress (may be nil) is called after each.
+// Errors carry the compiler's message.
+func (d *Device) NewPipelines(ctx context.Context, specs []PipelineSpec, progress func(done, total int)) ([]*Pipeline, error) {
+	var out []*Pipeline
+	for i, s := range specs {
+		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+			return nil, err
+		}
+		p, err := d.newPipeline(s)
+		if err != nil {
+			return nil, fmt.Errorf("gpu: compiling %s: %w", s.Label, err)
+		}
+		out = append(out, p)
+		if progress != nil {
+			progress(i+1, len(specs))
+		}
+	}
+	return out, nil
+}
+
+func (d *Device) newPipeline(s PipelineSpec) (*Pipeline, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	layout, err := d.layout(s.Bindings)
+	if err != nil {
+		return nil, err
+	}
+	module, err := d.device.CreateShaderModule(&wgpu.ShaderModuleDescriptor{
+		Label: s.Label, WGSLDescriptor: &wgpu.ShaderModuleWGSLDescriptor{Code: s.Code},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer module.Release()
+	pl, err := d.device.CreatePipelineLayout(&wgpu.PipelineLayoutDescriptor{BindGroupLayouts: []*wgpu.BindGroupLayout{layout}})
+	if err != nil {
+		return nil, err
+	}
+	defer pl.Release()
+	ref, err := d.device.CreateComputePipeline(&wgpu.ComputePipelineDescriptor{
+		Label: s.Label, Layout: pl, Compute: wgpu.ProgrammableStageDescriptor{Module: module, EntryPoint: "main"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Pipeline{ref, layout, s.Label, s.Bindings}, nil
+}
+
+var bufferTypes = map[BindingKind]wgpu.BufferBindingType{
+	Uniform:         wgpu.BufferBindingTypeUniform,
+	ReadOnlyStorage: wgpu.BufferBindingTypeReadOnlyStorage,
+	Storage:         wgpu.BufferBindingTypeStorage,
+}
+
+func (d *Device) layout(kinds []BindingKind) (*wgpu.BindGroupLayout, error) {
+	key := fmt.Sprint(kinds)
+	if l, ok := d.layouts[key]; ok {
+		return l, nil
+	}
+	var entries []wgpu.BindGroupLayoutEntry
+	for i, k := range kinds {
+		entries = append(entries, wgpu.BindGroupLayoutEntry{
+			Binding: uint32(i), Visibility: wgpu.ShaderStageCompute, Buffer: wgpu.BufferBindingLayout{Type: bufferTypes[k]},
+		})
+	}
+	l, err := d.device.CreateBindGroupLayout(&wgpu.BindGroupLayoutDescriptor{Entries: entries})
+	if err == nil {
+		d.layouts[key] = l
+	}
+	return l, err
+}
+
+// Release frees the pipeline.
+func (p *Pipeline) Release() {
+	if p != nil && p.ref != nil {
+		p.ref.Release()
+		p.ref = nil
+	}
+}
+
+// NewProgram makes the bind groups of a list of launches, once.
+func (d *Device) NewProgram(label string, launches []Launch) (*Program, error) {
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := &Program{label: label, launches: launches}
+	for _, l := range launches {
+		if err := checkLaunch(l, d.limits.MaxGroups); err != nil {
+			p.Release()
+			return nil, err
+		}
+		var entries []wgpu.BindGroupEntry
+		for i, v := range l.Bindings {
+			size := v.Size
+			if size == 0 {
+				size = v.Buffer.size - v.Offset
+			}
+			entries = append(entries, wgpu.BindGroupEntry{Binding: uint32(i), Buffer: v.Buffer.ref, Offset: uint64(v.Offset), Size: uint64(size)})
+		}
+		g, err := d.device.CreateBindGroup(&wgpu.BindGroupDescriptor{Label: l.Label, Layout: l.Pipeline.layout, Entries: entries})
+		if err != nil {
+			p.Release()
+			return nil, fmt.Errorf("gpu: binding %s (%s): %w", l.Label, l.Pipeline.label, err)
+		}
+		p.groups = append(p.groups, g)
+	}
+	return p, nil
+}
+
+// Release frees the program's bind groups, not its buffers.
+func (p *Program) Release() {
+	for _, g := range p.groups {
+		g.Release()
+	}
+	p.groups, p.launches = nil, nil
+}
+
+// Run submits the program as one pass. It returns before the work is done.
+func (d *Device) Run(p *Program) error {
+	if err := d.Err(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	encoder, err := d.device.CreateCommandEncoder(nil)
+	if err != nil {
+		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+	}
+	defer encoder.Release()
+	pass := encoder.BeginComputePass(nil)
+	for i, l := range p.launches {
+		pass.SetPipeline(l.Pipeline.ref)
+		pass.SetBindGroup(0, p.groups[i], nil)
+		pass.DispatchWorkgroups(l.Groups[0], l.Groups[1], l.Groups[2])
+	}
+	if err := pass.End(); err != nil {
+		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+	}
+	pass.Release()
+	commands, err := encoder.Finish(nil)
+	if err != nil {
+		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+	}
+	defer commands.Release()
+	d.queue.Submit(commands)
+	return nil
+}
+
+// Wait returns when all submitted work is done.
+func (d *Device) Wait(ctx context.Context) error {
+	if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.device.Poll(true, nil)
+	return nil
+}
+
+// Close gives the device back. Every later call returns ErrClosed.
+func (d *Device) Close() {
+	if d.Err() != nil {
+		return
+	}
+	d.fail(ErrClosed)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.device.Poll(true, nil)
+	for _, l := range d.layouts {
+		l.Release()
+	}
+	d.queue.Release()
+	d.device.Release()
+}

@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// Request is everything that decides a picture.
+type Request struct {
+	Conditions Conditions
+	// Weights of the modalities in (12), by network name; 1 where absent. A
+	// network with weight 0 is not run.
+	Weights map[string]float64
+	Sampler sampler.Options
+	// Seed of the noise. Sample n of a batch is the picture that Seed + n gives
+	// alone.
+	Seed uint64
+	// Count is the number of pictures, 0 meaning 1.
+	Count int
+}
+
+// Progress tells about a finished step.
+type Progress struct {
+	Step, Steps int // Step counts from 1
+	// Preview is the current estimate x0 of every sample; nil when the last one
+	// was taken less than PreviewEvery ago.
+	Preview []*image.RGBA
+}
+
+// PreviewEvery is the least time between two previews.
+const PreviewEvery = 50 * time.Millisecond
+
+// clip bounds the merged x0 estimate: pictures lie in [-1, 1].
+const clip = 1
+
+// Sample draws pictures (algorithm of the paper's section 3: merge (12), step
+// (13), from z_T ~ N(0, I) down). It returns early with ctx's error when ctx
+// is done. report may be nil; it is called between steps.
+func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([]*image.RGBA, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	steps, err := q.Sampler.StepsOf(m.schedule)
+	if err != nil {
+		return nil, err
+	}
+	if q.Count == 0 {
+		q.Count = 1
+	}
+	if q.Count < 0 || q.Count > maxCount {
+		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, maxCount)
+	}
+	nets, weights, err := m.choose(q)
+	if err != nil {
+		return nil, err
+	}
+	x, err := m.session(ctx, nets, m.square(q.Count))
+	if err != nil {
+		return nil, err
+	}
+	if err := m.encode(x, q.Conditions); err != nil {
+		return nil, err
+	}
+	params := shaders.StepParams{
+		Clip: clip, SeedLo: uint32(q.Seed), SeedHi: uint32(q.Seed >> 32),
+	}
+	for i, w := range weights {
+		params.W[i] = float32(w)
+	}
+	if err := x.loaded.Write(x.params, params.Bytes()); err != nil {
+		return nil, err
+	}
+	if err := x.run(ctx, x.once, x.begin); err != nil {
+		return nil, err
+	}
+	var shown time.Time
+	for i, s := range steps {
+		setStep(&params, s, i+1)
+		if err := x.advance(ctx, params, s.T); err != nil {
+			return nil, err
+		}
+		if report == nil {
+			continue
+		}
+		p := Progress{Step: i + 1, Steps: len(steps)}
+		if i+1 == len(steps) || time.Since(shown) >= PreviewEvery {
+			if p.Preview, err = x.pictures(ctx); err != nil {
+				return nil, err
+			}
+			shown = time.Now()
+		} else if err := x.loaded.Wait(ctx); err != nil {
+			return nil, err
+		}
+		report(p)
+	}
+	return x.pictures(ctx)
+}
+
+// maxCount bounds the batch of one run.
+const maxCount = 64
+
+// setStep fills in what changes from step to step. index is the noise's
+// counter: 0 drew z_T.
+func setStep(p *shaders.StepParams, s sampler.Step, index int) {
+	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
+	p.CX0, p.CZ, p.CEps, p.CNoise = float32(s.X0), float32(s.Z), float32(s.Eps), float32(s.Noise)
+	p.Timestep = float32(s.T)
+	p.Index = uint32(index)
+}
+
+// advance starts one step: all networks, merge, update.
+func (x *session) advance(ctx context.Context, p shaders.StepParams, t int) error {
+	ts := make([]float32, x.z.N)
+	for i := range ts {
+		ts[i] = float32(t)
+	}
+	if err := x.setT(ts); err != nil {
+		return err
+	}
+	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
+		return err
+	}
+	return x.run(ctx, x.eps, x.step)
+}
+
+// pictures reads the preview of every sample, after the last step the result.
+func (x *session) pictures(ctx context.Context) ([]*image.RGBA, error) {
+	b, err := x.loaded.Read(ctx, shaders.Tensor{
+		Buffer: x.preview.Buffer, N: 1, H: 1, W: 1, C: x.preview.N * x.preview.H * x.preview.W,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []*image.RGBA
+	size := 4 * x.preview.H * x.preview.W
+	for n := range x.preview.N {
+		img := image.NewRGBA(image.Rect(0, 0, x.preview.W, x.preview.H))
+		copy(img.Pix, b[n*size:])
+		out = append(out, img)
+	}
+	return out, nil
+}
+
+// choose lists the networks to run with their weights in (12): those of the
+// given conditions, and the unconditional one where its weight is not zero.
+func (m *Model) choose(q Request) ([]*network, []float64, error) {
+	for name, w := range q.Weights {
+		if m.network(name) == nil {
+			return nil, nil, fmt.Errorf("weight %s=%g: the bundle has no network %q (it has %s)", name, w, name, strings.Join(m.Names(), ", "))
+		}
+		if math.IsNaN(w) || math.IsInf(w, 0) {
+			return nil, nil, fmt.Errorf("weight %s=%g: want a finite number", name, w)
+		}
+	}
+	var nets []*network
+	var ws []float64
+	var free *network
+	for _, n := range m.networks {
+		if n.modality == Unconditional {
+			free = n
+			continue
+		}
+		w, ok := q.Weights[n.name]
+		if !ok {
+			w = 1
+		}
+		if w != 0 && q.Conditions.given(n.modality) {
+			nets, ws = append(nets, n), append(ws, w)
+		}
+	}
+	for _, modality := range []string{Sketch, Mask, Text} {
+		if q.Conditions.given(modality) && !m.has(modality) {
+			return nil, nil, fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
+		}
+	}
+	merged := sampler.Merge(ws)
+	if math.Abs(merged[0]) > 1e-12 {
+		if free == nil {
+			return nil, nil, fmt.Errorf("the weights of %v leave %.3g for the unconditional network, which the bundle lacks: give one condition with weight 1", names(nets), merged[0])
+		}
+		return append([]*network{free}, nets...), merged, nil
+	}
+	return nets, merged[1:], nil
+}
+
+// encode writes the conditions into the session.
+func (m *Model) encode(x *session, c Conditions) error {
+	side, r := m.diffusion.ImageSize, m.diffusion.PixelUnshuffle
+	for _, n := range x.networks {
+		var data []byte
+		var err error
+		switch n.modality {
+		case Unconditional:
+			continue
+		case Sketch:
+			data, err = encodeSketch(c.Sketch, side, r)
+		case Mask:
+			data, err = encodeMask(c.Mask, n.labels, side, r)
+		case Text:
+			ids, _ := n.tokenizer.Encode(c.Text)
+			if err := x.write(x.tokens[n.name], tokenRows(ids)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if want := x.cond[n.name].Size() / x.z.N; len(data) != want {
+			return fmt.Errorf("network %s takes %d condition channels, and a %s does not encode to them", n.name, n.conditionChannels, n.modality)
+		}
+		if err := x.write(x.cond[n.name], data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package shaders
+
+import (
+	"fmt"
+	"math"
+)
+
+// AttentionArgs describe softmax(Scale q k^T) v for every head. Q, K and V may
+// be channel ranges of wider rows, such as one projection to all three.
+type AttentionArgs struct {
+	Q                         Tensor // [N, 1, L, >= QOffset + Heads*HeadDim]
+	K, V                      Tensor // [N, 1, M, ...]
+	Y                         Tensor // [N, 1, L, Heads*HeadDim]
+	QOffset, KOffset, VOffset int    // channels before the first head
+	Heads, HeadDim            int
+	Scale                     float32 // usually 1 / sqrt(HeadDim)
+}
+
+type attentionParams struct {
+	L, M, Heads, QStride, KStride, VStride, YStride, QOffset, KOffset, VOffset uint32
+	Scale                                                                      float32
+}
+
+// maxHeadDim keeps a query in a quarter of the default workgroup memory.
+const maxHeadDim = 1024
+
+var attention = kernel("attention", attentionTwin)
+
+// Attention is attention.wgsl.
+func Attention(a AttentionArgs) Dispatch {
+	y := a.Y
+	c := a.Heads * a.HeadDim
+	mustBe("attention", "y", y, y.N, 1, y.W, c)
+	mustBe("attention", "q", a.Q, y.N, 1, y.W, a.Q.C)
+	mustBe("attention", "k", a.K, y.N, 1, a.V.W, a.K.C)
+	mustBe("attention", "v", a.V, y.N, 1, a.K.W, a.V.C)
+	if a.QOffset+c > a.Q.C || a.KOffset+c > a.K.C || a.VOffset+c > a.V.C {
+		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d of q %v, k %v, v %v",
+			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, a.Q, a.K, a.V))
+	}
+	if a.HeadDim < 1 || a.HeadDim > maxHeadDim || max(y.W, a.Heads, y.N) > maxGroups {
+		panic(fmt.Sprintf("shaders: attention: %d heads of %d (at most %d) for y %v", a.Heads, a.HeadDim, maxHeadDim, y))
+	}
+	return Dispatch{
+		Kernel:    attention,
+		Constants: Constants{"HEAD_DIM": uint32(a.HeadDim)},
+		Params: encode(attentionParams{
+			uint32(y.W), uint32(a.K.W), uint32(a.Heads),
+			uint32(a.Q.Stride()), uint32(a.K.Stride()), uint32(a.V.Stride()), uint32(y.Stride()),
+			uint32(a.QOffset), uint32(a.KOffset), uint32(a.VOffset), a.Scale,
+		}),
+		Bindings: []View{view(a.Q), view(a.K), view(a.V), view(y)},
+		Groups:   [3]uint32{uint32(y.W), uint32(a.Heads), uint32(y.N)},
+	}
+}
+
+func attentionTwin(c Constants, params []byte, mem [][]byte) {
+	p := decode[attentionParams](params)
+	q, k, v, y := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3])
+	dim, heads, l, m := int(c["HEAD_DIM"]), int(p.Heads), int(p.L), int(p.M)
+	rows := len(y) / int(p.YStride)
+	scores, out := make([]float64, m), make([]float64, dim)
+	for row := range rows {
+		n := row / l
+		clear(y[row*int(p.YStride) : (row+1)*int(p.YStride)])
+		for head := range heads {
+			top := math.Inf(-1)
+			query := q[row*int(p.QStride)+int(p.QOffset)+head*dim:][:dim]
+			for j := range m {
+				key := k[(n*m+j)*int(p.KStride)+int(p.KOffset)+head*dim:][:dim]
+				s := 0.0
+				for d := range dim {
+					s += float64(query[d]) * float64(key[d])
+				}
+				scores[j] = s * float64(p.Scale)
+				top = math.Max(top, scores[j])
+			}
+			sum := 0.0
+			clear(out)
+			for j := range m {
+				w := math.Exp(scores[j] - top)
+				sum += w
+				value := v[(n*m+j)*int(p.VStride)+int(p.VOffset)+head*dim:][:dim]
+				for d := range dim {
+					out[d] += w * float64(value[d])
+				}
+			}
+			for d := range dim {
+				y[row*int(p.YStride)+head*dim+d] = float32(out[d] / sum)
+			}
+		}
+	}
+}

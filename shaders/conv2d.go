@@ -1,0 +1,181 @@
+package shaders
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+)
+
+// Activation is applied to a layer's output.
+type Activation uint32
+
+const (
+	NoActivation Activation = iota
+	SiLU                    // x / (1 + exp(-x))
+	GELU                    // x (1 + erf(x / sqrt 2)) / 2
+)
+
+// Conv2DArgs describe a convolution, or with KH = KW = 1 a linear layer.
+type Conv2DArgs struct {
+	X        Tensor // [N, H, W, C1]
+	Skip     Tensor // [N, H, W, C2], optional: concatenated after X
+	W        Weights
+	Bias     Tensor // [1, 1, 1, O], optional
+	TimeBias Tensor // [N, 1, 1, O], optional
+	Residual Tensor // like Y, optional
+	Y        Tensor // [N, OH, OW, O]
+
+	Stride          int // 0 means 1
+	PadTop, PadLeft int // zeros; at the bottom and right as many as Y needs
+	Upsample        int // 2: nearest neighbour to Y's size first; 0 means 1
+	Activation      Activation
+	OutScale        float32 // multiplies the sum before the activation; 0 means 1
+}
+
+type conv2dParams struct {
+	N, H, W, OH, OW, C1, C2, O4 uint32
+	PadTop, PadLeft             int32
+	OutScale                    float32
+	Strips                      uint32
+}
+
+var conv2d = kernel("conv2d", conv2dTwin)
+
+// Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
+func Conv2D(a Conv2DArgs) Dispatch {
+	a.Stride, a.Upsample = max(a.Stride, 1), max(a.Upsample, 1)
+	if a.OutScale == 0 {
+		a.OutScale = 1
+	}
+	y := a.Y
+	mustBe("conv2d", "x", a.X, y.N, a.X.H, a.X.W, a.W.Cin[0])
+	if a.Skip.Ok() || a.W.Cin[1] != 0 {
+		mustBe("conv2d", "skip", a.Skip, y.N, a.X.H, a.X.W, a.W.Cin[1])
+	}
+	mustBe("conv2d", "y", y, y.N, y.H, y.W, a.W.Cout)
+	optional("conv2d", "bias", a.Bias, 1, 1, 1, y.C)
+	optional("conv2d", "timebias", a.TimeBias, y.N, 1, 1, y.C)
+	optional("conv2d", "residual", a.Residual, y.N, y.H, y.W, y.C)
+	if a.Upsample > 2 || (a.Upsample == 2 && (a.Stride != 1 || ceil(y.H, 2) != a.X.H || ceil(y.W, 2) != a.X.W)) {
+		panic(fmt.Sprintf("shaders: conv2d: x %v cannot be enlarged %d times to y %v", a.X, a.Upsample, y))
+	}
+	o4 := y.Stride() / 4
+	strips := y.N * y.H * ceil(y.W, 4)
+	rows := ceil(strips, 8)
+	groups := [3]uint32{uint32(ceil(o4, 16)), uint32(min(rows, maxGroups)), uint32(ceil(rows, maxGroups))}
+	weights := map[DType]uint32{F32: 0, F16: 1, I8: 2}[a.W.DType]
+	return Dispatch{
+		Kernel: conv2d,
+		Constants: Constants{
+			"KH": uint32(a.W.KH), "KW": uint32(a.W.KW), "STRIDE": uint32(a.Stride), "UPSAMPLE": uint32(a.Upsample),
+			"WEIGHTS": weights, "ACTIVATION": uint32(a.Activation),
+			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_BIAS": flag(a.Bias.Ok()),
+			"HAS_TIMEBIAS": flag(a.TimeBias.Ok()), "HAS_RESIDUAL": flag(a.Residual.Ok()),
+		},
+		Params: encode(conv2dParams{
+			uint32(y.N), uint32(a.X.H), uint32(a.X.W), uint32(y.H), uint32(y.W),
+			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
+			int32(a.PadTop), int32(a.PadLeft), a.OutScale, uint32(strips),
+		}),
+		Bindings: []View{
+			view(a.X), view(a.Skip), {Buffer: a.W.Data}, {Buffer: a.W.Scale},
+			view(a.Bias), view(a.TimeBias), view(a.Residual), view(y),
+		},
+		Groups: groups,
+	}
+}
+
+func conv2dTwin(c Constants, params []byte, mem [][]byte) {
+	p := decode[conv2dParams](params)
+	x, skip, scale, bias, timebias, residual, y := f32s(mem[0]), f32s(mem[1]), f32s(mem[3]), f32s(mem[4]), f32s(mem[5]), f32s(mem[6]), f32s(mem[7])
+	kh, kw, stride, up := int(c["KH"]), int(c["KW"]), int(c["STRIDE"]), int(c["UPSAMPLE"])
+	s1, s2, so := 4*int(p.C1), 4*int(p.C2), 4*int(p.O4)
+	h, w, oh, ow := int(p.H), int(p.W), int(p.OH), int(p.OW)
+	gh, gw := h, w
+	if up == 2 {
+		gh, gw = oh, ow
+	}
+	// The packed blocks as one row of inputs per output and tap.
+	at := unpack([]DType{F32, F16, I8}[c["WEIGHTS"]], mem[2], int(p.C1+p.C2), kh, kw)
+	taps := kh * kw
+	dense := make([]float64, so*taps*(s1+s2))
+	for o := range so {
+		for k := range taps {
+			for i := range s1 + s2 {
+				dense[(o*taps+k)*(s1+s2)+i] = at(o, i, k/kw, k%kw)
+			}
+		}
+	}
+	parallel(int(p.N)*oh, func(row int) {
+		n, oy := row/oh, row%oh
+		for ox := range ow {
+			for o := range so {
+				sum := 0.0
+				for ky := range kh {
+					for kx := range kw {
+						iy, ix := oy*stride+ky-int(p.PadTop), ox*stride+kx-int(p.PadLeft)
+						if iy < 0 || iy >= gh || ix < 0 || ix >= gw {
+							continue
+						}
+						pixel := (n*h+iy/up)*w + ix/up
+						weights := dense[(o*taps+ky*kw+kx)*(s1+s2):]
+						for i, v := range x[pixel*s1 : pixel*s1+s1] {
+							sum += weights[i] * float64(v)
+						}
+						if c["HAS_SKIP"] != 0 {
+							for i, v := range skip[pixel*s2 : pixel*s2+s2] {
+								sum += weights[s1+i] * float64(v)
+							}
+						}
+					}
+				}
+				if c["WEIGHTS"] == 2 {
+					sum *= float64(scale[o])
+				}
+				if c["HAS_BIAS"] != 0 {
+					sum += float64(bias[o])
+				}
+				if c["HAS_TIMEBIAS"] != 0 {
+					sum += float64(timebias[n*so+o])
+				}
+				to := (row*ow+ox)*so + o
+				if c["HAS_RESIDUAL"] != 0 {
+					sum += float64(residual[to])
+				}
+				sum *= float64(p.OutScale)
+				switch Activation(c["ACTIVATION"]) {
+				case SiLU:
+					sum = silu(sum)
+				case GELU:
+					sum = gelu(sum)
+				}
+				y[to] = float32(sum)
+			}
+		}
+	})
+}
+
+func silu(v float64) float64 { return v / (1 + math.Exp(-v)) }
+
+func gelu(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }
+
+// parallel runs f(0..n-1) on all processors.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for k := range workers {
+		wg.Go(func() {
+			for i := k; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

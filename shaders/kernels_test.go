@@ -1,0 +1,379 @@
+package shaders_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+type convCase struct {
+	n, h, w, c1, c2, o, k int
+	stride, pad, up       int
+	dtype                 shaders.DType
+	bias, time, residual  bool
+	act                   shaders.Activation
+	scale                 float32
+	odd                   bool // output one smaller than twice the input
+}
+
+func (c convCase) String() string {
+	return fmt.Sprintf("conv2d[%dx%d %d+%d->%d %dx%dx%d s%d p%d u%d dtype%d act%d]", c.k, c.k, c.c1, c.c2, c.o, c.n, c.h, c.w, c.stride, c.pad, c.up, c.dtype, c.act)
+}
+
+// call builds the launch in a fixture.
+func (c convCase) call(f *fixture) func() []shaders.Dispatch {
+	oh, ow := c.h, c.w
+	switch {
+	case c.up == 2 && c.odd:
+		oh, ow = 2*c.h-1, 2*c.w-1
+	case c.up == 2:
+		oh, ow = 2*c.h, 2*c.w
+	case c.stride == 2:
+		side := func(n int) int { return (n+max(2*c.pad, 1)-3)/2 + 1 }
+		oh, ow = side(c.h), side(c.w)
+	}
+	a := shaders.Conv2DArgs{
+		X: f.input(c.n, c.h, c.w, c.c1), Y: f.output("y", c.n, oh, ow, c.o),
+		Stride: c.stride, PadTop: c.pad, PadLeft: c.pad, Upsample: c.up, Activation: c.act, OutScale: c.scale,
+	}
+	if c.c2 > 0 {
+		a.Skip = f.input(c.n, c.h, c.w, c.c2)
+	}
+	if c.bias {
+		a.Bias = f.input(1, 1, 1, c.o)
+	}
+	if c.time {
+		a.TimeBias = f.input(c.n, 1, 1, c.o)
+	}
+	if c.residual {
+		a.Residual = f.input(c.n, oh, ow, c.o)
+	}
+	w := f.weights(c.dtype, c.o, c.c1, c.c2, c.k, c.k)
+	return func() []shaders.Dispatch {
+		a.W = *w
+		return one(shaders.Conv2D(a))
+	}
+}
+
+// Real shapes of the UNets first, then ugly ones.
+var convCases = []convCase{
+	{n: 1, h: 32, w: 32, c1: 12, c2: 44, o: 64, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+	{n: 1, h: 16, w: 16, c1: 128, o: 128, k: 3, pad: 1, dtype: shaders.I8, bias: true, time: true},
+	{n: 1, h: 8, w: 8, c1: 192, c2: 128, o: 192, k: 1, dtype: shaders.I8, bias: true, residual: true},
+	{n: 1, h: 8, w: 8, c1: 192, o: 192, k: 3, pad: 1, up: 2, dtype: shaders.I8, bias: true},
+	{n: 1, h: 1, w: 1, c1: 256, o: 192, k: 1, dtype: shaders.I8, bias: true, act: shaders.SiLU},
+	{n: 1, h: 1, w: 32, c1: 128, o: 512, k: 1, dtype: shaders.F16, bias: true, act: shaders.GELU},
+	{n: 2, h: 32, w: 32, c1: 64, o: 12, k: 3, pad: 1, dtype: shaders.F32, bias: true},
+	{n: 2, h: 16, w: 16, c1: 64, o: 64, k: 3, stride: 2, pad: 1, dtype: shaders.F16, bias: true},
+	{n: 1, h: 16, w: 16, c1: 64, o: 64, k: 3, stride: 2, pad: 0, dtype: shaders.F32, bias: true},
+	{n: 1, h: 7, w: 5, c1: 20, o: 20, k: 3, stride: 2, pad: 0, dtype: shaders.F32},
+	{n: 2, h: 5, w: 7, c1: 3, o: 5, k: 3, pad: 1, dtype: shaders.F32, bias: true, time: true, residual: true, scale: 0.70710678},
+	{n: 1, h: 3, w: 3, c1: 5, c2: 6, o: 7, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+	{n: 1, h: 3, w: 4, c1: 4, c2: 3, o: 33, k: 1, dtype: shaders.F16},
+	{n: 1, h: 2, w: 3, c1: 8, o: 8, k: 3, pad: 1, up: 2, odd: true, dtype: shaders.F32},
+	{n: 3, h: 1, w: 1, c1: 1, o: 1, k: 1, dtype: shaders.F32, act: shaders.GELU},
+	{n: 1, h: 1, w: 63, c1: 16, o: 60, k: 1, dtype: shaders.I8},
+	{n: 1, h: 1, w: 64, c1: 16, o: 64, k: 1, dtype: shaders.I8},
+	{n: 1, h: 1, w: 65, c1: 16, o: 68, k: 1, dtype: shaders.I8},
+}
+
+func TestConv2D(t *testing.T) {
+	for _, c := range convCases {
+		t.Run(c.String(), func(t *testing.T) {
+			f := newFixture(t)
+			f.check("conv2d", 2e-5, c.call(f))
+		})
+	}
+}
+
+// A convolution of ones counts the taps inside.
+func TestConv2DByHand(t *testing.T) {
+	p := shaders.PackWeights(shaders.F32, 1, [2]int{1, 0}, 3, 3, func(o, i, y, x int) float32 { return 1 }, nil)
+	require.Len(t, p, 9*64)
+	f := newFixture(t)
+	var w shaders.Weights
+	w = shaders.Weights{Cout: 1, Cin: [2]int{1, 0}, KH: 3, KW: 3}
+	f.consts = append(f.consts, constant{p, &w.Data})
+	x := f.filled(1, 3, 3, 1, func() float32 { return 1 })
+	y := f.output("y", 1, 3, 3, 1)
+	call := func() []shaders.Dispatch {
+		return one(shaders.Conv2D(shaders.Conv2DArgs{X: x, Y: y, W: w, PadTop: 1, PadLeft: 1}))
+	}
+	want := []float32{4, 6, 4, 6, 9, 6, 4, 6, 4}
+	got := f.run(record.CPU(), call)[0][guard/4:]
+	for i, v := range want {
+		assert.Equal(t, v, math.Float32frombits(got[4*i]))
+	}
+	f.check("conv2d", 1e-6, call)
+}
+
+func TestGroupNorm(t *testing.T) {
+	for _, c := range []struct {
+		n, h, w, c1, c2, groups int
+		silu, shift             bool
+	}{
+		{1, 32, 32, 64, 0, 32, true, false},
+		{1, 8, 8, 192, 128, 32, true, false}, // groups of 10 straddle both the vec4s and the skip
+		{2, 16, 16, 128, 64, 32, true, true},
+		{2, 5, 7, 6, 0, 2, false, false},
+		{1, 1, 1, 6, 3, 3, true, true},
+		{1, 63, 1, 20, 16, 4, false, true},
+		{1, 13, 5, 5, 7, 6, true, false},
+		{1, 8, 8, 24, 0, 1, false, false},
+		{1, 8, 8, 24, 0, 24, false, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			ch := c.c1 + c.c2
+			offset := func() float32 { return 20 + f.value() } // a large mean: one pass would lose the variance
+			a := shaders.GroupNormArgs{
+				X: f.filled(c.n, c.h, c.w, c.c1, offset), Y: f.output("y", c.n, c.h, c.w, ch), Stats: f.plan.Keep("stats", c.n, 1, 1, 2*c.groups),
+				Gamma: f.input(1, 1, 1, ch), Beta: f.input(1, 1, 1, ch), Groups: c.groups, Eps: 1e-5, SiLU: c.silu,
+			}
+			if c.c2 > 0 {
+				a.Skip = f.input(c.n, c.h, c.w, c.c2)
+			}
+			if c.shift {
+				a.ScaleShift = f.input(c.n, 1, 1, 2*ch)
+			}
+			f.check("group_norm", 5e-5, func() []shaders.Dispatch {
+				d := shaders.GroupNorm(a)
+				return d[:]
+			})
+		})
+	}
+}
+
+func TestLayerNorm(t *testing.T) {
+	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			x := f.filled(c.n, 1, c.l, c.c, func() float32 { return 20 + f.value() })
+			y, g, b := f.output("y", c.n, 1, c.l, c.c), f.input(1, 1, 1, c.c), f.input(1, 1, 1, c.c)
+			f.check("layer_norm", 5e-5, func() []shaders.Dispatch {
+				return one(shaders.LayerNorm(shaders.LayerNormArgs{X: x, Y: y, Gamma: g, Beta: b, Eps: 1e-5}))
+			})
+		})
+	}
+}
+
+func TestAttention(t *testing.T) {
+	for _, c := range []struct {
+		n, l, m, heads, dim int
+		scale               float32
+		fused               bool
+	}{
+		{1, 64, 64, 6, 32, 0.17677669, true},
+		{2, 64, 32, 4, 48, 0.14433757, false},
+		{1, 32, 32, 4, 32, 0.17677669, true},
+		{1, 16, 16, 1, 512, 0.04419417, true},
+		{1, 63, 65, 2, 5, 20, false}, // logits of hundreds
+		{2, 3, 1, 3, 3, 1, true},
+		{1, 5, 128, 1, 65, 8, false},
+		{1, 2, 129, 2, 64, 1, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			ch := c.heads * c.dim
+			a := shaders.AttentionArgs{Heads: c.heads, HeadDim: c.dim, Scale: c.scale, Y: f.output("y", c.n, 1, c.l, ch)}
+			if c.fused && c.l == c.m {
+				qkv := f.input(c.n, 1, c.l, 3*ch)
+				a.Q, a.K, a.V, a.KOffset, a.VOffset = qkv, qkv, qkv, ch, 2*ch
+			} else {
+				a.Q = f.input(c.n, 1, c.l, ch)
+				kv := f.input(c.n, 1, c.m, 2*ch)
+				a.K, a.V, a.VOffset = kv, kv, ch
+			}
+			f.check("attention", 1e-4, func() []shaders.Dispatch { return one(shaders.Attention(a)) })
+		})
+	}
+}
+
+func TestGEGLU(t *testing.T) {
+	for _, c := range []struct{ n, l, c int }{{1, 64, 768}, {2, 3, 5}, {1, 16, 4}, {1, 17, 4}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			x, y := f.input(c.n, 1, c.l, 2*c.c), f.output("y", c.n, 1, c.l, c.c)
+			f.check("geglu", 2e-6, func() []shaders.Dispatch { return one(shaders.GEGLU(shaders.GEGLUArgs{X: x, Y: y})) })
+		})
+	}
+}
+
+func TestTimeEmbedding(t *testing.T) {
+	for _, c := range []struct {
+		ts    []float32
+		c     int
+		flip  bool
+		shift float64
+	}{
+		{[]float32{999}, 64, true, 0},
+		{[]float32{0, 1, 500, 999}, 128, false, 1},
+		{[]float32{37, 731.5}, 6, true, 0},
+		{[]float32{12}, 130, false, 1},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			i := 0
+			ts := f.filled(len(c.ts), 1, 1, 1, func() float32 { i++; return c.ts[i-1] })
+			table := shaders.Frequencies(c.c, c.shift)
+			j := 0
+			freq := f.filled(1, 1, 1, c.c/2, func() float32 { j++; return table[j-1] })
+			y := f.output("y", len(c.ts), 1, 1, c.c)
+			f.check("time_embedding", 3e-6, func() []shaders.Dispatch {
+				return one(shaders.TimeEmbedding(shaders.TimeEmbeddingArgs{T: ts, Frequency: freq, Y: y, FlipSinToCos: c.flip}))
+			})
+		})
+	}
+}
+
+func TestEmbedding(t *testing.T) {
+	f := newFixture(t)
+	const n, l, v, d = 2, 32, 11, 20
+	tokens := f.plan.Keep("tokens", n, 1, l, 1)
+	var ids []byte
+	for i := range n * l {
+		ids = binary.LittleEndian.AppendUint32(ids, uint32(i*7%13)) // beyond the vocabulary too
+		ids = append(ids, make([]byte, 12)...)
+	}
+	f.bytes(tokens, ids)
+	table, pos, y := f.input(1, 1, v, d), f.input(1, 1, l, d), f.output("y", n, 1, l, d)
+	f.check("embedding", 1e-7, func() []shaders.Dispatch {
+		return one(shaders.Embedding(shaders.EmbeddingArgs{Tokens: tokens, Table: table, Position: pos, Y: y}))
+	})
+}
+
+func TestMergeStep(t *testing.T) {
+	for _, c := range []struct {
+		n, h, w, c, r, networks int
+		clip                    float32
+		init                    bool
+	}{
+		{1, 32, 32, 12, 2, 4, 1, false},
+		{2, 8, 8, 3, 1, 1, 0, false},
+		{2, 8, 8, 3, 1, 16, 1, false},
+		{1, 4, 4, 1, 1, 2, 1, false},
+		{3, 8, 8, 12, 2, 2, 1, true},
+		{1, 8, 9, 48, 4, 3, .5, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			f := newFixture(t)
+			eps := f.input(c.networks*c.n, c.h, c.w, c.c)
+			z := f.output("z", c.n, c.h, c.w, c.c)
+			merged := f.output("merged", c.n, c.h, c.w, c.c)
+			whole := z
+			f.bytes(whole, randomRows(f, z))
+			if c.init {
+				f.bytes(merged, make([]byte, merged.Size()))
+			}
+			preview := shaders.Tensor{N: c.n, H: c.h * c.r, W: c.w * c.r, C: 1}
+			preview.Buffer = f.plan.KeepBytes("preview", 4*c.n*c.h*c.w*c.r*c.r)
+			p := shaders.StepParams{
+				SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: .3, CZ: .5, CEps: .2, CNoise: .4, Clip: c.clip, Timestep: 300,
+				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3,
+			}
+			left := float32(1)
+			for j := 1; j < c.networks; j++ {
+				p.W[j] = .1 + .2*float32(j)
+				left -= p.W[j]
+			}
+			p.W[0] = left
+			step := shaders.Tensor{N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4, Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize)}
+			f.bytes(step, p.Bytes())
+			f.check("merge_step", 1e-5, func() []shaders.Dispatch {
+				return one(shaders.MergeStep(shaders.MergeStepArgs{
+					Eps: eps, Z: z, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
+				}))
+			})
+		})
+	}
+}
+
+// randomRows are values with zero padding, for a tensor that is also an output.
+func randomRows(f *fixture, t shaders.Tensor) []byte {
+	b := make([]byte, t.Size())
+	for i := range t.N * t.H * t.W {
+		for k := range t.C {
+			binary.LittleEndian.PutUint32(b[4*(i*t.Stride()+k):], math.Float32bits(f.value()))
+		}
+	}
+	return b
+}
+
+// TestPlantedFaults changes one parameter of each kernel on one side only and
+// sees that the comparison notices, where it is.
+func TestPlantedFaults(t *testing.T) {
+	layer := func(f *fixture) func() []shaders.Dispatch {
+		x, y, g, b := f.input(1, 1, 3, 8), f.output("y", 1, 1, 3, 8), f.input(1, 1, 1, 8), f.input(1, 1, 1, 8)
+		return func() []shaders.Dispatch {
+			return one(shaders.LayerNorm(shaders.LayerNormArgs{X: x, Y: y, Gamma: g, Beta: b, Eps: 1e-5}))
+		}
+	}
+	group := func(f *fixture) func() []shaders.Dispatch {
+		x, y, g, b := f.input(1, 4, 4, 8), f.output("y", 1, 4, 4, 8), f.input(1, 1, 1, 8), f.input(1, 1, 1, 8)
+		stats := f.plan.Keep("stats", 1, 1, 1, 4)
+		return func() []shaders.Dispatch {
+			d := shaders.GroupNorm(shaders.GroupNormArgs{X: x, Y: y, Stats: stats, Gamma: g, Beta: b, Groups: 2, Eps: 1e-5})
+			return d[:]
+		}
+	}
+	attention := func(f *fixture) func() []shaders.Dispatch {
+		q, y := f.input(1, 1, 8, 24), f.output("y", 1, 1, 8, 8)
+		return func() []shaders.Dispatch {
+			return one(shaders.Attention(shaders.AttentionArgs{Q: q, K: q, V: q, KOffset: 8, VOffset: 16, Y: y, Heads: 2, HeadDim: 4, Scale: .5}))
+		}
+	}
+	for _, c := range []struct {
+		name         string
+		build        func(f *fixture) func() []shaders.Dispatch
+		launch, word int
+		value        uint32
+	}{
+		{"conv2d pad_top", convCases[1].call, 0, 8, 0},
+		{"conv2d out_scale", convCases[1].call, 0, 10, math.Float32bits(1.001)},
+		{"group_norm_stats eps", group, 0, 8, math.Float32bits(.1)},
+		{"group_norm_apply per_group", group, 1, 6, 2},
+		{"layer_norm eps", layer, 0, 3, math.Float32bits(.1)},
+		{"attention scale", attention, 0, 10, math.Float32bits(.51)},
+		{"attention v_offset", attention, 0, 9, 15},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dev, err := openGPU()
+			require.NoError(t, err)
+			m := record.GPU(dev)
+			defer m.Release()
+			f := newFixture(t)
+			call := c.build(f)
+			want := f.run(record.CPU(), call)[0]
+			got := f.run(m, func() []shaders.Dispatch {
+				ds := call()
+				binary.LittleEndian.PutUint32(ds[c.launch].Params[4*c.word:], c.value)
+				return ds
+			})[0]
+			assert.ErrorContains(t, compare("y", f.reads[0], got, want, 1e-4), "y[0,")
+			// The same call without the fault passes.
+			assert.NoError(t, compare("y", f.reads[0], f.run(m, call)[0], want, 1e-4))
+		})
+	}
+}
+
+func TestCompareLocates(t *testing.T) {
+	f := newFixture(t)
+	call := convCases[1].call(f)
+	want := f.run(record.CPU(), call)[0]
+	got := f.run(record.CPU(), call)[0]
+	got[guard/4+777] ^= 0x00400000
+	assert.ErrorContains(t, compare("conv2d y", f.reads[0], got, want, 2e-5), "conv2d y[0,0,6,9]: got")
+	got[guard/4+777] = want[guard/4+777]
+	assert.NoError(t, compare("conv2d y", f.reads[0], got, want, 2e-5))
+	got[0] = 0
+	assert.ErrorContains(t, compare("conv2d y", f.reads[0], got, want, 2e-5), "beyond its output")
+	assert.ErrorContains(t, compare("conv2d y", f.reads[0], want, want, 2e-5), "one buffer")
+}

@@ -1,0 +1,167 @@
+package shaders
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// MaxNetworks is how many eps one merge can weigh.
+const MaxNetworks = 16
+
+// StepParams is what changes from step to step: struct Step of
+// merge_step.wgsl. The coefficients are those of sampler.Step.
+type StepParams struct {
+	SqrtAbar, SqrtOneMinusAbar float32
+	CX0, CZ, CEps, CNoise      float32
+	Clip                       float32 // bound of |x0|; 0: none
+	Timestep                   float32
+	SeedLo, SeedHi             uint32
+	Index                      uint32 // counts steps for the noise; 0 draws z_T
+	Unused                     uint32
+	W                          [MaxNetworks]float32 // weights of (12), summing to 1
+}
+
+// StepParamsSize is the size of its buffer in bytes.
+const StepParamsSize = 256
+
+// Bytes packs the parameters for their buffer.
+func (s StepParams) Bytes() []byte {
+	b := make([]byte, 0, StepParamsSize)
+	for _, v := range []float32{s.SqrtAbar, s.SqrtOneMinusAbar, s.CX0, s.CZ, s.CEps, s.CNoise, s.Clip, s.Timestep} {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	for _, v := range []uint32{s.SeedLo, s.SeedHi, s.Index, s.Unused} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	for _, v := range s.W {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b[:StepParamsSize]
+}
+
+// MergeStepArgs describe the merge of M networks and one sampler step.
+type MergeStepArgs struct {
+	Eps      Tensor // [M*N, H, W, C]: the networks' eps, one after the other
+	Z        Tensor // [N, H, W, C], updated in place
+	Merged   Tensor // [N, H, W, C], written: eps_c
+	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
+	Step     Tensor // StepParamsSize bytes
+	Networks int    // M
+	// Unshuffle is r of pixel_unshuffle: C = colours*r*r. One colour shows as
+	// gray, of more than three the first three.
+	Unshuffle int
+	Init      bool // draw z_T instead of stepping; Eps is not read
+}
+
+type mergeStepParams struct{ Networks, N, H, W, Stride, Size uint32 }
+
+var mergeStep = kernel("merge_step", mergeStepTwin)
+
+// MergeStep is merge_step.wgsl: equations (12) and (13), noise and preview.
+func MergeStep(a MergeStepArgs) Dispatch {
+	z, r := a.Z, a.Unshuffle
+	mustBe("merge_step", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
+	mustBe("merge_step", "z", z, z.N, a.Merged.H, a.Merged.W, z.C)
+	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
+	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
+	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
+	if a.Networks < 1 || a.Networks > MaxNetworks || r < 1 || z.C%(r*r) != 0 {
+		panic(fmt.Sprintf("shaders: merge_step: %d networks (at most %d), z %v, pixel unshuffle %d", a.Networks, MaxNetworks, z, r))
+	}
+	return Dispatch{
+		Kernel:    mergeStep,
+		Constants: Constants{"INIT": flag(a.Init), "CHANNELS": uint32(z.C), "UNSHUFFLE": uint32(r)},
+		Params: encode(mergeStepParams{
+			uint32(a.Networks), uint32(z.N), uint32(z.H), uint32(z.W), uint32(z.Stride()), uint32(z.Size() / 4),
+		}),
+		Bindings: []View{
+			view(a.Eps), view(z), view(a.Merged),
+			{a.Preview.Buffer, a.Preview.Offset, 4 * a.Preview.N * a.Preview.H * a.Preview.W}, view(a.Step),
+		},
+		Groups: spread(ceil(z.N*z.H*z.W, 64)),
+	}
+}
+
+// philox is Philox4x32-10 (Salmon et al. 2011).
+func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+	for range 10 {
+		a := 0xd2511f53 * uint64(c[0])
+		b := 0xcd9e8d57 * uint64(c[2])
+		c = [4]uint32{uint32(b>>32) ^ c[1] ^ k[0], uint32(b), uint32(a>>32) ^ c[3] ^ k[1], uint32(a)}
+		k[0] += 0x9e3779b9
+		k[1] += 0xbb67ae85
+	}
+	return c
+}
+
+// Normals is eta for four channels of a pixel: channels 4c .. 4c+3 of the
+// given step's noise under a 64-bit seed (Box and Muller 1958).
+func Normals(seed uint64, pixel, c, index uint32) [4]float64 {
+	v := philox([4]uint32{pixel, c, index, 0}, [2]uint32{uint32(seed), uint32(seed >> 32)})
+	unit := func(w uint32) float64 { return (float64(w>>8) + 0.5) / (1 << 24) }
+	var out [4]float64
+	for i := 0; i < 4; i += 2 {
+		r := math.Sqrt(-2 * math.Log(unit(v[i])))
+		out[i+1], out[i] = math.Sincos(2 * math.Pi * unit(v[i+1]))
+		out[i] *= r
+		out[i+1] *= r
+	}
+	return out
+}
+
+func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
+	p := decode[mergeStepParams](params)
+	eps, z, merged, preview := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), u32s(mem[3])
+	sf, su := f32s(mem[4]), u32s(mem[4])
+	sqrtAbar, sqrtOneMinus, cX0, cZ, cEps, cNoise, clip := float64(sf[0]), float64(sf[1]), float64(sf[2]), float64(sf[3]), float64(sf[4]), float64(sf[5]), float64(sf[6])
+	seed, index, weights := uint64(su[8])|uint64(su[9])<<32, su[10], sf[12:]
+	channels, r, stride := int(k["CHANNELS"]), int(k["UNSHUFFLE"]), int(p.Stride)
+	h, w := int(p.H), int(p.W)
+	x0 := make([]float64, channels)
+	for i := range int(p.N) * h * w {
+		n, pixel := i/(h*w), i%(h*w)
+		var eta [4]float64
+		for c := range channels {
+			if c%4 == 0 {
+				eta = Normals(seed+uint64(n), uint32(pixel), uint32(c/4), index)
+			}
+			at := i*stride + c
+			if k["INIT"] != 0 {
+				z[at] = float32(eta[c%4])
+				continue
+			}
+			e := 0.0
+			for j := range int(p.Networks) {
+				e += float64(weights[j]) * float64(eps[j*int(p.Size)+at])
+			}
+			old := float64(z[at])
+			x := (old - sqrtOneMinus*e) / sqrtAbar
+			if clip > 0 {
+				x = math.Max(-clip, math.Min(clip, x))
+			}
+			x0[c] = x
+			merged[at] = float32(e)
+			z[at] = float32(cX0*x + cZ*old + cEps*e + cNoise*eta[c%4])
+		}
+		clear(z[i*stride+channels : (i+1)*stride])
+		clear(merged[i*stride+channels : (i+1)*stride])
+		if k["INIT"] != 0 {
+			continue
+		}
+		colours := channels / (r * r)
+		for q := range r * r {
+			red := pixelByte(x0[q])
+			green, blue := red, red
+			if colours >= 3 {
+				green, blue = pixelByte(x0[r*r+q]), pixelByte(x0[2*r*r+q])
+			}
+			row := (n*h+pixel/w)*r + q/r
+			preview[(row*w+pixel%w)*r+q%r] = red | green<<8 | blue<<16 | 0xff000000
+		}
+	}
+}
+
+func pixelByte(v float64) uint32 {
+	return uint32(math.Max(0, math.Min(255, v*127.5+127.5)) + 0.5)
+}

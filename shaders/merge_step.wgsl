@@ -1,0 +1,135 @@
+// The whole of a sampling step after the networks:
+//
+//   eps_c = sum_j w_j eps_j                                   (12), sum_j w_j = 1
+//   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
+//   z'    = c_x0 x0 + c_z z + c_eps eps_c + c_noise eta       (13) and other samplers
+//   eta   ~ N(0, I)
+//
+// and x0 as pixels. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
+// of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
+// merge: the errors of M networks add up, and 1 / sqrt_abar is up to 157 early on.
+//
+// With INIT, z' = eta: z_T.
+
+override INIT: bool = false;
+override CHANNELS: u32 = 12u;  // of z
+override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
+
+@group(0) @binding(0) var<storage, read> eps: array<f32>;              // [M, N, HW, stride]
+@group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
+@group(0) @binding(2) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
+@group(0) @binding(3) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
+@group(0) @binding(4) var<storage, read> step: Step;
+@group(0) @binding(5) var<uniform> p: Params;
+
+struct Step {
+  sqrt_abar: f32,
+  sqrt_one_minus_abar: f32,
+  c_x0: f32,
+  c_z: f32,
+  c_eps: f32,
+  c_noise: f32,
+  clip: f32, // 0: none
+  timestep: f32,
+  seed_lo: u32,
+  seed_hi: u32,
+  index: u32, // of the step: 0 draws z_T
+  unused: u32,
+  weights: array<f32, 16>, // of the networks, summing to 1
+}
+
+struct Params {
+  networks: u32,
+  n: u32,
+  h: u32,
+  w: u32,
+  stride: u32, // of z, eps and merged
+  size: u32,   // of one network's eps: N HW stride
+}
+
+// mul64 is the product of two words as (low, high).
+fn mul64(a: u32, b: u32) -> vec2<u32> {
+  let al = a & 0xffffu;
+  let ah = a >> 16u;
+  let bl = b & 0xffffu;
+  let bh = b >> 16u;
+  let ll = al * bl;
+  let lh = al * bh;
+  let hl = ah * bl;
+  let mid = (ll >> 16u) + (lh & 0xffffu) + (hl & 0xffffu);
+  return vec2<u32>(a * b, ah * bh + (lh >> 16u) + (hl >> 16u) + (mid >> 16u));
+}
+
+// philox is Philox4x32-10 (Salmon et al. 2011): a random word for every counter.
+fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
+  var c = counter;
+  var k = seed;
+  for (var round = 0u; round < 10u; round++) {
+    let a = mul64(0xd2511f53u, c.x);
+    let b = mul64(0xcd9e8d57u, c.z);
+    c = vec4<u32>(b.y ^ c.y ^ k.x, b.x, a.y ^ c.w ^ k.y, a.x);
+    k += vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
+  }
+  return c;
+}
+
+// unit maps a word to the middles of 2^24 steps of (0, 1).
+fn unit(v: u32) -> f32 { return (f32(v >> 8u) + 0.5) * 5.9604644775390625e-8; }
+
+// normals makes four N(0, 1) of four words (Box and Muller 1958).
+fn normals(v: vec4<u32>) -> vec4<f32> {
+  let r = vec2<f32>(sqrt(-2.0 * log(unit(v.x))), sqrt(-2.0 * log(unit(v.z))));
+  let a = 6.283185307179586 * vec2<f32>(unit(v.y), unit(v.w));
+  return vec4<f32>(r.x * cos(a.x), r.x * sin(a.x), r.y * cos(a.y), r.y * sin(a.y));
+}
+
+fn byte(v: f32) -> u32 { return u32(clamp(v * 127.5 + 127.5, 0.0, 255.0) + 0.5); }
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (id.y * groups.x + id.x) * 64u + lane;
+  let hw = p.h * p.w;
+  if i >= p.n * hw { return; }
+  let n = i / hw;
+  let pixel = i % hw;
+  let lo = step.seed_lo + n; // the seed of sample n is seed + n
+  let seed = vec2<u32>(lo, step.seed_hi + u32(lo < n));
+
+  var x0: array<f32, CHANNELS>;
+  var eta = vec4<f32>();
+  for (var c = 0u; c < CHANNELS; c++) {
+    if c % 4u == 0u { eta = normals(philox(vec4<u32>(pixel, c / 4u, step.index, 0u), seed)); }
+    let at = i * p.stride + c;
+    if INIT {
+      z[at] = eta[c % 4u];
+      continue;
+    }
+    var e = 0.0;
+    for (var j = 0u; j < p.networks; j++) { e += step.weights[j] * eps[j * p.size + at]; }
+    let old = z[at];
+    var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
+    if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
+    x0[c] = x;
+    merged[at] = e;
+    z[at] = step.c_x0 * x + step.c_z * old + step.c_eps * e + step.c_noise * eta[c % 4u];
+  }
+  for (var c = CHANNELS; c < p.stride; c++) { z[i * p.stride + c] = 0.0; merged[i * p.stride + c] = 0.0; }
+  if INIT { return; }
+
+  let r = UNSHUFFLE;
+  let colours = CHANNELS / (r * r);
+  for (var dy = 0u; dy < r; dy++) {
+    for (var dx = 0u; dx < r; dx++) {
+      let k = dy * r + dx; // torch's pixel_unshuffle: channel colour r r + dy r + dx
+      let red = byte(x0[k]);
+      var green = red;
+      var blue = red;
+      if colours >= 3u {
+        green = byte(x0[min(1u, colours - 1u) * r * r + k]);
+        blue = byte(x0[min(2u, colours - 1u) * r * r + k]);
+      }
+      let row = (n * p.h + pixel / p.w) * r + dy;
+      preview[(row * p.w + pixel % p.w) * r + dx] = red | (green << 8u) | (blue << 16u) | 0xff000000u;
+    }
+  }
+}
