@@ -70,9 +70,7 @@ func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progres
 		}
 		if t := n.TextEncoder; t != nil {
 			net.text = nn.NewTextEncoder(machine, t.Encoder, source)
-			if net.tokenizer, err = tokenizer.New(t.Vocabulary, t.Encoder.Length); err != nil {
-				return nil, fmt.Errorf("network %s: %w", n.Name, err)
-			}
+			net.tokenizer = t.Tokenizer
 		}
 		m.networks = append(m.networks, net)
 		// Recording uploads the weights; this recording itself is dropped.
@@ -148,6 +146,21 @@ func (m *Model) network(name string) *network {
 	}
 	return nil
 }
+
+// UnknownWords lists the words of a text that no text network knows; they are
+// encoded as <unk>.
+func (m *Model) UnknownWords(text string) []string {
+	for _, n := range m.networks {
+		if n.tokenizer != nil {
+			_, unknown := n.tokenizer.Encode(text)
+			return unknown
+		}
+	}
+	return nil
+}
+
+// Spacing is sampler.Spacing, for callers that only pass it on.
+type Spacing = sampler.Spacing
 
 // session returns a recording of the shape, the last one where it fits.
 func (m *Model) session(ctx context.Context, nets []*network, s shape) (*session, error) {

@@ -1,0 +1,85 @@
+// Command mcdm samples pictures natively, evaluates networks and lists
+// graphics adapters.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "mcdm:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mcdm",
+		Short: "Sample pictures from separately trained diffusion networks, merged at every step",
+		Long: `Sample pictures from separately trained diffusion networks whose noise
+predictions are merged at every step: eps_c = eps_0 + sum w_i (eps_i - eps_0).`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(sampleCommand(), epsCommand(), devicesCommand())
+	return root
+}
+
+// target is where a command runs and what it loads.
+type target struct{ bundle, device string }
+
+func (t *target) flags(c *cobra.Command) {
+	c.Flags().StringVar(&t.bundle, "bundle", "weights/bundles/avatars", "folder of the bundle")
+	c.Flags().StringVar(&t.device, "device", "gpu", `"gpu" (the fastest adapter), a part of an adapter's name, or "cpu" (the Go twins: slow, exact)`)
+}
+
+// load opens the device and the bundle.
+func (t *target) load(ctx context.Context) (*engine.Model, *bundle.Bundle, error) {
+	b, err := bundle.Open(os.DirFS(t.bundle))
+	if err != nil {
+		return nil, nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
+	}
+	machine, err := t.machine(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := engine.Load(ctx, machine, b, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
+	}
+	b.Release()
+	return m, b, nil
+}
+
+func (t *target) machine(ctx context.Context) (record.Machine, error) {
+	if t.device == "cpu" {
+		return record.CPU(), nil
+	}
+	o := gpu.Options{}
+	if t.device != "gpu" {
+		o.Adapter = t.device
+	}
+	d, err := gpu.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if d.Info().Software {
+		fmt.Fprintf(os.Stderr, "%s is a software adapter: expect seconds a step\n", d.Info().Name)
+	}
+	return record.GPU(d), nil
+}

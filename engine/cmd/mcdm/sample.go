@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/draw"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mcdm/mcdm/engine"
+)
+
+func sampleCommand() *cobra.Command {
+	var (
+		t                 target
+		q                 engine.Request
+		sketch, mask, out string
+		weights           []string
+		spacing           string
+	)
+	c := &cobra.Command{
+		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE]",
+		Short: "Sample pictures that obey any of a sketch, a part mask and a sentence",
+		Long: `Sample pictures that obey any of a sketch (dark lines on light paper), a part
+mask (a PNG with a palette, index = label; any other index is "unknown") and a
+sentence, or none of them. With --count N the pictures have the seeds SEED,
+SEED+1, ... and are the same as when they are sampled alone.`,
+		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if q.Conditions.Sketch, err = readImage("--sketch", sketch); err != nil {
+				return err
+			}
+			if q.Conditions.Mask, err = readMask(mask); err != nil {
+				return err
+			}
+			if q.Weights, err = parseWeights(weights); err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("seed") {
+				q.Seed = rand.Uint64() >> 32 // short enough to read out
+			}
+			q.Sampler.Spacing = engine.Spacing(spacing)
+			m, _, err := t.load(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer m.Release()
+			for _, w := range m.UnknownWords(q.Conditions.Text) {
+				fmt.Fprintf(os.Stderr, "the text network does not know the word %q: it is ignored\n", w)
+			}
+			var bar *progressbar.ProgressBar
+			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
+				if bar == nil {
+					bar = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(os.Stderr),
+						progressbar.OptionSetDescription(fmt.Sprintf("seed %d", q.Seed)), progressbar.OptionShowCount(),
+						progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+				}
+				bar.Set(p.Step)
+			})
+			if err != nil {
+				return err
+			}
+			return writePictures(out, q.Seed, pictures)
+		},
+	}
+	t.flags(c)
+	f := c.Flags()
+	f.StringVar(&sketch, "sketch", "", "PNG of dark lines on light paper")
+	f.StringVar(&mask, "mask", "", "PNG with a palette, index = label")
+	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
+	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1), repeatable")
+	f.IntVar(&q.Sampler.Steps, "steps", 0, "network evaluations (default 50)")
+	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "ddim or ddpm")
+	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
+	f.StringVar(&q.Sampler.Variance, "variance", "posterior", "of ddpm: posterior or beta")
+	f.StringVar(&spacing, "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
+	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
+	f.IntVar(&q.Count, "count", 1, "pictures in one run")
+	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
+	return c
+}
+
+func readImage(flag, path string) (image.Image, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w (want a PNG file)", flag, path, err)
+	}
+	return img, nil
+}
+
+func readMask(path string) (*image.Paletted, error) {
+	img, err := readImage("--mask", path)
+	if img == nil || err != nil {
+		return nil, err
+	}
+	switch m := img.(type) {
+	case *image.Paletted:
+		return m, nil
+	case *image.Gray: // 8-bit indices without a palette
+		p := image.NewPaletted(m.Rect, nil)
+		for y := range m.Rect.Dy() {
+			copy(p.Pix[y*p.Stride:], m.Pix[y*m.Stride:][:m.Rect.Dx()])
+		}
+		return p, nil
+	}
+	return nil, fmt.Errorf("--mask %s: a mask's pixels are label indices: want a PNG with a palette or in 8-bit gray, not %T", path, img)
+}
+
+func parseWeights(list []string) (map[string]float64, error) {
+	out := map[string]float64{}
+	for _, s := range list {
+		name, value, ok := strings.Cut(s, "=")
+		w, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("--weight %s: want NETWORK=NUMBER, such as sketch=0.8", s)
+		}
+		out[name] = w
+	}
+	return out, nil
+}
+
+func writePictures(path string, seed uint64, pictures []*image.RGBA) error {
+	for i, p := range pictures {
+		name := path
+		if len(pictures) > 1 {
+			ext := filepath.Ext(path)
+			name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i+1, ext)
+		}
+		if err := writePNG(name, p); err != nil {
+			return err
+		}
+		fmt.Printf("%s  seed %d\n", name, seed+uint64(i))
+	}
+	return nil
+}
+
+func writePNG(path string, img image.Image) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+	}()
+	opaque := image.NewNRGBA(img.Bounds())
+	draw.Draw(opaque, opaque.Bounds(), img, img.Bounds().Min, draw.Src)
+	return png.Encode(f, opaque)
+}
