@@ -84,7 +84,7 @@ func rank(a *wgpu.Adapter) int {
 func describe(a *wgpu.Adapter) Info {
 	i := a.GetInfo()
 	info := Info{
-		Name: i.Name, Vendor: i.VendorName, Architecture: i.Architecture,
+		Name: adapterName(i), Vendor: i.VendorName, Architecture: i.Architecture,
 		Backend: i.BackendType.String(), Type: i.AdapterType.String(),
 		Software: i.AdapterType == wgpu.AdapterTypeCPU || software(i.Name, i.DriverDescription),
 	}
@@ -458,4 +458,15 @@ func (d *Device) Close() {
 	}
 	d.queue.Release()
 	d.device.Release()
+}
+
+// adapterName is the driver's own word for the chip; v0.23.0 gives the PCI id
+// where it should give that.
+func adapterName(i wgpu.AdapterInfo) string {
+	for _, s := range []string{i.DriverDescription, i.VendorName, i.Name} {
+		if s != "" && !strings.HasPrefix(s, "0x") {
+			return s
+		}
+	}
+	return i.Name
 }
