@@ -1,0 +1,181 @@
+package board
+
+import (
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var labels = []Label{{"background", color.NRGBA{200, 220, 240, 255}}, {"skin", color.NRGBA{240, 200, 160, 255}}, {"hair", color.NRGBA{120, 80, 50, 255}}}
+
+func stroke(b *Board, pts ...[2]float64) {
+	b.Down(pts[0][0], pts[0][1], .5)
+	for _, p := range pts[1:] {
+		b.Move(p[0], p[1], .5)
+	}
+	b.Up()
+}
+
+func at(x, y int) int { return y*Side + x }
+
+func TestPencilDrawsALineWithoutGaps(t *testing.T) {
+	b := New(labels)
+	assert.False(t, b.HasSketch())
+	stroke(b, [2]float64{10, 64}, [2]float64{60, 64}, [2]float64{118, 64}) // two leaps of a fast mouse
+	for x := 11; x < 117; x++ {
+		require.Greater(t, b.ink[at(x, 63)], uint8(200), "x %d", x)
+		require.Zero(t, b.ink[at(x, 58)])
+	}
+	assert.True(t, b.HasSketch())
+	assert.Less(t, b.Sketch().GrayAt(60, 63).Y, uint8(60))
+	assert.Equal(t, uint8(255), b.Sketch().GrayAt(60, 20).Y)
+}
+
+func TestOverlapDoesNotDarken(t *testing.T) {
+	b := New(labels)
+	stroke(b, [2]float64{10, 20.3}, [2]float64{100, 20.3})
+	once := b.ink
+	stroke(b, [2]float64{10, 20.3}, [2]float64{100, 20.3})
+	assert.Equal(t, once, b.ink)
+}
+
+func TestBrushPaintsTheLabelOnly(t *testing.T) {
+	b := New(labels)
+	b.SetTool(Brush)
+	b.SetSize(10)
+	b.SetLabel(2)
+	stroke(b, [2]float64{64, 64})
+	n := 0
+	for i, v := range b.mask {
+		if v != Unknown {
+			require.Equal(t, uint8(2), v)
+			d := math.Hypot(float64(i%Side)+.5-64, float64(i/Side)+.5-64)
+			require.Less(t, d, 5.6)
+			n++
+		}
+	}
+	assert.InDelta(t, math.Pi*25, n, 8)
+	assert.False(t, b.HasSketch())
+	assert.Equal(t, uint8(2), b.Mask().ColorIndexAt(64, 64))
+	assert.Equal(t, uint8(3), b.Mask().ColorIndexAt(0, 0))
+}
+
+func TestEraserErasesTheLayerDrawnLast(t *testing.T) {
+	b := New(labels)
+	b.SetTool(Brush)
+	b.SetSize(20)
+	stroke(b, [2]float64{64, 64})
+	b.SetTool(Pencil)
+	stroke(b, [2]float64{40, 64}, [2]float64{90, 64})
+	b.SetTool(Eraser)
+	stroke(b, [2]float64{30, 64}, [2]float64{100, 64})
+	assert.False(t, b.HasSketch())
+	assert.True(t, b.HasMask())
+	b.SetTool(Bucket)
+	b.SetTool(Eraser)
+	b.SetSize(40)
+	stroke(b, [2]float64{64, 64})
+	assert.False(t, b.HasMask())
+}
+
+func TestBucketStopsAtLines(t *testing.T) {
+	b := New(labels)
+	b.SetSize(3)
+	stroke(b, [2]float64{40, 40}, [2]float64{40, 88})
+	stroke(b, [2]float64{40, 88}, [2]float64{88, 88})
+	stroke(b, [2]float64{88, 88}, [2]float64{88, 40})
+	stroke(b, [2]float64{88, 40}, [2]float64{40, 40})
+	b.SetTool(Bucket)
+	b.SetLabel(1)
+	stroke(b, [2]float64{64, 64})
+	assert.Equal(t, uint8(1), b.mask[at(64, 64)])
+	assert.Equal(t, uint8(Unknown), b.mask[at(10, 10)])
+	b.SetLabel(0)
+	stroke(b, [2]float64{10, 10})
+	assert.Equal(t, uint8(1), b.mask[at(64, 64)])
+	assert.Equal(t, uint8(0), b.mask[at(120, 120)])
+}
+
+// Any mix of changes, taken back and repeated, gives the same bytes.
+func TestUndoRedoRoundTrip(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	b := New(labels)
+	var history []state
+	for range 60 {
+		history = append(history, b.state)
+		b.SetTool(Tool(rnd.IntN(4)))
+		b.SetSize(1 + 20*rnd.Float64())
+		b.SetLabel(rnd.IntN(3))
+		b.Down(200*rnd.Float64()-30, 200*rnd.Float64()-30, rnd.Float64())
+		for range rnd.IntN(5) {
+			b.Move(200*rnd.Float64()-30, 200*rnd.Float64()-30, rnd.Float64())
+		}
+		b.Up()
+		if b.state == history[len(history)-1] {
+			history = history[:len(history)-1]
+		}
+	}
+	last := b.state
+	n := len(history)
+	require.Greater(t, n, 30)
+	for i := n - 1; i >= 0; i-- {
+		require.True(t, b.Undo())
+		require.Equal(t, history[i], b.state, "step %d", i)
+	}
+	assert.False(t, b.Undo())
+	for range n {
+		require.True(t, b.Redo())
+	}
+	assert.Equal(t, last, b.state)
+	assert.False(t, b.Redo())
+}
+
+func TestCancelAndClear(t *testing.T) {
+	b := New(labels)
+	b.Down(20, 20, .5)
+	b.Move(60, 60, .5)
+	b.Cancel()
+	assert.False(t, b.HasSketch())
+	assert.False(t, b.CanUndo())
+	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
+	b.Clear()
+	assert.False(t, b.HasSketch())
+	assert.True(t, b.Undo())
+	assert.True(t, b.HasSketch())
+}
+
+func TestLoadResamples(t *testing.T) {
+	b := New(labels)
+	sketch := image.NewGray(image.Rect(0, 0, 64, 64))
+	for i := range sketch.Pix {
+		sketch.Pix[i] = 255
+	}
+	for x := range 64 {
+		sketch.Pix[32*64+x] = 0
+	}
+	mask := image.NewPaletted(image.Rect(0, 0, 2, 2), make(color.Palette, 5))
+	copy(mask.Pix, []uint8{0, 1, 2, 4}) // 4 is no label
+	b.Load(sketch, mask)
+	assert.Greater(t, b.ink[at(64, 64)], uint8(150))
+	assert.Zero(t, b.ink[at(64, 30)])
+	assert.Equal(t, []uint8{0, 1, 2, Unknown}, []uint8{b.mask[at(5, 5)], b.mask[at(100, 5)], b.mask[at(5, 100)], b.mask[at(100, 100)]})
+	b.Undo()
+	assert.False(t, b.HasSketch() || b.HasMask())
+}
+
+func TestCompose(t *testing.T) {
+	b := New(labels)
+	b.SetTool(Brush)
+	b.SetLabel(2)
+	b.SetSize(30)
+	stroke(b, [2]float64{64, 64})
+	pix := make([]byte, 4*Side*Side)
+	b.Compose(pix, 1)
+	assert.Equal(t, []byte{120, 80, 50, 255}, pix[4*at(64, 64):][:4])
+	assert.Equal(t, []byte{255, 255, 255, 255}, pix[:4])
+}
