@@ -9,40 +9,10 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
-import { encode } from "fast-png";
-import { portrait, SIZE, LABELS } from "./portrait.mjs";
+import { SPLITS, maskPNG, picturePNG, sketchPNG } from "./files.mjs";
+import { portrait } from "./portrait.mjs";
 
-// Seed ranges. No network ever sees a portrait of another's range.
-export const SPLITS = {
-  none: { first: 1_000_000, count: 10_000 },
-  text: { first: 2_000_000, count: 10_000 },
-  mask: { first: 3_000_000, count: 10_000 },
-  sketch: { first: 4_000_000, count: 10_000 },
-  test: { first: 9_000_000, count: 500 },
-};
 const SPAN = 1_000_000; // seeds kept for each split
-
-// LABEL_COLORS are how masks show in an image viewer and on the page.
-// prettier-ignore
-export const LABEL_COLORS = [
-  [214, 226, 240], [244, 199, 161], [124, 78, 46], [64, 44, 34], [46, 110, 210], [222, 140, 90],
-  [206, 60, 86], [34, 34, 44], [168, 118, 72], [226, 170, 20], [150, 80, 200],
-];
-
-const rgb = (rgba) => {
-  const out = new Uint8Array((rgba.length / 4) * 3);
-  for (let i = 0, j = 0; i < rgba.length; i += 4) {
-    out[j++] = rgba[i];
-    out[j++] = rgba[i + 1];
-    out[j++] = rgba[i + 2];
-  }
-  return out;
-};
-
-const png = (data, channels, extra) => encode({ width: SIZE, height: SIZE, data, channels, ...extra }, { zlib: { level: 6 } });
-export const picturePNG = (p) => png(rgb(p.picture), 3);
-export const maskPNG = (p) => png(p.mask, 1, { palette: LABEL_COLORS });
-export const sketchPNG = (p) => png(p.sketch, 1);
 
 function write(dir, p) {
   const name = `${p.choices.seed}.png`;
@@ -122,4 +92,3 @@ async function main() {
 
 if (!isMainThread) work();
 else if (process.argv[1] === new URL(import.meta.url).pathname) await main();
-export { LABELS };

@@ -135,7 +135,7 @@ const WHITE = 254, OUTLINE = 253, SKIN = 1, HAIR = 2, BEARD = 8;
 
 // labels gives the label of each pixel at side x side, OUTLINE included.
 function labels(c, side) {
-  const draw = (choices) => {
+  const flatDrawing = (choices) => {
     const px = render(svg(choices, flat), side, true);
     const out = new Uint8Array(side * side);
     for (let i = 0; i < out.length; i++) {
@@ -147,9 +147,9 @@ function labels(c, side) {
     }
     return out;
   };
-  const out = draw(c);
+  const out = flatDrawing(c);
   if (c.beard) {
-    const shaved = draw({ ...c, beard: null });
+    const shaved = flatDrawing({ ...c, beard: null });
     for (let i = 0; i < out.length; i++) if (out[i] === HAIR && shaved[i] !== HAIR) out[i] = BEARD;
   }
   fillWhite(out, side);
@@ -198,11 +198,14 @@ function halve(a, side) {
   return out;
 }
 
+// draw is the picture of the choices: SIZE*SIZE RGBA.
+export const draw = (choices) => render(svg(choices, colors(choices)), SIZE, false);
+
 // portrait builds all of one seed. picture: SIZE*SIZE RGBA; mask: SIZE*SIZE
 // label indices; sketch: SIZE*SIZE gray, 255 is paper.
 export function portrait(seed) {
   const choices = choose(seed);
-  const picture = render(svg(choices, colors(choices)), SIZE, false);
+  const picture = draw(choices);
   const large = labels(choices, 2 * SIZE);
   const sketch = sketchOf(large, 2 * SIZE); // a person draws the jaw, which the outline shows
   const mask = halve(large.map((l) => (l === OUTLINE ? SKIN : l)), 2 * SIZE);

@@ -1,0 +1,96 @@
+//go:build js
+
+// Package dom is the little of the browser's document that the page needs.
+package dom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"syscall/js"
+)
+
+// Get returns the element of an id; a missing one is a programmer's error.
+func Get(id string) js.Value {
+	e := js.Global().Get("document").Call("getElementById", id)
+	if !e.Truthy() {
+		panic("dom: the page has no element #" + id)
+	}
+	return e
+}
+
+// New makes an element with text inside.
+func New(tag, text string) js.Value {
+	e := js.Global().Get("document").Call("createElement", tag)
+	e.Set("textContent", text)
+	return e
+}
+
+// On calls f on an element's events, for as long as the page lives. f must
+// not wait for anything that the browser does: start a goroutine for that.
+func On(e js.Value, event string, f func(event js.Value)) {
+	e.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args[0])
+		return nil
+	}))
+}
+
+// Show makes an element visible or hides it.
+func Show(e js.Value, visible bool) { e.Set("hidden", !visible) }
+
+// Text sets an element's text.
+func Text(e js.Value, format string, args ...any) {
+	e.Set("textContent", fmt.Sprintf(format, args...))
+}
+
+// await waits for a promise.
+func await(ctx context.Context, promise js.Value) (js.Value, error) {
+	type result struct {
+		v   js.Value
+		err error
+	}
+	done := make(chan result, 1)
+	ok := js.FuncOf(func(_ js.Value, args []js.Value) any { done <- result{v: args[0]}; return nil })
+	bad := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		done <- result{err: errors.New(js.Global().Get("String").Invoke(args[0]).String())}
+		return nil
+	})
+	promise.Call("then", ok, bad)
+	r := <-done
+	ok.Release()
+	bad.Release()
+	return r.v, r.err
+}
+
+// Fetch reads a file of the page's own server. Cancelling ctx aborts it.
+func Fetch(ctx context.Context, url string) ([]byte, error) {
+	abort := js.Global().Get("AbortController").New()
+	stop := context.AfterFunc(ctx, func() { abort.Call("abort") })
+	defer stop()
+	response, err := await(ctx, js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", url, err)
+	}
+	if !response.Get("ok").Bool() {
+		return nil, fmt.Errorf("fetching %s: the server answered %d", url, response.Get("status").Int())
+	}
+	buffer, err := await(ctx, response.Call("arrayBuffer"))
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", url, err)
+	}
+	bytes := js.Global().Get("Uint8Array").New(buffer)
+	out := make([]byte, bytes.Length())
+	js.CopyBytesToGo(out, bytes)
+	return out, nil
+}
+
+// Paint puts a picture into a canvas element of the same size.
+func Paint(canvas js.Value, img *image.RGBA) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	canvas.Set("width", w)
+	canvas.Set("height", h)
+	bytes := js.Global().Get("Uint8ClampedArray").New(len(img.Pix))
+	js.CopyBytesToJS(bytes, img.Pix)
+	canvas.Call("getContext", "2d").Call("putImageData", js.Global().Get("ImageData").New(bytes, w, h), 0, 0)
+}
