@@ -38,8 +38,20 @@ type state struct {
 	mask [Side * Side]uint8 // label or Unknown
 }
 
-// maxUndo bounds the memory of undo: 32 KiB a stroke.
-const maxUndo = 500
+// maxUndo bounds the memory of undo: 32 KiB a change.
+const maxUndo = 256
+
+// visible is the least ink that a person sees: an eraser's soft rim may leave
+// less, and that is no sketch.
+const visible = 32
+
+// Layer is one of the two drawings that lie on each other.
+type Layer int
+
+const (
+	SketchLayer Layer = iota
+	MaskLayer
+)
 
 // Board holds the drawing and the stroke in progress.
 type Board struct {
@@ -106,6 +118,9 @@ func (b *Board) Version() int { return b.version }
 // pressure is 0 to 1, with 0.5 for devices that have none.
 func (b *Board) Down(x, y, pressure float64) {
 	b.Up()
+	if !finite(x) || !finite(y) {
+		return
+	}
 	s := b.state
 	b.before, b.drawing, b.points = &s, true, nil
 	if b.tool == Bucket {
@@ -117,8 +132,11 @@ func (b *Board) Down(x, y, pressure float64) {
 
 // Move continues a stroke.
 func (b *Board) Move(x, y, pressure float64) {
-	if !b.drawing || b.tool == Bucket {
+	if !b.drawing || b.tool == Bucket || !finite(x) || !finite(y) {
 		return
+	}
+	if !finite(pressure) {
+		pressure = 0.5
 	}
 	p := point{x, y, b.size / 2 * (0.5 + math.Max(0, math.Min(1, pressure)))}
 	n := len(b.points)
@@ -209,9 +227,22 @@ func (b *Board) change(f func()) {
 	}
 }
 
-// Clear empties both layers.
-func (b *Board) Clear() {
-	b.change(func() { b.state = New(nil).state })
+// Clear empties the layers that are named, or both when none is.
+func (b *Board) Clear(layers ...Layer) {
+	empty := New(nil).state
+	b.change(func() {
+		if len(layers) == 0 {
+			b.state = empty
+		}
+		for _, l := range layers {
+			switch l {
+			case SketchLayer:
+				b.ink = empty.ink
+			case MaskLayer:
+				b.mask = empty.mask
+			}
+		}
+	})
 }
 
 // Load replaces both layers: a sketch of dark lines on light paper, and a mask
@@ -223,7 +254,9 @@ func (b *Board) Load(sketch image.Image, mask *image.Paletted) {
 		if sketch != nil {
 			gray := image.NewGray(image.Rect(0, 0, Side, Side))
 			draw.Draw(gray, gray.Rect, image.White, image.Point{}, draw.Src)
-			draw.ApproxBiLinear.Scale(gray, gray.Rect, sketch, sketch.Bounds(), draw.Over, nil)
+			// This kernel grows with the source, so that shrinking averages
+			// over an area and thin lines stay.
+			draw.BiLinear.Scale(gray, gray.Rect, sketch, sketch.Bounds(), draw.Over, nil)
 			for i, v := range gray.Pix {
 				b.ink[i] = 255 - v
 			}
@@ -243,54 +276,22 @@ func (b *Board) Load(sketch image.Image, mask *image.Paletted) {
 	})
 }
 
-// HasSketch tells whether any line is drawn.
-func (b *Board) HasSketch() bool { return b.ink != [Side * Side]uint8{} }
-
-// HasMask tells whether any part is painted.
-func (b *Board) HasMask() bool {
-	for _, v := range b.mask {
-		if v != Unknown {
+// HasSketch tells whether any line can be seen.
+func (b *Board) HasSketch() bool {
+	for i := range b.ink {
+		if b.ink[i] >= visible {
 			return true
 		}
 	}
 	return false
 }
 
-// Sketch is the sketch layer: dark lines on white paper.
-func (b *Board) Sketch() *image.Gray {
-	g := image.NewGray(image.Rect(0, 0, Side, Side))
-	for i, v := range b.ink {
-		g.Pix[i] = 255 - v
-	}
-	return g
-}
-
-// Mask is the mask layer, index = label; what is unknown has the index after
-// the last label, which is transparent.
-func (b *Board) Mask() *image.Paletted {
-	var p color.Palette
-	for _, l := range b.labels {
-		p = append(p, l.Color)
-	}
-	m := image.NewPaletted(image.Rect(0, 0, Side, Side), append(p, color.NRGBA{}))
-	for i, v := range b.mask {
-		m.Pix[i] = min(v, uint8(len(b.labels)))
-	}
-	return m
-}
-
-// Compose draws paper, mask and sketch into dst, RGBA bytes of Side x Side.
-// maskOpacity is 0 to 1.
-func (b *Board) Compose(dst []byte, maskOpacity float64) {
-	for i := range Side * Side {
-		r, g, bl := 255.0, 255.0, 255.0
-		if l := b.mask[i]; int(l) < len(b.labels) {
-			c := b.labels[l].Color
-			r += (float64(c.R) - r) * maskOpacity
-			g += (float64(c.G) - g) * maskOpacity
-			bl += (float64(c.B) - bl) * maskOpacity
+// HasMask tells whether any part is painted.
+func (b *Board) HasMask() bool {
+	for i := range b.mask {
+		if b.mask[i] != Unknown {
+			return true
 		}
-		paper := 1 - float64(b.ink[i])/255*.92
-		dst[4*i], dst[4*i+1], dst[4*i+2], dst[4*i+3] = uint8(r*paper), uint8(g*paper), uint8(bl*paper), 255
 	}
+	return false
 }

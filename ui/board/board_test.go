@@ -106,8 +106,16 @@ func TestUndoRedoRoundTrip(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	b := New(labels)
 	var history []state
-	for range 60 {
+	for n := range 80 {
 		history = append(history, b.state)
+		switch n {
+		case 30:
+			b.Load(image.NewGray(image.Rect(0, 0, 9, 7)), b.Mask())
+			continue
+		case 50:
+			b.Clear()
+			continue
+		}
 		b.SetTool(Tool(rnd.IntN(4)))
 		b.SetSize(1 + 20*rnd.Float64())
 		b.SetLabel(rnd.IntN(3))
@@ -174,8 +182,161 @@ func TestCompose(t *testing.T) {
 	b.SetLabel(2)
 	b.SetSize(30)
 	stroke(b, [2]float64{64, 64})
-	pix := make([]byte, 4*Side*Side)
-	b.Compose(pix, 1)
-	assert.Equal(t, []byte{120, 80, 50, 255}, pix[4*at(64, 64):][:4])
-	assert.Equal(t, []byte{255, 255, 255, 255}, pix[:4])
+	b.SetTool(Pencil)
+	b.SetSize(6)
+	stroke(b, [2]float64{10, 100}, [2]float64{118, 100})
+	under := image.NewRGBA(image.Rect(0, 0, 2, 2))
+	for i := range under.Pix {
+		under.Pix[i] = 100
+	}
+	dst := image.NewRGBA(image.Rect(0, 0, Side, Side))
+	b.Compose(dst, View{MaskOpacity: 1, InkOpacity: 1})
+	assert.Equal(t, color.RGBA{120, 80, 50, 255}, dst.RGBAAt(64, 64))
+	assert.Equal(t, color.RGBA{255, 255, 255, 255}, dst.RGBAAt(0, 0))
+	assert.Equal(t, color.RGBA{20, 20, 24, 255}, dst.RGBAAt(64, 99))
+	b.Compose(dst, View{Under: under, UnderOpacity: 1})
+	assert.Equal(t, color.RGBA{100, 100, 100, 255}, dst.RGBAAt(64, 64))
+	b.Compose(dst, View{Under: under, UnderOpacity: 1, MaskOpacity: .5})
+	assert.Equal(t, color.RGBA{110, 90, 75, 255}, dst.RGBAAt(64, 64))
+}
+
+func TestBucketStopsAtTheThinnestLine(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for try := range 30 {
+		b := New(labels)
+		b.SetSize(1)
+		cx, cy := 60+8*rnd.Float64(), 60+8*rnd.Float64()
+		turn := rnd.Float64()
+		n := 3 + rnd.IntN(60)
+		for k := range n + 1 { // n = 3: a triangle, straight lines of any slope
+			a, z := 2*math.Pi*(turn+float64(k)/float64(n)), 2*math.Pi*(turn+float64(k+1)/float64(n))
+			stroke(b, [2]float64{cx + 50*math.Cos(a), cy + 50*math.Sin(a)}, [2]float64{cx + 50*math.Cos(z), cy + 50*math.Sin(z)})
+		}
+		b.SetTool(Bucket)
+		b.SetLabel(2)
+		stroke(b, [2]float64{cx, cy})
+		require.Equal(t, uint8(2), b.mask[at(int(cx), int(cy))])
+		require.Equal(t, uint8(Unknown), b.mask[at(0, 0)], "try %d: leaked through %d lines", try, n)
+	}
+}
+
+func TestBucketStaysInItsRegion(t *testing.T) {
+	b := New(labels)
+	b.SetTool(Brush)
+	b.SetLabel(1)
+	b.SetSize(30)
+	stroke(b, [2]float64{64, 64})
+	b.SetTool(Bucket)
+	b.SetLabel(2)
+	stroke(b, [2]float64{64, 64})
+	assert.Equal(t, uint8(2), b.mask[at(64, 64)])
+	assert.Equal(t, uint8(Unknown), b.mask[at(64, 84)])
+	for _, v := range b.mask {
+		require.NotEqual(t, uint8(1), v)
+	}
+}
+
+// Positions outside, endless or undefined (a box of no size) must not panic,
+// and must not mark the board.
+func TestCoordinatesOutside(t *testing.T) {
+	for tool := Pencil; tool <= Eraser; tool++ {
+		b := New(labels)
+		b.SetTool(tool)
+		b.SetSize(5)
+		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -1e300, 140, -12} {
+			b.Down(v, 64, .5)
+			b.Move(v, v, math.NaN())
+			b.Move(64, v, .5)
+			b.Up()
+		}
+		b.Down(-1e9, 500, 3)
+		b.Up()
+		assert.False(t, b.HasMask() && tool != Brush)
+	}
+	b := New(labels)
+	b.SetSize(4)
+	b.Down(-20, 64, .5)
+	b.Move(20, 64, .5)
+	b.Move(150, 64, .5)
+	b.Up()
+	for x := range Side {
+		require.Equal(t, uint8(255), b.ink[at(x, 64)], "x %d", x)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, size := range []float64{1, 2, 5, 12, 40} {
+		b := New(labels)
+		b.SetSize(size)
+		stroke(b, [2]float64{-50, 64}, [2]float64{200, 64})
+		sum := 0.0
+		for y := range Side {
+			sum += float64(b.ink[at(64, y)]) / 255
+		}
+		assert.InDelta(t, size, sum, .1, "width of a line of size %g", size)
+	}
+}
+
+func TestClearOneLayer(t *testing.T) {
+	b := New(labels)
+	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
+	b.SetTool(Brush)
+	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
+	b.Clear(SketchLayer)
+	assert.False(t, b.HasSketch())
+	assert.True(t, b.HasMask())
+	b.Undo()
+	b.Clear(MaskLayer)
+	assert.True(t, b.HasSketch())
+	assert.False(t, b.HasMask())
+}
+
+func TestLoadKeepsWhatItWasGiven(t *testing.T) {
+	b := New(labels)
+	b.SetSize(3)
+	stroke(b, [2]float64{20, 20}, [2]float64{60, 100}, [2]float64{90, 10})
+	b.SetTool(Brush)
+	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
+	c := New(labels)
+	c.Load(b.Sketch(), b.Mask())
+	assert.Equal(t, b.state, c.state)
+
+	// A line one pixel wide survives shrinking by 4, wherever it lies.
+	for line := 200; line < 204; line++ {
+		big := image.NewGray(image.Rect(0, 0, 512, 512))
+		for i := range big.Pix {
+			big.Pix[i] = 255
+		}
+		for x := range 512 {
+			big.Pix[line*512+x] = 0
+		}
+		c.Load(big, nil)
+		sum := 0
+		for y := range Side {
+			sum += int(c.ink[at(64, y)])
+		}
+		assert.InDelta(t, 255/4, sum, 3, "line %d", line)
+	}
+}
+
+func TestUndoIsBounded(t *testing.T) {
+	b := New(labels)
+	for i := range maxUndo + 40 {
+		b.SetTool(Tool(i % 2))
+		b.SetLabel(i / 2 % 3)
+		stroke(b, [2]float64{float64(i % 128), float64(i / 128 * 9)})
+	}
+	n := 0
+	for b.Undo() {
+		n++
+	}
+	assert.LessOrEqual(t, n, maxUndo)
+	assert.Greater(t, n, maxUndo/2)
+}
+
+func BenchmarkCompose(b *testing.B) {
+	x, dst := New(labels), image.NewRGBA(image.Rect(0, 0, Side, Side))
+	for b.Loop() {
+		x.Compose(dst, View{MaskOpacity: .7, InkOpacity: 1})
+	}
 }

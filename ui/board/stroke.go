@@ -2,6 +2,8 @@ package board
 
 import "math"
 
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
 func middle(a, b point) point { return blend(a, b, .5) }
 
 func blend(a, b point, t float64) point {
@@ -44,7 +46,8 @@ func (b *Board) touch(i int, cover float64) {
 	case b.tool == Pencil:
 		b.ink[i] = max(b.ink[i], v)
 	case b.tool == Eraser && b.onInk:
-		b.ink[i] = min(b.ink[i], 255-v)
+		// Twice as hard as the pencil's edge: no gray rim stays of a line.
+		b.ink[i] = min(b.ink[i], 255-uint8(math.Min(2*cover, 1)*255+.5))
 	case cover < .5:
 	case b.tool == Eraser:
 		b.mask[i] = Unknown
