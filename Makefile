@@ -1,0 +1,66 @@
+# make run     the page with its networks at http://localhost:8080
+# make test    everything that CI checks
+# make help    the rest
+
+GO       ?= go
+WASM     := server/.cache/main.wasm
+PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
+RUNS     := weights/train/runs
+PYTHON   ?= python3
+# wgpu complains where a desktop's runtime folder is missing.
+export XDG_RUNTIME_DIR ?= /tmp
+
+.PHONY: help run build test deps check bench data weights golden clean
+
+help:
+	@echo 'make run      build everything and serve the page at http://localhost:8080'
+	@echo 'make test     install what the tests need, check and test everything'
+	@echo 'make build    the page, its program and the bundle, ready to be served'
+	@echo 'make bench    time every kernel and one composed step (benchstat reads it)'
+	@echo 'make data     build the training pictures (needs Node)'
+	@echo 'make weights  train the four networks and import the bundle (needs Python; hours)'
+	@echo 'make clean    remove what was built'
+
+run: build
+	$(GO) run ./server
+
+build:
+	mkdir -p server/.cache
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $(WASM) ./wasm
+	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" server/.cache/wasm_exec.js
+	$(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+
+deps:
+	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
+	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$SUDO apt-get update -qq && $$SUDO env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium mesa-vulkan-drivers libvulkan1 fonts-dejavu-core; }
+
+check:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu
+
+test: deps check build
+	$(GO) test ./...
+
+bench: deps
+	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine
+
+data:
+	cd weights/dataset && npm ci && node build.mjs --split all
+
+weights:
+	cd weights/train && for n in none text mask sketch; do \
+	  init=$$(test $$n = none || echo "--init runs/none"); \
+	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
+	$(MAKE) import
+
+import:
+	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
+	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
+	  $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
+	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
+
+clean:
+	rm -rf server/.cache && find server/dist -mindepth 1 ! -name .keep -delete
