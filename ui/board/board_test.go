@@ -257,6 +257,8 @@ func TestCoordinatesOutside(t *testing.T) {
 	b.SetSize(4)
 	b.Down(-20, 64, .5)
 	b.Move(20, 64, .5)
+	b.Move(math.NaN(), 64, .5)
+	b.Move(40, math.Inf(1), .5)
 	b.Move(150, 64, .5)
 	b.Up()
 	for x := range Side {

@@ -5,6 +5,7 @@
 package canvas
 
 import (
+	"image"
 	"image/color"
 	"math"
 	"syscall/js"
@@ -21,173 +22,90 @@ type Canvas struct {
 	box      js.Value // the element that holds the canvas
 	onChange func()
 
-	// MaskOpacity is how much the mask covers the paper, 0 to 1.
-	MaskOpacity float64
+	// View is how the layers are shown; call Refresh after changing it.
+	View board.View
 
-	picture *ebiten.Image
-	pixels  []byte
-	drawn   int // version of the board in pixels
+	frame   *image.RGBA   // the composed board
+	picture *ebiten.Image // the same as a texture
+	drawn   int           // version of the board in frame
+	plain   js.Value      // 2D context in place of a lost or missing WebGL
+	lost    bool
+	started bool
 
 	inside   bool    // the pointer is over the board
 	x, y     float64 // of the pointer, in board pixels
 	pointer  int     // id of the pointer that draws
 	pressing bool
-	handlers []js.Func
 }
 
-// Attach puts the board into box, an element of the page. onChange is called
-// after every change of the drawing.
-//
-// Ebiten 2.8 takes the whole body: its canvas is as large as the body, which
-// it also styles, and it keeps keys and mouse for itself, by positions that
-// only fit a canvas in the corner of the window. So its canvas is moved into
-// box, the body tells box's size where ebiten asks for the body's, and events
-// end at box, where the drawing takes them as pointer events, with pressure and
-// all points between two frames, which ebiten does not offer (issue 2121).
+// Attach puts the board into box, a positioned element of the page with a size
+// of its own, which it fills.
+// onChange is called after every change of the drawing by a pointer.
 func Attach(b *board.Board, box js.Value, onChange func()) *Canvas {
 	c := &Canvas{
-		board: b, box: box, onChange: onChange, MaskOpacity: .75,
-		pixels: make([]byte, 4*board.Side*board.Side), drawn: -1, pointer: -1,
+		board: b, box: box, onChange: onChange,
+		View:  board.View{MaskOpacity: .75, InkOpacity: 1},
+		frame: image.NewRGBA(image.Rect(0, 0, board.Side, board.Side)),
+		drawn: -1, pointer: -1,
 	}
-	document := js.Global().Get("document")
-	body := document.Get("body")
-	body.Call("removeAttribute", "style")
-	document.Get("documentElement").Call("removeAttribute", "style")
-
-	canvas := document.Call("querySelector", "body > canvas:last-of-type")
-	canvas.Call("setAttribute", "tabindex", "-1")
-	canvas.Call("setAttribute", "aria-hidden", "true")
-	box.Call("appendChild", canvas)
-	for _, name := range []string{"clientWidth", "clientHeight"} {
-		size := c.handle(func(js.Value, []js.Value) any { return box.Get(name) })
-		js.Global().Get("Object").Call("defineProperty", body, name, map[string]any{"get": size, "configurable": true})
-	}
+	embed(c)
 	c.listen()
 	return c
 }
 
-func (c *Canvas) handle(f func(this js.Value, args []js.Value) any) js.Func {
-	h := js.FuncOf(f)
-	c.handlers = append(c.handlers, h)
-	return h
+// Redraw shows the board as it is now: after undo, loading, a new size.
+func (c *Canvas) Redraw() {
+	if c.plain.Truthy() {
+		c.drawPlain()
+		return
+	}
+	ebiten.ScheduleFrame()
 }
 
-// listen takes the box's events before ebiten's canvas can.
-func (c *Canvas) listen() {
-	first := map[string]any{"capture": true, "passive": false}
-	for _, name := range []string{"mousedown", "mouseup", "mousemove", "wheel", "touchstart", "touchmove", "touchend", "keydown", "keyup", "contextmenu"} {
-		c.box.Call("addEventListener", name, c.handle(func(_ js.Value, args []js.Value) any {
-			args[0].Call("stopImmediatePropagation")
-			return nil
-		}), first)
-	}
-	on := func(name string, f func(e js.Value)) {
-		c.box.Call("addEventListener", name, c.handle(func(_ js.Value, args []js.Value) any {
-			f(args[0])
-			c.Redraw()
-			return nil
-		}), first)
-	}
-	on("pointerdown", func(e js.Value) {
-		if c.pressing || e.Get("button").Int() != 0 {
-			return
-		}
-		c.pressing, c.pointer = true, e.Get("pointerId").Int()
-		c.box.Call("setPointerCapture", c.pointer)
-		x, y := c.position(e)
-		c.board.Down(x, y, pressure(e))
-		c.changed()
-	})
-	on("pointermove", func(e js.Value) {
-		c.inside = true
-		c.x, c.y = c.position(e)
-		if !c.pressing || e.Get("pointerId").Int() != c.pointer {
-			return
-		}
-		points := js.Undefined()
-		if e.Get("getCoalescedEvents").Type() == js.TypeFunction {
-			points = e.Call("getCoalescedEvents")
-		}
-		if !points.Truthy() || points.Length() == 0 {
-			points = js.Global().Get("Array").Call("of", e)
-		}
-		for i := range points.Length() {
-			x, y := c.position(points.Index(i))
-			c.board.Move(x, y, pressure(points.Index(i)))
-		}
-		c.changed()
-	})
-	end := func(cancel bool) func(e js.Value) {
-		return func(e js.Value) {
-			if !c.pressing || e.Get("pointerId").Int() != c.pointer {
-				return
-			}
-			c.pressing, c.pointer = false, -1
-			if cancel {
-				c.board.Cancel()
-			} else {
-				c.board.Up()
-			}
-			c.changed()
-		}
-	}
-	on("pointerup", end(false))
-	on("pointercancel", end(true))
-	on("pointerleave", func(js.Value) { c.inside = false })
-
-	// The box changes size with the page; ebiten looks when the window does.
-	resized := c.handle(func(js.Value, []js.Value) any {
-		js.Global().Call("dispatchEvent", js.Global().Get("Event").New("resize"))
-		c.Redraw()
-		return nil
-	})
-	js.Global().Get("ResizeObserver").New(resized).Call("observe", c.box)
-}
-
-// position is where an event is, in board pixels.
-func (c *Canvas) position(e js.Value) (x, y float64) {
-	r := c.box.Call("getBoundingClientRect")
-	left, top := r.Get("left").Float()+c.box.Get("clientLeft").Float(), r.Get("top").Float()+c.box.Get("clientTop").Float()
-	return (e.Get("clientX").Float() - left) / c.box.Get("clientWidth").Float() * board.Side,
-		(e.Get("clientY").Float() - top) / c.box.Get("clientHeight").Float() * board.Side
-}
-
-// pressure is the pen's, and a half for what has none.
-func pressure(e js.Value) float64 {
-	if e.Get("pointerType").String() == "pen" {
-		return e.Get("pressure").Float()
-	}
-	return .5
-}
-
-func (c *Canvas) changed() {
-	if c.onChange != nil {
-		c.onChange()
-	}
-}
-
-// Redraw shows the board as it is now.
-func (c *Canvas) Redraw() { ebiten.ScheduleFrame() }
-
-// Refresh redraws although the board's version is the same: an opacity changed.
+// Refresh redraws although the board's version is the same: the view changed.
 func (c *Canvas) Refresh() {
 	c.drawn = -1
 	c.Redraw()
 }
 
-// Run shows the board until the page ends.
+// compose brings frame up to date and tells whether it changed.
+func (c *Canvas) compose() bool {
+	v := c.board.Version()
+	if v == c.drawn {
+		return false
+	}
+	c.board.Compose(c.frame, c.View)
+	c.drawn = v
+	return true
+}
+
+// Run shows the board and does not return while it can do so with WebGL. When
+// there is none, or its context is lost, the board goes on as a plain canvas
+// and Run returns nil: the drawing stays.
 func (c *Canvas) Run() error {
 	ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum) // a still board costs nothing
-	return ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
+	ebiten.SetTPS(ebiten.SyncWithFPS)
+	ebiten.SetScreenClearedEveryFrame(false) // the board covers it
+	err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
+	return c.goPlain(err)
 }
 
 // Update implements ebiten.Game; all changes come through events.
-func (c *Canvas) Update() error { return nil }
+func (c *Canvas) Update() error {
+	if !c.started {
+		c.started = true
+		styles.restore() // ebiten sets the body's background once more
+	}
+	if c.lost {
+		return ebiten.Termination
+	}
+	return nil
+}
 
 // Layout implements ebiten.Game: one pixel of the canvas is one of the screen.
 func (c *Canvas) Layout(w, h int) (int, int) {
 	f := ebiten.Monitor().DeviceScaleFactor()
-	return max(int(math.Round(float64(w)*f)), 1), max(int(math.Round(float64(h)*f)), 1)
+	return max(int(float64(w)*f), 1), max(int(float64(h)*f), 1)
 }
 
 // Draw implements ebiten.Game.
@@ -195,18 +113,21 @@ func (c *Canvas) Draw(screen *ebiten.Image) {
 	if c.picture == nil {
 		c.picture = ebiten.NewImage(board.Side, board.Side)
 	}
-	if v := c.board.Version(); v != c.drawn {
-		c.board.Compose(c.pixels, c.MaskOpacity)
-		c.picture.WritePixels(c.pixels)
-		c.drawn = v
+	if c.compose() {
+		c.picture.WritePixels(c.frame.Pix)
 	}
-	scale := float64(screen.Bounds().Dx()) / board.Side
+	w, h := float64(screen.Bounds().Dx()), float64(screen.Bounds().Dy())
 	var o ebiten.DrawImageOptions
-	o.GeoM.Scale(scale, scale)
+	o.GeoM.Scale(w/board.Side, h/board.Side)
 	screen.DrawImage(c.picture, &o)
-	if c.inside && c.board.Tool() != board.Bucket {
-		r := float32(math.Max(c.board.Size()/2*scale, 2))
-		vector.StrokeCircle(screen, float32(c.x*scale), float32(c.y*scale), r+1, 1, color.White, true)
-		vector.StrokeCircle(screen, float32(c.x*scale), float32(c.y*scale), r, 1, color.Black, true)
+	if c.ring() {
+		x, y := float32(c.x*w/board.Side), float32(c.y*h/board.Side)
+		r := float32(math.Max(c.board.Size()/2*w/board.Side, 2))
+		// Two rings: one of them is seen on any colour.
+		vector.StrokeCircle(screen, x, y, r+1, 1.5, color.White, true)
+		vector.StrokeCircle(screen, x, y, r, 1, color.Black, true)
 	}
 }
+
+// ring tells whether the pointer is shown as a ring of the brush's size.
+func (c *Canvas) ring() bool { return c.inside && c.board.Tool() != board.Bucket }
