@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/server/site"
+)
+
+// page is the built page in a headless Chromium, and what went on in it.
+type page struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+
+	mu       sync.Mutex
+	problems []string // console errors, exceptions, blocked requests
+	requests []string
+}
+
+// flags give headless Chromium WebGPU and WebGL on a machine without a GPU,
+// and keep it from calling home.
+var flags = append(chromedp.DefaultExecAllocatorOptions[:],
+	chromedp.NoSandbox,
+	chromedp.Flag("headless", "new"),
+	chromedp.Flag("enable-unsafe-webgpu", true),
+	chromedp.Flag("use-webgpu-adapter", "swiftshader"),
+	chromedp.Flag("enable-features", "Vulkan"),
+	chromedp.Flag("use-angle", "swiftshader"),
+	chromedp.Flag("enable-unsafe-swiftshader", true),
+	chromedp.Flag("disable-gpu", false),
+	chromedp.Flag("disable-quic", true),
+	chromedp.Flag("disable-component-update", true),
+	chromedp.Flag("disable-sync", true),
+)
+
+// open serves the built page and opens it. wait bounds the whole test.
+func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
+	t.Helper()
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Fatal(`chromium is not installed: run "make deps"`)
+	}
+	handler, err := site.Handler(os.DirFS("../../server/dist"))
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	t.Cleanup(cancel)
+	options := append(append([]chromedp.ExecAllocatorOption{}, flags...), chromedp.WindowSize(width, height))
+	ctx, cancel = chromedp.NewExecAllocator(ctx, append(options, more...)...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+
+	p := &page{t: t, ctx: ctx, url: strings.Replace(server.URL, "127.0.0.1", "localhost", 1)}
+	require.NoError(t, chromedp.Listen(ctx, p.listen))
+	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	require.NoError(t, err)
+	p.run(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(p.url))
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.screenshot("failed-" + t.Name())
+			t.Logf("the page said: %s; %v", p.text("#status"), p.problems)
+		}
+	})
+	return p
+}
+
+func (p *page) listen(event any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeAssert {
+			var words []string
+			for _, a := range e.Args {
+				words = append(words, string(a.Value)+a.Description)
+			}
+			p.problems = append(p.problems, "console: "+strings.Join(words, " "))
+		}
+	case *runtime.EventExceptionThrown:
+		p.problems = append(p.problems, "exception: "+e.ExceptionDetails.Error())
+	case *network.EventRequestWillBeSent:
+		p.requests = append(p.requests, e.Request.URL)
+	}
+}
+
+func (p *page) run(actions ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	require.NoError(p.t, chromedp.Do(p.ctx, actions...))
+}
+
+// eval runs JavaScript and returns its value.
+func eval[T any](p *page, format string, args ...any) T {
+	p.t.Helper()
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(format, args...)))
+	require.NoError(p.t, err)
+	return v
+}
+
+func (p *page) text(selector string) string {
+	s, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf("document.querySelector(%q)?.textContent ?? ''", selector)))
+	if err != nil {
+		return err.Error()
+	}
+	return s
+}
+
+// until waits for the page's state.
+func (p *page) until(state string, wait time.Duration) {
+	p.t.Helper()
+	for end := time.Now().Add(wait); ; time.Sleep(100 * time.Millisecond) {
+		now := eval[string](p, "document.getElementById('studio').dataset.state")
+		if now == state {
+			return
+		}
+		if now == "failed" || time.Now().After(end) {
+			p.t.Fatalf("the page is %q, want %q: %s; %s", now, state, p.text("#status"), p.text("#notice"))
+		}
+	}
+}
+
+// screenshot writes a picture of the page into the folder of SCREENSHOTS, if set.
+func (p *page) screenshot(name string) {
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.t.Log(err)
+		return
+	}
+	if err := os.WriteFile(fmt.Sprintf("%s/%s.png", dir, name), png, 0o644); err != nil {
+		p.t.Log(err)
+	}
+}
