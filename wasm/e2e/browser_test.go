@@ -84,7 +84,7 @@ func (p *page) listen(event any) {
 	defer p.mu.Unlock()
 	switch e := event.(type) {
 	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeAssert {
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
 			var words []string
 			for _, a := range e.Args {
 				words = append(words, string(a.Value)+a.Description)
@@ -92,7 +92,7 @@ func (p *page) listen(event any) {
 			p.problems = append(p.problems, "console: "+strings.Join(words, " "))
 		}
 	case *runtime.EventExceptionThrown:
-		p.problems = append(p.problems, "exception: "+e.ExceptionDetails.Error())
+		p.problems = append(p.problems, "exception: "+e.ExceptionDetails.Text)
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, e.Request.URL)
 	}
