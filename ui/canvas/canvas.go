@@ -29,7 +29,6 @@ type Canvas struct {
 	picture *ebiten.Image // the same as a texture
 	drawn   int           // version of the board in frame
 	plain   js.Value      // 2D context in place of a lost or missing WebGL
-	lost    bool
 	started bool
 
 	inside   bool    // the pointer is over the board
@@ -79,15 +78,17 @@ func (c *Canvas) compose() bool {
 	return true
 }
 
-// Run shows the board and does not return while it can do so with WebGL. When
-// there is none, or its context is lost, the board goes on as a plain canvas
-// and Run returns nil: the drawing stays.
+// Run shows the board and does not return while ebiten can. Without WebGL, or
+// when its context is lost, the board goes on as a plain canvas and the drawing
+// stays; the error says that there is no canvas at all.
 func (c *Canvas) Run() error {
 	ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum) // a still board costs nothing
 	ebiten.SetTPS(ebiten.SyncWithFPS)
 	ebiten.SetScreenClearedEveryFrame(false) // the board covers it
-	err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
-	return c.goPlain(err)
+	if err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true}); err != nil {
+		return c.goPlain(err)
+	}
+	return nil
 }
 
 // Update implements ebiten.Game; all changes come through events.
@@ -95,9 +96,6 @@ func (c *Canvas) Update() error {
 	if !c.started {
 		c.started = true
 		styles.restore() // ebiten sets the body's background once more
-	}
-	if c.lost {
-		return ebiten.Termination
 	}
 	return nil
 }
@@ -110,6 +108,9 @@ func (c *Canvas) Layout(w, h int) (int, int) {
 
 // Draw implements ebiten.Game.
 func (c *Canvas) Draw(screen *ebiten.Image) {
+	if c.plain.Truthy() {
+		return
+	}
 	if c.picture == nil {
 		c.picture = ebiten.NewImage(board.Side, board.Side)
 	}
@@ -117,7 +118,7 @@ func (c *Canvas) Draw(screen *ebiten.Image) {
 		c.picture.WritePixels(c.frame.Pix)
 	}
 	w, h := float64(screen.Bounds().Dx()), float64(screen.Bounds().Dy())
-	var o ebiten.DrawImageOptions
+	o := ebiten.DrawImageOptions{Filter: ebiten.FilterLinear}
 	o.GeoM.Scale(w/board.Side, h/board.Side)
 	screen.DrawImage(c.picture, &o)
 	if c.ring() {

@@ -75,6 +75,9 @@ func embed(c *Canvas) {
 	}
 	fit()
 	resized := js.FuncOf(func(js.Value, []js.Value) any {
+		if c.plain.Truthy() {
+			return nil // ebiten has no context to make a new screen in
+		}
 		fit()
 		// Ebiten looks at the size only when the window changes.
 		window.Call("dispatchEvent", window.Get("Event").New("resize"))
@@ -85,8 +88,9 @@ func embed(c *Canvas) {
 
 	gone := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		args[0].Call("stopImmediatePropagation")
-		c.lost = true
-		c.Redraw() // which ends ebiten's loop
+		if err := c.goPlain(nil); err != nil {
+			window.Get("console").Call("error", err.Error())
+		}
 		return nil
 	})
 	c.box.Call("addEventListener", "webglcontextlost", gone, true)

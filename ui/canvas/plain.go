@@ -10,8 +10,9 @@ import (
 	"github.com/mcdm/mcdm/ui/board"
 )
 
-// goPlain replaces ebiten's canvas by one with a 2D context. cause is why
-// ebiten stopped, nil when its WebGL context was lost.
+// goPlain replaces ebiten's canvas by one with a 2D context. cause is why ebiten
+// did not start, or nil when its WebGL context was lost: then its loop is left
+// without work, since an ended one panics at the next change of the window.
 func (c *Canvas) goPlain(cause error) error {
 	canvas := js.Global().Get("document").Call("createElement", "canvas")
 	canvas.Set("width", board.Side)
