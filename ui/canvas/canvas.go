@@ -5,6 +5,7 @@
 package canvas
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"math"
@@ -38,8 +39,8 @@ type Canvas struct {
 }
 
 // Attach puts the board into box, a positioned element of the page with a size
-// of its own, which it fills.
-// onChange is called after every change of the drawing by a pointer.
+// of its own, which it fills. onChange is called after every change of the
+// drawing by a pointer.
 func Attach(b *board.Board, box js.Value, onChange func()) *Canvas {
 	c := &Canvas{
 		board: b, box: box, onChange: onChange,
@@ -82,11 +83,17 @@ func (c *Canvas) compose() bool {
 // when its context is lost, the board goes on as a plain canvas and the drawing
 // stays; the error says that there is no canvas at all.
 func (c *Canvas) Run() error {
+	// Asked before ebiten does: once its loop has failed, it panics at the next
+	// change of the window's size.
+	if !newCanvas().Call("getContext", "webgl2").Truthy() {
+		return c.goPlain()
+	}
 	ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum) // a still board costs nothing
 	ebiten.SetTPS(ebiten.SyncWithFPS)
 	ebiten.SetScreenClearedEveryFrame(false) // the board covers it
-	if err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true}); err != nil {
-		return c.goPlain(err)
+	err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
+	if err != nil {
+		return fmt.Errorf("canvas: the board's loop ended; reload the page: %w", err)
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func embed(c *Canvas) {
 
 	gone := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		args[0].Call("stopImmediatePropagation")
-		if err := c.goPlain(nil); err != nil {
+		if err := c.goPlain(); err != nil {
 			window.Get("console").Call("error", err.Error())
 		}
 		return nil

@@ -4,23 +4,25 @@ package canvas
 
 import (
 	"errors"
-	"fmt"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
 )
 
-// goPlain replaces ebiten's canvas by one with a 2D context. cause is why ebiten
-// did not start, or nil when its WebGL context was lost: then its loop is left
-// without work, since an ended one panics at the next change of the window.
-func (c *Canvas) goPlain(cause error) error {
-	canvas := js.Global().Get("document").Call("createElement", "canvas")
+func newCanvas() js.Value {
+	return js.Global().Get("document").Call("createElement", "canvas")
+}
+
+// goPlain replaces ebiten's canvas by one with a 2D context. Ebiten's loop, if
+// it runs, is left without work.
+func (c *Canvas) goPlain() error {
+	canvas := newCanvas()
 	canvas.Set("width", board.Side)
 	canvas.Set("height", board.Side)
 	fill(canvas)
 	plain := canvas.Call("getContext", "2d")
 	if !plain.Truthy() {
-		return errors.Join(cause, fmt.Errorf("canvas: the browser gives neither a WebGL nor a 2D canvas: the board cannot be shown"))
+		return errors.New("canvas: the browser gives neither a WebGL nor a 2D canvas, so the board cannot be shown: enable hardware acceleration or use another browser")
 	}
 	ebitenCanvas.Call("remove")
 	c.box.Call("appendChild", canvas)
