@@ -12,12 +12,15 @@ that a run ends annealed whatever the speed of the machine. A run that is stoppe
 and the same command resumes it; with a larger --minutes it goes on. OUT/log.csv has the losses, OUT/export the EMA
 weights as a diffusers folder, rewritten at each checkpoint.
 
-The loss is the noise prediction's squared error with Min-SNR weights (Hang et al. 2023, gamma 5).
+The loss is the noise prediction's squared error with Min-SNR weights (Hang et al. 2023, gamma 5), at several scales
+(Hoogeboom et al. 2023, simple diffusion): the mean of eps over large areas is a tiny part of the plain error, but at high
+t it alone decides the colours, and group norms over two channels remove means unless the network learns to keep them.
 """
 
 import argparse
 import copy
 import csv
+import json
 import math
 import os
 import signal
@@ -26,12 +29,14 @@ import time
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.nn import functional as F
 
 from data import VALIDATION, Split
 from nets import MODALITIES, SCHEDULE, Network, alphas_cumprod, to_z
 from tokenizer import Tokenizer
 
 GAMMA, EMA = 5.0, 0.999
+SCALES, SCALE_WEIGHT = (4, 8, 16, 32), 0.05  # sides of the areas averaged over, and the weight of each beside the plain error
 LEARNING_RATE, WARMUP = 6e-4, 30  # steps
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
@@ -93,7 +98,7 @@ class Trainer:
         return index
 
     def loss(self, network, index, t, eps, rng=None):
-        """Weighted squared error of each picture: [B]."""
+        """Weighted squared error of each picture: [B]; with rng, as in training, at all scales."""
         z = to_z(torch.from_numpy(self.split.pictures[index]).to(self.device))
         condition = self.split.condition(network.modality, index, network.tokenizer, rng)
         if condition is not None:
@@ -102,7 +107,12 @@ class Trainer:
         z = (a * z + s * eps).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             out = network(z, t, condition)
-        return self.weight[t] * (out.float() - eps).square().mean((1, 2, 3))
+        error = out.float() - eps
+        total = error.square().mean((1, 2, 3))
+        if rng is not None:
+            for k in SCALES:  # times k^2: white noise counts alike at each
+                total = total + SCALE_WEIGHT * k * k * F.avg_pool2d(error, k).square().mean((1, 2, 3))
+        return self.weight[t] * total
 
     def latent_noise(self, n, generator):
         config = self.network.unet.config
@@ -184,14 +194,14 @@ class Trainer:
         if state["noise"].numel() == self.noise.get_state().numel():  # another device's generator starts afresh
             self.noise.set_state(state["noise"].cpu())
 
-    def save(self, folder, name):
+    def save(self, folder, name, started_from=None):
         path = os.path.join(folder, "checkpoint.pt")
         torch.save(self.state(), path + ".new")
         os.replace(path + ".new", path)
         seeds = self.split.seeds
         self.ema.export(os.path.join(folder, "export"), {
             "pictures_seen": self.pictures, "dataset": name, "seeds": [int(seeds.min()), int(seeds.max())],
-            "terms": TERMS})
+            "terms": TERMS, **({"started_from": started_from} if started_from else {})})
 
 
 def processor_has_bf16():
@@ -219,6 +229,10 @@ def main():
 
     checkpoint = os.path.join(a.out, "checkpoint.pt")
     state = torch.load(checkpoint, map_location=a.device, weights_only=False) if os.path.exists(checkpoint) else None
+    started_from = None
+    if a.init:
+        with open(os.path.join(a.init, "export", "mcdm.json")) as f:
+            started_from = json.load(f)["training"]
     split = Split(a.data)
     tokenizer = None
     if a.network == "text":
@@ -264,7 +278,8 @@ def main():
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
-                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"))
+                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"),
+                             started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()
