@@ -1,12 +1,13 @@
 // Builds the portraits. See CARD.md for what is in them.
 //
 //   node build.mjs --split all|none|sketch|mask|text|test [--count N] [--out out] [--workers 2]
-//   node build.mjs --contact-sheet        every piece of the drawings, to look at
+//   node build.mjs --contact-sheet        every piece of the drawings, into out/sheets, and contact.png
 //   node build.mjs --examples             the held-out portraits that the page ships
 
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { SPLITS, maskPNG, picturePNG, sketchPNG } from "./files.mjs";
@@ -28,7 +29,10 @@ const CHUNK = 50;
 
 async function build(split, count, out, workers) {
   if (!(count >= 1 && count <= SPAN)) throw new Error(`--count ${count}: want 1 to ${SPAN}`);
+  if (!(workers >= 1)) throw new Error(`--workers ${workers}: want 1 or more`);
   const dir = path.join(out, split);
+  const file = path.join(dir, "captions.jsonl");
+  fs.rmSync(file, { force: true });
   for (const kind of ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
   const lines = new Array(Math.ceil(count / CHUNK));
   const started = Date.now();
@@ -53,8 +57,8 @@ async function build(split, count, out, workers) {
       feed();
     });
   await Promise.all(Array.from({ length: workers }, run));
-  // The captions come last: their file is the mark of a whole split.
-  const file = path.join(dir, "captions.jsonl");
+  // The captions come last: their file is the mark of a whole split, so an old
+  // one went first.
   fs.writeFileSync(file + ".part", lines.join(""));
   fs.renameSync(file + ".part", file);
   console.log(`${split}: ${count} portraits in ${((Date.now() - started) / 1000).toFixed(1)} s`);
@@ -81,7 +85,7 @@ async function main() {
       "contact-sheet": { type: "boolean" }, examples: { type: "boolean" },
     },
   });
-  if (o["contact-sheet"]) return (await import("./contact.mjs")).contactSheets(o.out);
+  if (o["contact-sheet"]) return (await import("./contact.mjs")).contactSheets(path.join(o.out, "sheets"));
   if (o.examples) return (await import("./contact.mjs")).examples();
   const splits = o.split === "all" ? Object.keys(SPLITS) : [o.split];
   for (const s of splits) {
@@ -91,4 +95,9 @@ async function main() {
 }
 
 if (!isMainThread) work();
-else if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+else if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((err) => {
+    console.error(err.message);
+    process.exitCode = 1;
+  });
+}

@@ -3,7 +3,7 @@
 // other things are left out now and then.
 
 import * as words from "./words.mjs";
-import { pick, random } from "./portrait.mjs";
+import { pick, random } from "./random.mjs";
 
 const people = ["person", "person", "person", "portrait", "face", "character"];
 
@@ -45,13 +45,12 @@ export function caption(c) {
   const list = shuffle(rnd, withs.filter(Boolean));
   const noun = pick(rnd, people);
   const subject = [...shuffle(rnd, before), noun].join(" ");
-  const article = /^[aeiou]/.test(subject) ? "an" : "a";
   const scene = often(0.95) ? backgroundPhrase(rnd, c.background) : null;
   const body = list.length ? ` with ${join(list)}` : "";
   const text =
-    scene && scene.before ? `${scene.text}, ${article} ${subject}${body}`
-    : `${article} ${subject}${body}${scene ? scene.text : ""}`;
-  return { caption: text, attributes: attributes(c, hair) };
+    scene && scene.before ? `${scene.text}, a ${subject}${body}`
+    : `a ${subject}${body}${scene ? scene.text : ""}`;
+  return { caption: text.replace(/\ba (?=[aeiou])/g, "an "), attributes: attributes(c, hair) };
 }
 
 function hairPhrase(rnd, c, hair) {
@@ -74,8 +73,8 @@ function hairPhrase(rnd, c, hair) {
 function backgroundPhrase(rnd, color) {
   return pick(rnd, [
     { text: `, ${color} background` },
-    { text: ` on a ${color} background`.replace(" a orange", " an orange") },
-    { text: ` in front of a ${color} wall`.replace(" a orange", " an orange") },
+    { text: ` on a ${color} background` },
+    { text: ` in front of a ${color} wall` },
     { text: `${color} background`, before: true },
   ]);
 }

@@ -2,6 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { encode } from "fast-png";
 import { choose, draw, portrait, SIZE } from "./portrait.mjs";
 import { SPLITS, LABEL_COLORS, picturePNG, maskPNG, sketchPNG } from "./files.mjs";
@@ -22,17 +23,26 @@ function sheet(tiles, columns) {
 
 const rgba = (px) => (i) => [px[4 * i], px[4 * i + 1], px[4 * i + 2]];
 
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+// A face that hides no piece.
+const plain = {
+  ...choose(SPLITS.test.first), background: "white", skin: "light", hairColor: "brown", hair: "variant01", eyes: "variant02",
+  eyesColor: "blue", mouth: "happy01", glasses: null, earrings: null, beard: null, flowers: false, freckles: false,
+};
+
 // contactSheets writes one sheet for every kind of piece, in the order of
 // words.mjs, and contact.png: portraits with their masks and sketches.
 export function contactSheets(out) {
   fs.mkdirSync(out, { recursive: true });
-  const plain = { ...choose(SPLITS.test.first), glasses: null, earrings: null, beard: null, flowers: false, freckles: false, hair: "variant01", eyes: "variant02" };
-  for (const kind of ["hair", "mouth", "eyes", "eyebrows", "glasses", "beard", "earrings"]) {
-    const tiles = Object.keys(words[kind]).map((v) => rgba(draw({ ...plain, [kind]: v })));
-    fs.writeFileSync(path.join(out, `pieces-${kind}.png`), sheet(tiles, 8));
+  for (const kind of ["hair", "mouth", "eyes", "eyebrows", "glasses", "beard", "earrings", "nose", "head"]) {
+    const variants = Array.isArray(words[kind]) ? words[kind] : Object.keys(words[kind]);
+    fs.writeFileSync(path.join(out, `pieces-${kind}.png`), sheet(variants.map((v) => rgba(draw({ ...plain, [kind]: v }))), 8));
   }
+  const extras = [{ flowers: true }, { freckles: true }].map((extra) => rgba(draw({ ...plain, ...extra })));
+  fs.writeFileSync(path.join(out, "pieces-extras.png"), sheet(extras, 8));
   const some = Array.from({ length: 8 }, (_, i) => portrait(SPLITS.test.first + i));
-  fs.writeFileSync("contact.png", sheet([
+  fs.writeFileSync(here("contact.png"), sheet([
     ...some.map((p) => rgba(p.picture)), ...some.map((p) => (i) => LABEL_COLORS[p.mask[i]]),
     ...some.map((p) => (i) => [p.sketch[i], p.sketch[i], p.sketch[i]]),
   ], 8));
@@ -44,10 +54,10 @@ const EXAMPLES = [23, 2, 15, 14, 13, 25, 12, 33, 4, 28, 30, 11].map((i) => SPLIT
 export function examples() {
   const list = EXAMPLES.map((seed) => {
     const p = portrait(seed);
-    fs.writeFileSync(`examples/${seed}-picture.png`, picturePNG(p));
-    fs.writeFileSync(`examples/${seed}-mask.png`, maskPNG(p));
-    fs.writeFileSync(`examples/${seed}-sketch.png`, sketchPNG(p));
+    fs.writeFileSync(here(`examples/${seed}-picture.png`), picturePNG(p));
+    fs.writeFileSync(here(`examples/${seed}-mask.png`), maskPNG(p));
+    fs.writeFileSync(here(`examples/${seed}-sketch.png`), sketchPNG(p));
     return { seed, caption: p.caption, attributes: p.attributes };
   });
-  fs.writeFileSync("examples/examples.json", JSON.stringify(list, null, 1) + "\n");
+  fs.writeFileSync(here("examples/examples.json"), JSON.stringify(list, null, 1) + "\n");
 }

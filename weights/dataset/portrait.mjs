@@ -7,38 +7,13 @@ import { Resvg } from "@resvg/resvg-js";
 import * as words from "./words.mjs";
 import * as palette from "./palette.mjs";
 import { caption } from "./caption.mjs";
+import { pick, pickWeighted, random } from "./random.mjs";
 import { sketchOf } from "./sketch.mjs";
 
 export const SIZE = 128;
 
 // prettier-ignore
 export const LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"];
-
-// random is splitmix32: a small generator whose streams for neighbouring seeds
-// are independent enough, unlike dicebear's string-seeded one stable across
-// its versions.
-export function random(seed) {
-  let state = (Math.imul(seed, 0x9e3779b9) ^ 0x5bd1e995) >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-    return ((z ^ (z >>> 16)) >>> 0) / 4294967296;
-  };
-}
-
-export const pick = (rnd, list) => list[Math.floor(rnd() * list.length)];
-
-function pickWeighted(rnd, weights) {
-  const entries = Object.entries(weights);
-  let x = rnd() * entries.reduce((sum, [, w]) => sum + w, 0);
-  for (const [key, w] of entries) {
-    x -= w;
-    if (x < 0) return key;
-  }
-  return entries.at(-1)[0];
-}
 
 const keys = Object.keys;
 
@@ -59,7 +34,7 @@ export function choose(seed) {
   const hair = byWord(rnd, words.hair, lengthWeight, (h) => h.length);
   const hairColor = pickWeighted(rnd, palette.hairWeight);
   const skin = pick(rnd, keys(palette.skin));
-  // White hair on white and pale skin on nothing but itself would not show.
+  // White hair on white would not show.
   const background = pick(rnd, keys(palette.background).filter((b) => b !== hairColor));
   const c = {
     seed, hair, hairColor, skin, background,
@@ -123,13 +98,11 @@ function colors(c) {
   };
 }
 
-// Flat colours for the second drawing, one per label, 24 apart in red. What
+// Flat colours for the second drawing, one per label, 20 apart in red. What
 // the package always draws in black (the outline of the head) belongs to the
 // skin; what it always draws in white belongs to the part around it.
 const flat = Object.fromEntries(LABELS.map((name, i) => [name, (16 + 20 * i).toString(16).padStart(2, "0") + "4080"]));
 flat.freckles = flat.skin;
-// Beards take the hair's colour, so the beard is drawn a third time, alone in
-// being different.
 const labelOfRed = new Map(LABELS.map((_, i) => [16 + 20 * i, i]));
 const WHITE = 254, OUTLINE = 253, SKIN = 1, HAIR = 2, BEARD = 8;
 
@@ -148,6 +121,8 @@ function labels(c, side) {
     return out;
   };
   const out = flatDrawing(c);
+  // Beards take the hair's colour: hair that a drawing without the beard lacks is
+  // the beard.
   if (c.beard) {
     const shaved = flatDrawing({ ...c, beard: null });
     for (let i = 0; i < out.length; i++) if (out[i] === HAIR && shaved[i] !== HAIR) out[i] = BEARD;

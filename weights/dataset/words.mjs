@@ -2,7 +2,7 @@
 // seen in a 64x64 picture, written from the contact sheets (build.mjs
 // --contact-sheet). Captions use no other words for shapes than these.
 
-// hair[variant]: [length or "", shape, ...styles]; styles are whole phrases.
+// hair[variant]: what can be told apart; caption.mjs puts it into phrases.
 // prettier-ignore
 export const hair = {
   variant01: { length: "short", shape: "straight", style: "neat" },
