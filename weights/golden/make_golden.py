@@ -1,0 +1,149 @@
+"""Makes the golden files: what diffusers computes for networks whose weights Python and Go both generate from a seed.
+
+    python make_golden.py [NAME ...]
+
+Every parameter and input is value(name, i), so that only a few outputs need to be stored. The reference runs in float64;
+the printed difference to diffusers' own float32 says how far a correct float32 implementation may be off.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "train"))
+from text_encoder import TextEncoder  # noqa: E402
+
+CIFAR = dict(_class_name="UNet2DModel", act_fn="silu", attention_head_dim=None, block_out_channels=[128, 256, 256, 256],
+             center_input_sample=False, down_block_types=["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"],
+             downsample_padding=0, flip_sin_to_cos=False, freq_shift=1, in_channels=3, layers_per_block=2,
+             mid_block_scale_factor=1, norm_eps=1e-6, norm_num_groups=32, out_channels=3, sample_size=32,
+             time_embedding_type="positional", up_block_types=["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"])
+CELEBA = dict(CIFAR, block_out_channels=[128, 128, 256, 256, 512, 512], sample_size=256,
+              down_block_types=["DownBlock2D"] * 4 + ["AttnDownBlock2D", "DownBlock2D"],
+              up_block_types=["UpBlock2D", "AttnUpBlock2D"] + ["UpBlock2D"] * 4)
+OURS = dict(_class_name="UNet2DModel", sample_size=32, in_channels=12, out_channels=12, block_out_channels=[64, 128, 192],
+            layers_per_block=1, norm_num_groups=8, attention_head_dim=32,
+            down_block_types=["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"],
+            up_block_types=["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"])
+TEXT = dict(_class_name="UNet2DConditionModel", sample_size=32, in_channels=12, out_channels=12,
+            block_out_channels=[64, 128, 192], layers_per_block=1, norm_num_groups=8, attention_head_dim=4,
+            cross_attention_dim=128, down_block_types=["DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"],
+            mid_block_type="UNetMidBlock2DCrossAttn", up_block_types=["CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"])
+
+# name: config, height, width, timesteps (one per sample)
+CASES = {
+    "ddpm-cifar10-32": (CIFAR, 32, 32, [417]),
+    "ddpm-celebahq-256": (CELEBA, 256, 256, [731]),
+    "sketch": (dict(OURS, in_channels=16), 32, 32, [999, 3]),
+    "mask": (dict(OURS, in_channels=56), 32, 32, [250]),
+    "text": (TEXT, 32, 32, [640, 1]),
+    "scale-shift": (dict(OURS, sample_size=[20, 12], in_channels=5, out_channels=3, block_out_channels=[24, 40],
+                         norm_num_groups=4, attention_head_dim=8, resnet_time_scale_shift="scale_shift",
+                         layers_per_block=2, down_block_types=["AttnDownBlock2D", "DownBlock2D"],
+                         up_block_types=["UpBlock2D", "AttnUpBlock2D"]), 20, 12, [0, 500, 999]),
+    "middle": (dict(OURS, sample_size=16, in_channels=4, out_channels=4, block_out_channels=[32, 32, 48], norm_num_groups=16,
+                    mid_block_scale_factor=1.4142135, norm_eps=1e-4, downsample_padding=0, attention_head_dim=16,
+                    flip_sin_to_cos=False, freq_shift=1), 16, 16, [77]),
+    "no-attention": (dict(OURS, sample_size=8, in_channels=3, out_channels=6, block_out_channels=[16, 48], norm_num_groups=8,
+                          add_attention=False, down_block_types=["DownBlock2D", "DownBlock2D"],
+                          up_block_types=["UpBlock2D", "UpBlock2D"]), 8, 16, [311]),
+    "cross-linear": (dict(TEXT, sample_size=14, in_channels=4, out_channels=4, block_out_channels=[32, 64, 96],
+                          norm_num_groups=8, attention_head_dim=[2, 4, 3], cross_attention_dim=40, layers_per_block=[2, 1, 2],
+                          transformer_layers_per_block=2, use_linear_projection=True, flip_sin_to_cos=False, freq_shift=1,
+                          resnet_time_scale_shift="scale_shift",
+                          down_block_types=["CrossAttnDownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"],
+                          up_block_types=["CrossAttnUpBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"]), 14, 24, [59]),
+}
+LENGTH = 32  # of encoder_hidden_states
+KEEP = 2048  # outputs stored per case, evenly spaced
+
+
+def value(name, n):
+    """n numbers of [-1, 1) that depend on the name: the top 24 bits of splitmix64."""
+    h = 0xCBF29CE484222325  # FNV-1a
+    for b in name.encode():
+        h = ((h ^ b) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    with np.errstate(over="ignore"):
+        z = np.uint64(h) + (np.arange(1, n + 1, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return ((z >> np.uint64(40)).astype(np.float32) - np.float32(2**23)) / np.float32(2**23)
+
+
+def weight(name, shape):
+    """A parameter: matrices keep the variance of what passes, queries are larger so that softmax has to work; norms are
+    near 1, biases small."""
+    u = value(name, int(np.prod(shape))).reshape(shape)
+    if len(shape) > 1:
+        gain = 2.5 if ("to_q" in name or "q_proj" in name) else 1.0
+        return u * np.float32(gain * np.sqrt(3.0 / np.prod(shape[1:])))
+    if name.endswith(".weight"):
+        return np.float32(1) + np.float32(0.25) * u
+    return np.float32(0.1) * u
+
+
+def fill(module):
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            p.copy_(torch.from_numpy(weight(name, tuple(p.shape))))
+    return module.eval()
+
+
+def encode(x):
+    return base64.b64encode(np.asarray(x, np.float32).tobytes()).decode()
+
+
+def run(name):
+    config, h, w, ts = CASES[name]
+    cls = {"UNet2DModel": UNet2DModel, "UNet2DConditionModel": UNet2DConditionModel}[config["_class_name"]]
+    model = fill(cls.from_config(config))
+    n = len(ts)
+    x = torch.from_numpy(value("sample", n * config["in_channels"] * h * w).reshape(n, -1, h, w) * np.float32(1.7))
+    t = torch.tensor(ts)
+    extra = []
+    if "cross_attention_dim" in config:
+        extra = [torch.from_numpy(value("context", n * LENGTH * config["cross_attention_dim"]).reshape(n, LENGTH, -1))]
+    with torch.no_grad():
+        single = model(x, t, *extra).sample.double()
+        model.double()
+        y = model(x.double(), t, *[e.double() for e in extra]).sample
+    rms = y.square().mean().sqrt()
+    print(f"{name}: rms {rms:.3f}, float32 differs by {((single - y).square().mean().sqrt() / rms):.1e}", flush=True)
+    flat = y.flatten().numpy()
+    stride = max(1, len(flat) // KEEP)
+    write(name, dict(config=config, height=h, width=w, timesteps=ts, context_length=LENGTH if extra else 0, stride=stride,
+                     eps=encode(flat[::stride])))
+
+
+def run_text(name, vocabulary, width, length, layers, heads):
+    model = TextEncoder(vocabulary, width, num_hidden_layers=layers, num_attention_heads=heads, max_position_embeddings=length)
+    fill(model)
+    ids = ((value("tokens", 3 * length).reshape(3, length) + 1) / 2 * vocabulary).astype(np.int64)
+    ids[2] = 0
+    with torch.no_grad():
+        y = model.double()(torch.from_numpy(ids)).flatten().numpy()
+    stride = max(1, len(y) // KEEP)
+    write(name, dict(config=model.config if isinstance(model.config, dict) else vars(model.config), tokens=ids.tolist(),
+                     stride=stride, hidden=encode(y[::stride])))
+    print(f"{name}: rms {np.sqrt(np.mean(y ** 2)):.3f}", flush=True)
+
+
+def write(name, case):
+    path = Path(__file__).parent / "cases" / f"{name}.json"
+    path.write_text(json.dumps(dict(name=name, **case)) + "\n")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for name in sys.argv[1:] or CASES:
+        if name in CASES:
+            run(name)
+    if len(sys.argv) == 1 or "text-encoder" in sys.argv:
+        run_text("text-encoder", 180, 128, 32, 3, 4)
+        run_text("text-encoder-odd", 11, 20, 5, 2, 5)
