@@ -4,7 +4,7 @@
 
 There is no network: eps_k(x) = 0.9 tanh(x_k) + 0.05 k for the numbers k = 0..7, and the noise of step s is
 2 value("noise", 8 s + k). x_T is 2 value("x_T", k). The reference runs in float64, tables of the schedule included: in
-float32, 1 - abar at small t has a relative error of 5e-4. Runs are those where diffusers' step leads from one timestep
+float32, 1 - abar at t = 0 is off by 1e-4 of itself or more. Runs are those where diffusers' step leads from one timestep
 to the next of its own list: DDIM always goes t - T // n, which differs from the list for "linspace" and where n does
 not divide T. With variance_type "fixed_large" DDPM adds noise to the last step of "trailing"; those runs are left out.
 """
@@ -21,7 +21,7 @@ from make_golden import value
 
 T, BETA = 1000, (1e-4, 0.02)
 K = 8
-COUNTS = (1, 2, 4, 7, 10, 20, 30, 50, 999, 1000)
+COUNTS = (1, 2, 4, 7, 10, 20, 30, 50, 1000)
 NOISE = torch.from_numpy(2 * value("noise", T * K).astype(np.float64).reshape(T, K))
 X_T = torch.from_numpy(2 * value("x_T", K).astype(np.float64))
 
@@ -73,8 +73,9 @@ def run(kind, n, spacing, clip, eta=None, variance=None):
     single = trajectory(make(), n, torch.float32, **kwargs)
     off = ((x - single).square().mean().sqrt() / x.square().mean().sqrt()).item()
     at = kept(n)
-    return dict(sampler=kind, steps=n, spacing=spacing, clip=clip, eta=eta or 0, variance=variance or "", f32_error=float(f"{off:.2g}"),
-                at=at, x=[[float(f"{v:.12g}") for v in x[i].tolist()] for i in at])
+    return dict(sampler=kind, steps=n, spacing=spacing, clip=clip, eta=eta or 0, variance=variance or "",
+                f32_error=float(f"{off:.2g}"),
+                at=at, x=[[float(f"{v:.10g}") for v in x[i].tolist()] for i in at])
 
 
 def main():
