@@ -67,12 +67,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if err := m.encode(x, q.Conditions); err != nil {
 		return nil, err
 	}
-	params := shaders.StepParams{
-		Clip: clip, SeedLo: uint32(q.Seed), SeedHi: uint32(q.Seed >> 32),
-	}
-	for i, w := range weights {
-		params.W[i] = float32(w)
-	}
+	params := stepParams(q.Seed, weights)
 	if err := x.loaded.Write(x.params, params.Bytes()); err != nil {
 		return nil, err
 	}
@@ -104,6 +99,15 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 
 // maxCount bounds the batch of one run.
 const maxCount = 64
+
+// stepParams holds what is the same in all steps of a run.
+func stepParams(seed uint64, weights []float64) shaders.StepParams {
+	p := shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32)}
+	for i, w := range weights {
+		p.W[i] = float32(w)
+	}
+	return p
+}
 
 // setStep fills in what changes from step to step. index is the noise's
 // counter: 0 drew z_T.

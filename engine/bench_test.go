@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/weights/bundle"
+	"github.com/mcdm/mcdm/weights/dataset/examples"
+)
+
+// BenchmarkStep times one step of the shipped bundle on the adapter: all
+// networks, merge, update, preview. One network alone is the baseline.
+func BenchmarkStep(b *testing.B) {
+	bd, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
+	require.NoError(b, err)
+	d, err := openGPU()
+	require.NoError(b, err)
+	m, err := Load(context.Background(), record.GPU(d), bd, nil)
+	require.NoError(b, err)
+	defer m.Release()
+	list, err := examples.All()
+	require.NoError(b, err)
+	e := list[0]
+	for _, c := range []struct {
+		name string
+		with Conditions
+	}{
+		{"networks=1", Conditions{}},
+		{"networks=4", Conditions{Sketch: e.Sketch, Mask: e.Mask, Text: e.Caption}},
+	} {
+		for _, count := range []int{1, 4} {
+			b.Run(fmt.Sprintf("%s/batch=%d", c.name, count), func(b *testing.B) {
+				ctx := context.Background()
+				nets, weights, err := m.choose(Request{Conditions: c.with})
+				require.NoError(b, err)
+				x, err := m.session(ctx, nets, m.square(count))
+				require.NoError(b, err)
+				require.NoError(b, m.encode(x, c.with))
+				steps, err := sampler.Options{}.StepsOf(m.schedule)
+				require.NoError(b, err)
+				params := stepParams(1, weights)
+				setStep(&params, steps[0], 1)
+				run := func() {
+					require.NoError(b, x.advance(ctx, params, steps[0].T))
+					require.NoError(b, x.loaded.Wait(ctx))
+				}
+				require.NoError(b, x.run(ctx, x.once, x.begin))
+				run()
+				b.ResetTimer()
+				for range b.N {
+					run()
+				}
+			})
+		}
+	}
+}

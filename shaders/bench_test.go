@@ -1,0 +1,109 @@
+package shaders_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// benchmark times a call on the adapter; flop is its multiply-adds times two.
+func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shaders.Dispatch) {
+	dev, err := openGPU()
+	require.NoError(b, err)
+	m := record.GPU(dev)
+	defer m.Release()
+	ctx := context.Background()
+	f := newFixture(b)
+	call := build(f)
+	for _, c := range f.consts {
+		buffer, err := m.Upload("weights", c.data)
+		require.NoError(b, err)
+		*c.to = buffer
+	}
+	g := f.plan.Program("benchmark")
+	g.Add("benchmark", call()...)
+	l, err := m.Load(ctx, &f.plan, nil)
+	require.NoError(b, err)
+	defer l.Release()
+	for _, w := range f.write {
+		require.NoError(b, l.Write(w.to, w.data))
+	}
+	run := func() {
+		require.NoError(b, l.Run(ctx, g))
+		require.NoError(b, l.Wait(ctx))
+	}
+	run() // the first use compiles
+	b.ResetTimer()
+	for range b.N {
+		run()
+	}
+	if flop > 0 {
+		b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	}
+}
+
+// The layers of the shipped networks that take the most time.
+func BenchmarkConv2D(b *testing.B) {
+	for _, c := range []convCase{
+		{n: 1, h: 32, w: 32, c1: 64, o: 64, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+		{n: 1, h: 32, w: 32, c1: 128, o: 64, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+		{n: 1, h: 16, w: 16, c1: 128, o: 128, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+		{n: 1, h: 8, w: 8, c1: 192, o: 192, k: 3, pad: 1, dtype: shaders.I8, bias: true},
+		{n: 1, h: 16, w: 16, c1: 192, o: 192, k: 3, pad: 1, up: 2, dtype: shaders.I8, bias: true},
+		{n: 1, h: 32, w: 32, c1: 64, c2: 64, o: 64, k: 1, dtype: shaders.I8, bias: true},
+		{n: 1, h: 1, w: 1, c1: 256, o: 256, k: 1, dtype: shaders.I8, bias: true, act: shaders.SiLU},
+		{n: 1, h: 16, w: 16, c1: 128, o: 128, k: 3, pad: 1, dtype: shaders.F32, bias: true},
+	} {
+		out := c.h * c.w * max(c.up, 1) * max(c.up, 1)
+		flop := 2 * float64(out*c.o*(c.c1+c.c2)*c.k*c.k)
+		b.Run(fmt.Sprintf("%dx%dx%d+%d-%d/%dx%d/up%d/dtype%d", c.h, c.w, c.c1, c.c2, c.o, c.k, c.k, max(c.up, 1), c.dtype), func(b *testing.B) {
+			benchmark(b, flop, c.call)
+		})
+	}
+}
+
+func BenchmarkGroupNorm(b *testing.B) {
+	for _, c := range []struct{ side, c int }{{32, 64}, {32, 128}, {16, 256}, {8, 384}} {
+		b.Run(fmt.Sprintf("%dx%dx%d", c.side, c.side, c.c), func(b *testing.B) {
+			benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
+				a := shaders.GroupNormArgs{
+					X: f.input(1, c.side, c.side, c.c), Y: f.output("y", 1, c.side, c.side, c.c), Stats: f.plan.Keep("stats", 1, 1, 1, 16),
+					Gamma: f.input(1, 1, 1, c.c), Beta: f.input(1, 1, 1, c.c), Groups: 8, Eps: 1e-5, SiLU: true,
+				}
+				return func() []shaders.Dispatch { d := shaders.GroupNorm(a); return d[:] }
+			})
+		})
+	}
+}
+
+func BenchmarkAttention(b *testing.B) {
+	for _, c := range []struct{ l, m, heads, dim int }{{64, 64, 6, 32}, {64, 32, 4, 48}} {
+		b.Run(fmt.Sprintf("%dx%d/%dx%d", c.l, c.m, c.heads, c.dim), func(b *testing.B) {
+			benchmark(b, 4*float64(c.l*c.m*c.heads*c.dim), func(f *fixture) func() []shaders.Dispatch {
+				ch := c.heads * c.dim
+				q, kv, y := f.input(1, 1, c.l, ch), f.input(1, 1, c.m, 2*ch), f.output("y", 1, 1, c.l, ch)
+				return func() []shaders.Dispatch {
+					return one(shaders.Attention(shaders.AttentionArgs{Q: q, K: kv, V: kv, VOffset: ch, Y: y, Heads: c.heads, HeadDim: c.dim, Scale: .2}))
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkMergeStep(b *testing.B) {
+	benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
+		a := shaders.MergeStepArgs{
+			Eps: f.input(4, 32, 32, 12), Z: f.plan.Keep("z", 1, 32, 32, 12), Merged: f.plan.Keep("merged", 1, 32, 32, 12),
+			Preview:  shaders.Tensor{Buffer: f.plan.KeepBytes("preview", 4*64*64), N: 1, H: 64, W: 64, C: 1},
+			Step:     shaders.Tensor{Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
+			Networks: 4, Unshuffle: 2,
+		}
+		f.bytes(a.Step, shaders.StepParams{SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: 1, Clip: 1}.Bytes())
+		return func() []shaders.Dispatch { return one(shaders.MergeStep(a)) }
+	})
+}
