@@ -1,0 +1,137 @@
+//go:build !js
+
+package gpu
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const saxpy = `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> p: Params;
+struct Params { a: f32, n: u32, }
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  if id.x < p.n { y[id.x] += p.a * x[id.x]; }
+}
+`
+
+var saxpyKinds = []BindingKind{ReadOnlyStorage, Storage, Uniform}
+
+func device(t *testing.T) *Device {
+	d, err := Open(context.Background(), Options{})
+	require.NoError(t, err)
+	t.Cleanup(d.Close)
+	return d
+}
+
+func floats(v ...float32) []byte {
+	var b []byte
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+func TestSaxpy(t *testing.T) {
+	ctx := context.Background()
+	d := device(t)
+	done := 0
+	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, func(n, total int) { done = n*10 + total })
+	require.NoError(t, err)
+	assert.Equal(t, 11, done)
+	x, err := d.NewBuffer("x", 400)
+	require.NoError(t, err)
+	y, err := d.NewBuffer("y", 400)
+	require.NoError(t, err)
+	p, err := d.NewUniform("params", 16)
+	require.NoError(t, err)
+	assert.EqualValues(t, 816, d.Allocated())
+	values := make([]float32, 100)
+	for i := range values {
+		values[i] = float32(i)
+	}
+	require.NoError(t, d.Write(x, 0, floats(values...)))
+	require.NoError(t, d.Write(p, 0, append(floats(2), 100, 0, 0, 0)))
+	require.NoError(t, d.Write(x, 0, nil))
+	g, err := d.NewProgram("saxpy", []Launch{
+		{ps[0], []BufferView{{x, 0, 0}, {y, 0, 0}, {p, 0, 16}}, [3]uint32{2, 1, 1}, "first"},
+		{ps[0], []BufferView{{x, 0, 400}, {y, 0, 400}, {p, 0, 16}}, [3]uint32{2, 1, 1}, "second"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, d.Run(g))
+	require.NoError(t, d.Wait(ctx))
+	b, err := d.Read(ctx, y, 40, 8)
+	require.NoError(t, err)
+	assert.Equal(t, floats(40, 44), b) // y starts as zeros: 2*2*10, 2*2*11
+	g.Release()
+	x.Release()
+	y.Release()
+	y.Release() // twice is harmless
+	p.Release()
+	assert.Zero(t, d.Allocated())
+}
+
+func TestCompileErrorNamesTheLine(t *testing.T) {
+	d := device(t)
+	_, err := d.NewPipelines(context.Background(), []PipelineSpec{{"broken", "@compute @workgroup_size(1)\nfn main() { let x = nothing; }", nil}}, nil)
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "broken")
+	assert.Contains(t, err.Error(), "nothing")
+}
+
+func TestMisuseIsAnError(t *testing.T) {
+	ctx := context.Background()
+	d := device(t)
+	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, nil)
+	require.NoError(t, err)
+	x, err := d.NewBuffer("x", 512)
+	require.NoError(t, err)
+	assert.ErrorContains(t, d.Write(x, 510, floats(1)), `buffer "x"`)
+	assert.ErrorContains(t, d.Write(x, 512, floats(1)), `buffer "x"`)
+	assert.ErrorContains(t, d.Write(x, 0, []byte{1}), "whole words")
+	_, err = d.Read(ctx, x, 0, 1000)
+	assert.ErrorContains(t, err, `buffer "x"`)
+	_, err = d.NewProgram("few", []Launch{{ps[0], []BufferView{{x, 0, 0}}, [3]uint32{1, 1, 1}, "layer"}})
+	assert.ErrorContains(t, err, "layer binds 1 buffers")
+	_, err = d.NewProgram("none", []Launch{{ps[0], []BufferView{{x, 0, 0}, {x, 256, 0}, {x, 0, 0}}, [3]uint32{0, 1, 1}, "layer"}})
+	assert.ErrorContains(t, err, "workgroups")
+	_, err = d.NewProgram("unaligned", []Launch{{ps[0], []BufferView{{x, 4, 0}, {x, 0, 0}, {x, 0, 0}}, [3]uint32{1, 1, 1}, "layer"}})
+	assert.ErrorContains(t, err, "binding 0")
+	_, err = d.NewBuffer("huge", d.Limits().MaxBuffer+4)
+	assert.ErrorContains(t, err, "huge")
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = d.Read(cancelled, x, 0, 4)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestClosedDevice(t *testing.T) {
+	d, err := Open(context.Background(), Options{})
+	require.NoError(t, err)
+	assert.NoError(t, d.Err())
+	d.Close()
+	d.Close()
+	<-d.Lost()
+	assert.ErrorIs(t, d.Err(), ErrClosed)
+	_, err = d.NewBuffer("late", 4)
+	assert.ErrorIs(t, err, ErrClosed)
+	assert.ErrorIs(t, d.Wait(context.Background()), ErrClosed)
+}
+
+func TestAdapters(t *testing.T) {
+	list, err := Adapters()
+	require.NoError(t, err)
+	require.NotEmpty(t, list)
+	assert.NotEmpty(t, list[0].Name)
+	_, err = Open(context.Background(), Options{Adapter: "no such chip"})
+	assert.ErrorIs(t, err, ErrNoAdapter)
+	assert.ErrorContains(t, err, list[0].Name)
+}
