@@ -4,9 +4,11 @@ const wasm = document.querySelector('meta[name="mcdm-wasm"]').content;
 const fail = (error) => {
   document.getElementById("studio").dataset.state = "failed";
   document.getElementById("status").textContent = "The program could not be started.";
-  const notice = document.getElementById("notice");
-  notice.textContent = `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and reload the page.`;
-  notice.hidden = false;
+  document.getElementById("notice-text").textContent =
+    `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and try again.`;
+  const retry = document.getElementById("retry");
+  retry.hidden = document.getElementById("notice").hidden = false;
+  retry.onclick = () => location.reload();
 };
 fetch(wasm)
   .then((response) => {
@@ -14,4 +16,5 @@ fetch(wasm)
     return WebAssembly.instantiateStreaming(response, go.importObject);
   })
   .then(({ instance }) => go.run(instance))
+  .then(() => { throw new Error("it has stopped"); })
   .catch(fail);

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	if err := studio.Run(); err != nil {
+	if err := studio.Main(); err != nil {
 		js.Global().Get("console").Call("error", err.Error())
 	}
 	select {} // the page's handlers live on

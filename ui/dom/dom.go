@@ -36,6 +36,17 @@ func On(e js.Value, event string, f func(event js.Value)) {
 	}))
 }
 
+// Once calls f on an element's next event only.
+func Once(e js.Value, event string, f func(event js.Value)) {
+	var h js.Func
+	h = js.FuncOf(func(_ js.Value, args []js.Value) any {
+		h.Release()
+		f(args[0])
+		return nil
+	})
+	e.Call("addEventListener", event, h, map[string]any{"once": true})
+}
+
 // Show makes an element visible or hides it.
 func Show(e js.Value, visible bool) { e.Set("hidden", !visible) }
 
@@ -45,7 +56,7 @@ func Text(e js.Value, format string, args ...any) {
 }
 
 // await waits for a promise.
-func await(ctx context.Context, promise js.Value) (js.Value, error) {
+func await(promise js.Value) (js.Value, error) {
 	type result struct {
 		v   js.Value
 		err error
@@ -64,25 +75,36 @@ func await(ctx context.Context, promise js.Value) (js.Value, error) {
 }
 
 // Fetch reads a file of the page's own server. Cancelling ctx aborts it.
-func Fetch(ctx context.Context, url string) ([]byte, error) {
+// arrived (may be nil) is told the size of every piece.
+func Fetch(ctx context.Context, url string, arrived func(bytes int)) ([]byte, error) {
 	abort := js.Global().Get("AbortController").New()
 	stop := context.AfterFunc(ctx, func() { abort.Call("abort") })
 	defer stop()
-	response, err := await(ctx, js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
+	response, err := await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", url, err)
 	}
 	if !response.Get("ok").Bool() {
 		return nil, fmt.Errorf("fetching %s: the server answered %d", url, response.Get("status").Int())
 	}
-	buffer, err := await(ctx, response.Call("arrayBuffer"))
-	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", url, err)
+	reader := response.Get("body").Call("getReader")
+	var out []byte
+	for {
+		piece, err := await(reader.Call("read"))
+		if err != nil {
+			return nil, fmt.Errorf("fetching %s: %w", url, err)
+		}
+		if piece.Get("done").Bool() {
+			return out, nil
+		}
+		value := piece.Get("value")
+		n := value.Get("length").Int()
+		out = append(out, make([]byte, n)...)
+		js.CopyBytesToGo(out[len(out)-n:], value)
+		if arrived != nil {
+			arrived(n)
+		}
 	}
-	bytes := js.Global().Get("Uint8Array").New(buffer)
-	out := make([]byte, bytes.Length())
-	js.CopyBytesToGo(out, bytes)
-	return out, nil
 }
 
 // Paint puts a picture into a canvas element of the same size.

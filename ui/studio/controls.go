@@ -9,17 +9,18 @@ import (
 	"strings"
 	"syscall/js"
 
+	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/ui/board"
 	"github.com/mcdm/mcdm/ui/dom"
-	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 	"github.com/mcdm/mcdm/weights/tokenizer"
 )
 
-// card is the row of one modality: on or off, and its weight in the merge.
+// card is one modality's: on or off, its weight in the merge, what it holds.
 type card struct {
 	network, modality string
-	box, slider       js.Value
+	root, box, slider js.Value
+	state             js.Value
 }
 
 func (c *card) on() bool { return c.box.Get("checked").Bool() }
@@ -29,40 +30,44 @@ func (c *card) weight() float64 {
 	return w
 }
 
+var tools = []struct {
+	id, key string
+	tool    board.Tool
+}{
+	{"tool-pencil", "p", board.Pencil}, {"tool-brush", "b", board.Brush},
+	{"tool-bucket", "f", board.Bucket}, {"tool-eraser", "e", board.Eraser},
+}
+
 // controls fills and connects everything on the page.
 func (s *Studio) controls() {
-	for i := range s.bundle.Manifest.Networks {
-		if n := &s.bundle.Manifest.Networks[i]; n.Modality != bundle.Unconditional {
-			s.addCard(n)
-		}
+	for _, modality := range []string{engine.Sketch, engine.Mask, engine.Text} {
+		s.addCard(modality)
 	}
 	s.addLabels()
-	tools := map[string]board.Tool{"pencil": board.Pencil, "brush": board.Brush, "bucket": board.Bucket, "eraser": board.Eraser}
-	for name, tool := range tools {
-		click("tool-"+name, func() { s.choose(tool) })
+	for _, t := range tools {
+		click(t.id, func() { s.choose(t.tool) })
 	}
-	size := dom.Get("size")
-	dom.On(size, "input", func(js.Value) {
-		v, _ := strconv.ParseFloat(size.Get("value").String(), 64)
-		s.board.SetSize(v)
-		s.sizes[s.board.Tool()] = v
-		dom.Text(dom.Get("size-out"), "%g", v)
+	s.sizes = map[board.Tool]float64{board.Pencil: 2, board.Brush: 12, board.Bucket: 1, board.Eraser: 10}
+	dom.On(dom.Get("size"), "input", func(js.Value) {
+		v, _ := strconv.ParseFloat(dom.Get("size").Get("value").String(), 64)
+		s.resize(v)
 	})
 	click("undo", func() { s.board.Undo(); s.drawn() })
 	click("redo", func() { s.board.Redo(); s.drawn() })
 	click("clear", func() { s.board.Clear(); s.drawn() })
+	for _, id := range []string{"show-sketch", "show-mask", "show-picture"} {
+		dom.On(dom.Get(id), "change", func(js.Value) { s.view() })
+	}
 	click("dice", func() { dom.Get("seed").Set("value", strconv.Itoa(int(rand.Uint32N(1_000_000)))) })
 	click("generate", func() { go s.generate() })
-	click("stop", func() {
-		if s.stop != nil {
-			s.stop()
-		}
-	})
-	click("save", save)
+	click("stop", s.run.Stop)
+	click("save", s.save)
 	click("example", s.example)
+	dom.Get("example").Set("disabled", false)
 	dom.On(dom.Get("prompt"), "input", func(js.Value) { s.words() })
 	dom.On(dom.Get("prompt"), "keydown", func(e js.Value) {
-		if e.Get("key").String() == "Enter" && !dom.Get("generate").Get("disabled").Bool() {
+		if e.Get("key").String() == "Enter" && !e.Get("shiftKey").Bool() && !e.Get("isComposing").Bool() {
+			e.Call("preventDefault")
 			go s.generate()
 		}
 	})
@@ -76,10 +81,11 @@ func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
 }
 
-// keys are the shortcuts of the board; text fields keep theirs.
+// keys are the shortcuts of the board; fields keep theirs.
 func (s *Studio) keys(e js.Value) {
-	tag := e.Get("target").Get("tagName").String()
-	if tag == "INPUT" || tag == "SELECT" {
+	target := e.Get("target")
+	tag, kind := target.Get("tagName").String(), target.Get("type").String()
+	if tag == "TEXTAREA" || tag == "SELECT" || tag == "INPUT" && kind != "range" && kind != "checkbox" {
 		return
 	}
 	key := strings.ToLower(e.Get("key").String())
@@ -89,35 +95,43 @@ func (s *Studio) keys(e js.Value) {
 		s.board.Redo()
 	case command && key == "z":
 		s.board.Undo()
+	case command || e.Get("altKey").Bool():
+		return
+	case key == "[":
+		s.resize(s.board.Size() - 1)
+	case key == "]":
+		s.resize(s.board.Size() + 1)
 	default:
+		for _, t := range tools {
+			if t.key == key {
+				s.choose(t.tool)
+			}
+		}
 		return
 	}
 	e.Call("preventDefault")
 	s.drawn()
 }
 
-func (s *Studio) addCard(n *bundle.Network) {
-	c := &card{network: n.Name, modality: n.Modality, box: dom.New("input", ""), slider: dom.New("input", "")}
-	row := dom.New("div", "")
-	row.Set("className", "modality")
-	label := dom.New("label", "")
-	c.box.Set("type", "checkbox")
-	c.box.Set("checked", true)
-	c.box.Set("id", "use-"+n.Modality)
-	label.Call("append", c.box, strings.ToUpper(n.Modality[:1])+n.Modality[1:])
-	c.slider.Set("type", "range")
-	c.slider.Set("min", 0)
-	c.slider.Set("max", 2)
-	c.slider.Set("step", 0.1)
-	c.slider.Set("value", 1)
-	c.slider.Set("id", "weight-"+n.Modality)
-	c.slider.Call("setAttribute", "aria-label", "Weight of the "+n.Modality)
-	out := dom.New("output", "1.0")
-	dom.On(c.slider, "input", func(js.Value) { dom.Text(out, "%.1f", c.weight()) })
-	dom.On(c.box, "change", func(js.Value) { c.slider.Set("disabled", !c.on()) })
-	row.Call("append", label, c.slider, out)
-	dom.Get("modalities").Call("append", row)
-	s.cards = append(s.cards, c)
+// addCard connects the card of a modality, or hides it when the bundle has no
+// network for it.
+func (s *Studio) addCard(modality string) {
+	root := dom.Get("card-" + modality)
+	for _, n := range s.bundle.Manifest.Networks {
+		if n.Modality != modality {
+			continue
+		}
+		c := &card{
+			network: n.Name, modality: modality, root: root,
+			box: dom.Get("use-" + modality), slider: dom.Get("weight-" + modality), state: dom.Get("state-" + modality),
+		}
+		out := c.slider.Get("nextElementSibling")
+		dom.On(c.slider, "input", func(js.Value) { dom.Text(out, "%.1f", c.weight()); s.held() })
+		dom.On(c.box, "change", func(js.Value) { s.held() })
+		s.cards = append(s.cards, c)
+		return
+	}
+	dom.Show(root, false)
 }
 
 func (s *Studio) addLabels() {
@@ -125,7 +139,7 @@ func (s *Studio) addLabels() {
 	for i, l := range s.board.Labels() {
 		b := dom.New("button", "")
 		b.Set("type", "button")
-		b.Set("id", fmt.Sprintf("label-%s", l.Name))
+		b.Set("id", "label-"+l.Name)
 		swatch := dom.New("span", "")
 		swatch.Set("className", "swatch")
 		swatch.Get("style").Set("background", fmt.Sprintf("#%02x%02x%02x", l.Color.R, l.Color.G, l.Color.B))
@@ -143,22 +157,25 @@ func (s *Studio) addLabels() {
 
 // choose takes a tool; every tool keeps its own size.
 func (s *Studio) choose(t board.Tool) {
-	if s.sizes == nil {
-		s.sizes = map[board.Tool]float64{board.Pencil: 2, board.Brush: 12, board.Bucket: 1, board.Eraser: 10}
-	}
 	s.board.SetTool(t)
-	s.board.SetSize(s.sizes[t])
-	size := dom.Get("size")
-	size.Set("value", s.sizes[t])
-	size.Set("disabled", t == board.Bucket)
-	dom.Text(dom.Get("size-out"), "%g", s.sizes[t])
+	dom.Get("size").Set("disabled", t == board.Bucket)
+	s.resize(s.sizes[t])
 	s.pressed()
 }
 
-// pressed marks the chosen tool and label.
+// resize sets the size of the tool in hand.
+func (s *Studio) resize(v float64) {
+	s.board.SetSize(v)
+	v = s.board.Size()
+	s.sizes[s.board.Tool()] = v
+	dom.Get("size").Set("value", v)
+	dom.Text(dom.Get("size-out"), "%g", v)
+}
+
+// pressed marks the chosen tool and part.
 func (s *Studio) pressed() {
-	for name, t := range map[string]board.Tool{"pencil": board.Pencil, "brush": board.Brush, "bucket": board.Bucket, "eraser": board.Eraser} {
-		dom.Get("tool-"+name).Call("setAttribute", "aria-pressed", strconv.FormatBool(t == s.board.Tool()))
+	for _, t := range tools {
+		dom.Get(t.id).Call("setAttribute", "aria-pressed", strconv.FormatBool(t.tool == s.board.Tool()))
 	}
 	painting := s.board.Tool() == board.Brush || s.board.Tool() == board.Bucket
 	for i, l := range s.board.Labels() {
@@ -166,53 +183,123 @@ func (s *Studio) pressed() {
 	}
 }
 
-// drawn follows a change of the drawing.
-func (s *Studio) drawn() {
-	if s.canvas != nil {
-		s.canvas.Redraw()
+// view shows the layers that are ticked.
+func (s *Studio) view() {
+	v := &s.canvas.View
+	ticked := func(id string, opacity float64) float64 {
+		if dom.Get(id).Get("checked").Bool() {
+			return opacity
+		}
+		return 0
 	}
-	dom.Get("undo").Set("disabled", !s.board.CanUndo())
-	dom.Get("redo").Set("disabled", !s.board.CanRedo())
-	var on []string
-	if s.board.HasSketch() {
-		on = append(on, "a sketch")
+	v.InkOpacity = ticked("show-sketch", 1)
+	v.UnderOpacity = ticked("show-picture", 1)
+	v.Under = s.last
+	parts := 0.75
+	if v.Under != nil && v.UnderOpacity > 0 {
+		parts = 0.35 // the picture shines through
 	}
-	if s.board.HasMask() {
-		on = append(on, "painted parts")
-	}
-	text := "empty"
-	if len(on) > 0 {
-		text = "with " + strings.Join(on, " and ")
-	}
-	dom.Get("board").Call("setAttribute", "aria-label", "Drawing board, "+text)
+	v.MaskOpacity = ticked("show-mask", parts)
+	s.canvas.Refresh()
 }
 
-// words shows the sentence as the text network reads it: what it does not
-// know is struck out.
+// drawn follows a change of the drawing.
+func (s *Studio) drawn() {
+	s.canvas.Redraw()
+	dom.Get("undo").Set("disabled", !s.board.CanUndo())
+	dom.Get("redo").Set("disabled", !s.board.CanRedo())
+	s.held()
+}
+
+// held tells what each modality holds, and whether it counts.
+func (s *Studio) held() {
+	sketch, parts := s.board.HasSketch(), s.painted()
+	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0)
+	dom.Show(dom.Get("board-hint"), !sketch && len(parts) == 0)
+	for _, c := range s.cards {
+		text := ""
+		switch c.modality {
+		case engine.Sketch:
+			if sketch {
+				text = "drawn"
+			}
+		case engine.Mask:
+			text = strings.Join(parts, ", ")
+		case engine.Text:
+			if n := len(strings.Fields(promptText())); n == 1 {
+				text = "1 word"
+			} else if n > 1 {
+				text = fmt.Sprintf("%d words", n)
+			}
+		}
+		used := text != "" && c.on() && c.weight() > 0
+		switch {
+		case text == "":
+			text = "empty"
+		case !c.on():
+			text = "off"
+		case c.weight() == 0:
+			text = "weight 0: off"
+		}
+		dom.Text(c.state, "%s", text)
+		c.state.Get("classList").Call("toggle", "used", used)
+		c.root.Get("classList").Call("toggle", "off", !c.on())
+	}
+	var on []string
+	if sketch {
+		on = append(on, "a sketch")
+	}
+	on = append(on, parts...)
+	dom.Get("board").Call("setAttribute", "aria-label", "Drawing board, "+List(on, "empty"))
+}
+
+// painted names the parts on the board.
+func (s *Studio) painted() []string {
+	if !s.board.HasMask() {
+		return nil
+	}
+	labels := s.board.Labels()
+	count := make([]int, len(labels)+1)
+	for _, v := range s.board.Mask().Pix {
+		count[v]++
+	}
+	var out []string
+	for i, l := range labels {
+		if count[i] > 0 {
+			out = append(out, l.Name)
+		}
+	}
+	return out
+}
+
+// words shows which words of the sentence the text network does not know.
 func (s *Studio) words() {
+	s.held()
 	out := dom.Get("words")
-	out.Set("textContent", "")
 	t := s.tokenizer()
 	if t == nil {
 		return
 	}
-	text := promptText()
-	var ignored []js.Value
-	for _, w := range t.Tokens(text) {
-		if w.ID == tokenizer.Unknown || w.Cut {
-			ignored = append(ignored, dom.New("s", w.Word))
+	var unknown, cut []string
+	for _, w := range t.Tokens(promptText()) {
+		switch {
+		case w.Cut:
+			cut = append(cut, w.Word)
+		case w.ID == tokenizer.Unknown:
+			unknown = append(unknown, w.Word)
 		}
 	}
-	if len(ignored) == 0 {
-		return
-	}
-	out.Call("append", "Not understood, ignored: ")
-	for i, w := range ignored {
-		if i > 0 {
-			out.Call("append", ", ")
+	out.Set("textContent", "")
+	struck := func(why string, words []string) {
+		for i, w := range words {
+			out.Call("append", why, dom.New("s", w))
+			if why = ", "; i == len(words)-1 {
+				out.Call("append", ". ")
+			}
 		}
-		out.Call("append", w)
 	}
+	struck("Words it does not know, ignored: ", unknown)
+	struck("Too long, ignored: ", cut)
 }
 
 func (s *Studio) tokenizer() *tokenizer.Tokenizer {
@@ -228,7 +315,7 @@ func (s *Studio) tokenizer() *tokenizer.Tokenizer {
 func (s *Studio) example() {
 	list, err := examples.All()
 	if err != nil || len(list) == 0 {
-		dom.Text(dom.Get("status"), "There are no examples: %v", err)
+		s.notice(fmt.Sprintf("There are no examples: %v", err))
 		return
 	}
 	e := list[s.nextExample%len(list)]
@@ -237,4 +324,5 @@ func (s *Studio) example() {
 	dom.Get("prompt").Set("value", e.Caption)
 	s.words()
 	s.drawn()
+	dom.Text(dom.Get("example"), "Another example")
 }

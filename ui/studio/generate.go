@@ -6,23 +6,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"syscall/js"
-	"time"
 
 	"github.com/mcdm/mcdm/engine"
-	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/ui/dom"
 )
 
-// request reads the controls.
-func (s *Studio) request() (engine.Request, []string, error) {
-	q := engine.Request{Weights: map[string]float64{}}
-	var using []string
+// names are what people call the modalities.
+var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence"}
+
+// request reads the controls; using names what it takes into account.
+func (s *Studio) request() (q engine.Request, using []string, err error) {
+	q.Weights = map[string]float64{}
 	for _, c := range s.cards {
-		if !c.on() {
+		if !c.on() || c.weight() == 0 {
 			continue
 		}
 		switch {
@@ -36,10 +35,9 @@ func (s *Studio) request() (engine.Request, []string, error) {
 			continue
 		}
 		q.Weights[c.network] = c.weight()
-		using = append(using, c.modality)
+		using = append(using, names[c.modality])
 	}
 	q.Sampler.Name = dom.Get("sampler").Get("value").String()
-	var err error
 	if q.Sampler.Steps, err = number("steps", 1, 1000); err != nil {
 		return q, nil, err
 	}
@@ -66,68 +64,32 @@ func (s *Studio) generate() {
 	q, using, err := s.request()
 	if err != nil {
 		dom.Text(dom.Get("status"), "%v", err)
+		s.Say(err.Error())
 		return
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	defer stop()
-	s.state(sampling)
-	s.progress(0, 1, "Starting…")
-
-	if s.device.Err() != nil {
-		if err := s.revive(ctx); err != nil {
-			s.ready(explain(err).Error())
-			return
-		}
+	s.seed = q.Seed
+	picture := dom.Get("picture")
+	picture.Call("scrollIntoView", map[string]any{"block": "nearest"})
+	picture.Call("setAttribute", "aria-label", "The picture, still forming")
+	label := "An unfinished picture"
+	if s.run.Generate(context.Background(), q, using) != nil {
+		label = fmt.Sprintf("The portrait made from %s with seed %d", List(using, "chance alone"), q.Seed)
 	}
-	started := time.Now()
-	pictures, err := s.model.Sample(ctx, q, func(p engine.Progress) {
-		if p.Preview != nil {
-			dom.Paint(dom.Get("picture"), p.Preview[0])
-		}
-		left := time.Duration(float64(time.Since(started)) / float64(p.Step) * float64(p.Steps-p.Step))
-		s.progress(p.Step, p.Steps, fmt.Sprintf("Step %d of %d, %s left", p.Step, p.Steps, seconds(left)))
-	})
-	switch {
-	case errors.Is(err, context.Canceled):
-		s.ready("Stopped. The picture is as far as it came.")
-	case errors.Is(err, gpu.ErrLost) || s.device.Err() != nil:
-		s.ready(explain(errors.Join(gpu.ErrLost, err)).Error())
-	case err != nil:
-		s.ready(explain(err).Error())
-	default:
-		dom.Paint(dom.Get("picture"), pictures[0])
-		what := "nothing but chance"
-		if len(using) > 0 {
-			what = strings.Join(using, ", ")
-		}
-		s.ready(fmt.Sprintf("Done in %s, from %s. Seed %d.", seconds(time.Since(started)), what, q.Seed))
-		dom.Get("progress").Set("value", 1)
-		dom.Get("picture").Call("setAttribute", "aria-label", fmt.Sprintf("The picture made from %s with seed %d", what, q.Seed))
-		dom.Get("save").Set("disabled", false)
-	}
-}
-
-func seconds(d time.Duration) string {
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
+	picture.Call("setAttribute", "aria-label", label)
 }
 
 // save offers the picture as a file.
-func save() {
-	picture := dom.Get("picture")
+func (s *Studio) save() {
 	var done js.Func
 	done = js.FuncOf(func(_ js.Value, args []js.Value) any {
 		defer done.Release()
 		url := js.Global().Get("URL").Call("createObjectURL", args[0])
 		a := dom.New("a", "")
 		a.Set("href", url)
-		a.Set("download", fmt.Sprintf("mcdm-%s.png", dom.Get("seed").Get("value").String()))
+		a.Set("download", fmt.Sprintf("mcdm-%d.png", s.seed))
 		a.Call("click")
 		js.Global().Get("URL").Call("revokeObjectURL", url)
 		return nil
 	})
-	picture.Call("toBlob", done, "image/png")
+	dom.Get("picture").Call("toBlob", done, "image/png")
 }

@@ -1,0 +1,147 @@
+//go:build js
+
+package studio
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// fetchManifest reads what the networks are; their weights come with load.
+func (s *Studio) fetchManifest(ctx context.Context) error {
+	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName, nil)
+	if err == nil {
+		s.bundle, err = bundle.Parse(data)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDownload, err)
+	}
+	return nil
+}
+
+// onDevice is a model with the device that it lies on.
+type onDevice struct {
+	*engine.Model
+	device *gpu.Device
+}
+
+func (o onDevice) Err() error { return o.device.Err() }
+
+func (o onDevice) Release() {
+	o.Model.Release()
+	o.device.Close()
+}
+
+// load is the page's Loader: it opens the device and fetches the weights side
+// by side, then puts the ones on the other.
+func (s *Studio) load(ctx context.Context, progress func(done, total int, text string)) (Sampler, error) {
+	type opened struct {
+		device *gpu.Device
+		err    error
+	}
+	device := make(chan opened, 1)
+	go func() {
+		d, err := gpu.Open(ctx, gpu.Options{})
+		device <- opened{d, err}
+	}()
+	failed := s.fetch(ctx, progress)
+	d := <-device
+	if d.err != nil {
+		return nil, d.err
+	}
+	if failed != nil {
+		d.device.Close()
+		return nil, failed
+	}
+	s.showDevice(d.device.Info())
+	m, err := engine.OnGPU(ctx, d.device, s.bundle, func(done, total int) {
+		if done == total {
+			progress(0, 0, "Nearly there…")
+			return
+		}
+		progress(done, total, fmt.Sprintf("Preparing the graphics card: %d of %d", done, total))
+	})
+	if err != nil {
+		d.device.Close()
+		return nil, err
+	}
+	return onDevice{m, d.device}, nil
+}
+
+// parallel is how many shards are fetched at once.
+const parallel = 4
+
+// fetch reads the shards that are still missing and shows how far it is.
+func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	got, total := 0, 0
+	var missing []bundle.Shard
+	for _, h := range s.bundle.Shards() {
+		total += h.Size
+		if s.loaded[h.Name] {
+			got += h.Size
+		} else {
+			missing = append(missing, h)
+		}
+	}
+	show := func() {
+		progress(got, total, fmt.Sprintf("Loading the networks: %.1f of %.1f MB", float64(got)/1e6, float64(total)/1e6))
+	}
+	errs := make(chan error)
+	slots := make(chan struct{}, parallel)
+	for _, h := range missing {
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			arrived := 0
+			data, err := dom.Fetch(ctx, "bundle/"+h.Name, func(n int) {
+				arrived += n
+				got += n
+				show()
+			})
+			if err == nil {
+				err = s.bundle.AddShard(h.Name, data)
+			}
+			if err != nil {
+				got -= arrived
+				err = fmt.Errorf("%w: %w", ErrDownload, err)
+			} else {
+				s.loaded[h.Name] = true
+			}
+			errs <- err
+		}()
+	}
+	var first error
+	for range missing {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+			cancel()
+		}
+	}
+	return first
+}
+
+// showDevice names the graphics card, and warns when there is none.
+func (s *Studio) showDevice(i gpu.Info) {
+	pill := dom.Get("device")
+	dom.Text(pill, "%s", i.Name)
+	dom.Show(pill, true)
+	steps := dom.Get("steps")
+	if untouched := steps.Get("value").String() == steps.Get("defaultValue").String(); untouched && !i.Software {
+		steps.Set("value", stepsOnGPU)
+	}
+	if i.Software {
+		s.notice(fmt.Sprintf("No graphics card is in use here (%s). Everything works, but a picture takes minutes. "+
+			"In Chrome, switch on graphics acceleration under Settings, System.", i.Name))
+	}
+}
+
+// stepsOnGPU is the number of steps where they cost little. The page's own
+// number is for software adapters.
+const stepsOnGPU = 50

@@ -1,0 +1,235 @@
+// Package studio is the page around the board: it loads the networks, reads
+// the controls, runs the sampler and shows what comes out.
+package studio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/gpu"
+)
+
+// State is what the page is doing. It stands in <main data-state>, for style
+// sheets and tests.
+type State string
+
+const (
+	Loading  State = "loading"
+	Ready    State = "ready"
+	Sampling State = "sampling"
+	Failed   State = "failed" // nothing can be generated until Start succeeds
+)
+
+// Sampler makes pictures: a model on its device.
+type Sampler interface {
+	Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error)
+	Err() error // why it cannot be used any more: a lost device
+	Release()
+}
+
+// Screen shows a run.
+type Screen interface {
+	State(s State)
+	// Progress shows a bar (of unknown length where total is 0) and a text.
+	Progress(done, total int, text string)
+	Picture(p *image.RGBA)
+	// Say tells a result or a problem to everybody, screen readers included.
+	Say(text string)
+	// Alarm shows why the page cannot go on, with a way to try again.
+	Alarm(text string)
+}
+
+// Loader brings a sampler. It is called again when loading failed and when the
+// device was lost.
+type Loader func(ctx context.Context, progress func(done, total int, text string)) (Sampler, error)
+
+// Run is the page's one run at a time: loading, sampling, stopping, and what
+// happens when something breaks. It knows no browser.
+type Run struct {
+	screen Screen
+	load   Loader
+	now    func() time.Time
+
+	mu      sync.Mutex
+	state   State
+	sampler Sampler
+	stop    context.CancelFunc // of the run in progress
+}
+
+// NewRun returns a run that has loaded nothing yet.
+func NewRun(screen Screen, load Loader) *Run {
+	return &Run{screen: screen, load: load, now: time.Now}
+}
+
+// enter changes the state if it is one of from.
+func (r *Run) enter(to State, from ...State) bool {
+	r.mu.Lock()
+	ok := false
+	for _, s := range from {
+		ok = ok || r.state == s
+	}
+	if ok {
+		r.state = to
+	}
+	r.mu.Unlock()
+	if ok {
+		r.screen.State(to)
+	}
+	return ok
+}
+
+// Start loads. It may be called again after it failed; while a load or a run
+// is under way it does nothing.
+func (r *Run) Start(ctx context.Context) {
+	if !r.enter(Loading, "", Failed) {
+		return
+	}
+	if err := r.renew(ctx); err != nil {
+		r.enter(Failed, Loading)
+		r.screen.Progress(0, 1, "Not ready.")
+		r.screen.Alarm(Explain(err))
+		return
+	}
+	r.enter(Ready, Loading)
+	r.finish(0, "Ready. Draw, paint or type, then press Generate.")
+}
+
+// renew replaces the sampler.
+func (r *Run) renew(ctx context.Context) error {
+	if r.sampler != nil {
+		r.sampler.Release()
+		r.sampler = nil
+	}
+	s, err := r.load(ctx, r.screen.Progress)
+	if err == nil {
+		r.sampler = s
+	}
+	return err
+}
+
+// Stop ends the sampling in progress; what has been drawn so far stays.
+func (r *Run) Stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
+// Generate samples a picture from q and shows every step. using names, for
+// people, what q takes into account. It returns when the run is over, with the
+// picture, or nil where there is none.
+func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) *image.RGBA {
+	if !r.enter(Sampling, Ready) {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.mu.Lock()
+	r.stop = cancel
+	r.mu.Unlock()
+	picture, done, text := r.sample(ctx, q, using)
+	r.enter(Ready, Sampling)
+	r.finish(done, text)
+	return picture
+}
+
+func (r *Run) finish(done int, text string) {
+	r.screen.Progress(done, 1, text)
+	r.screen.Say(text)
+}
+
+// sample is Generate between two states. done is how much of the bar stays.
+func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (picture *image.RGBA, done int, text string) {
+	r.screen.Progress(0, 0, "Starting…")
+	if r.sampler == nil || r.sampler.Err() != nil {
+		if err := r.renew(ctx); err != nil {
+			return nil, 0, Explain(err)
+		}
+	}
+	started := r.now()
+	var first time.Time // when the first step was done, which also warms up
+	steps := 0
+	pictures, err := r.sampler.Sample(ctx, q, func(p engine.Progress) {
+		if ctx.Err() != nil {
+			return // a step that ended after Stop
+		}
+		steps = p.Step
+		if len(p.Preview) > 0 {
+			r.screen.Picture(p.Preview[0])
+		}
+		text := fmt.Sprintf("Step %d of %d", p.Step, p.Steps)
+		if p.Step == 1 {
+			first = r.now()
+		} else if p.Step < p.Steps {
+			each := r.now().Sub(first) / time.Duration(p.Step-1)
+			text += ", " + seconds(each*time.Duration(p.Steps-p.Step)) + " left"
+		}
+		r.screen.Progress(p.Step, p.Steps, text)
+	})
+	lost := r.sampler.Err()
+	switch {
+	case ctx.Err() != nil:
+		if steps == 0 {
+			return nil, 0, "Stopped before the first step."
+		}
+		return nil, 0, fmt.Sprintf("Stopped after step %d. The picture is as far as it came.", steps)
+	case lost != nil:
+		return nil, 0, Explain(errors.Join(lost, err))
+	case err != nil:
+		return nil, 0, Explain(err)
+	case len(pictures) == 0:
+		return nil, 0, Explain(errors.New("no picture came out"))
+	}
+	r.screen.Picture(pictures[0])
+	return pictures[0], 1, fmt.Sprintf("Done in %s, from %s, seed %d.", seconds(r.now().Sub(started)), List(using, "chance alone"), q.Seed)
+}
+
+// List joins words as people do: "sketch, parts and sentence".
+func List(words []string, none string) string {
+	switch n := len(words); n {
+	case 0:
+		return none
+	case 1:
+		return words[0]
+	default:
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+}
+
+func seconds(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
+	}
+	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
+}
+
+// Explain puts an error into words with a next step.
+func Explain(err error) string {
+	switch {
+	case errors.Is(err, gpu.ErrNoWebGPU):
+		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
+			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."
+	case errors.Is(err, gpu.ErrNoAdapter):
+		return fmt.Sprintf("The browser found no graphics card that it may use (%v). "+
+			"Switch on graphics acceleration in the browser's settings, update the graphics driver, or try another computer.", err)
+	case errors.Is(err, gpu.ErrLost):
+		return fmt.Sprintf("The graphics card went away for a moment (%v). Your drawing is safe: press Generate again.", err)
+	case errors.Is(err, ErrDownload):
+		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
+	}
+	return fmt.Sprintf("It did not work: %v. Your drawing is safe: press Generate again, or reload the page.", err)
+}
+
+// ErrDownload: a file of the bundle did not arrive, or arrived damaged.
+var ErrDownload = errors.New("download failed")

@@ -1,0 +1,199 @@
+package studio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/gpu"
+)
+
+// screen records what a person sees.
+type screen struct {
+	mu       sync.Mutex
+	states   []State
+	progress []string
+	bars     [][2]int
+	pictures int
+	said     string
+	alarm    string
+}
+
+func (s *screen) State(v State) { s.mu.Lock(); s.states = append(s.states, v); s.mu.Unlock() }
+func (s *screen) Progress(done, total int, text string) {
+	s.mu.Lock()
+	s.progress, s.bars = append(s.progress, text), append(s.bars, [2]int{done, total})
+	s.mu.Unlock()
+}
+func (s *screen) Picture(*image.RGBA) { s.pictures++ }
+func (s *screen) Say(text string)     { s.said = text }
+func (s *screen) Alarm(text string)   { s.alarm = text }
+
+// fake samples by script.
+type fake struct {
+	steps    int
+	at       func(step int) error // before each step is reported
+	lost     error
+	released bool
+	asked    []engine.Request
+}
+
+func (f *fake) Err() error { return f.lost }
+func (f *fake) Release()   { f.released = true }
+func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error) {
+	f.asked = append(f.asked, q)
+	picture := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	for step := 1; step <= f.steps; step++ {
+		if f.at != nil {
+			if err := f.at(step); err != nil {
+				return nil, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report(engine.Progress{Step: step, Steps: f.steps, Preview: picture})
+	}
+	return picture, nil
+}
+
+// begin returns a run that has loaded the samplers' first; each load takes the
+// next, an error or a *fake.
+func begin(t *testing.T, loads ...any) (*Run, *screen) {
+	s := &screen{}
+	r := NewRun(s, func(context.Context, func(int, int, string)) (Sampler, error) {
+		require.NotEmpty(t, loads, "loaded once more than expected")
+		next := loads[0]
+		loads = loads[1:]
+		if err, bad := next.(error); bad {
+			return nil, err
+		}
+		return next.(*fake), nil
+	})
+	clock := time.Unix(0, 0)
+	r.now = func() time.Time { clock = clock.Add(3 * time.Second); return clock }
+	r.Start(context.Background())
+	return r, s
+}
+
+func TestGenerate(t *testing.T) {
+	f := &fake{steps: 4}
+	r, s := begin(t, f)
+	picture := r.Generate(context.Background(), engine.Request{Seed: 9}, []string{"sketch", "parts", "sentence"})
+	require.NotNil(t, picture)
+	assert.Equal(t, []State{Loading, Ready, Sampling, Ready}, s.states)
+	assert.Equal(t, uint64(9), f.asked[0].Seed)
+	assert.Equal(t, 5, s.pictures) // every step and the result
+	assert.Contains(t, s.progress, "Step 1 of 4")
+	// The clock goes on by 3 s whenever it is read: one step, two are left.
+	assert.Contains(t, s.progress, "Step 2 of 4, 6.0 s left")
+	assert.Contains(t, s.progress, "Step 4 of 4")
+	assert.Contains(t, s.said, "from sketch, parts and sentence, seed 9")
+	assert.Equal(t, [2]int{1, 1}, s.bars[len(s.bars)-1])
+}
+
+func TestStop(t *testing.T) {
+	f := &fake{steps: 100}
+	r, s := begin(t, f)
+	f.at = func(step int) error {
+		if step == 8 {
+			r.Stop()
+		}
+		return nil
+	}
+	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
+	assert.Contains(t, s.said, "Stopped after step 7")
+	assert.Equal(t, 7, s.pictures)
+
+	// Stopping when nothing runs must not stop the next run.
+	r.Stop()
+	f.at, f.steps = nil, 3
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Contains(t, s.said, "from chance alone")
+}
+
+func TestOneRunAtATime(t *testing.T) {
+	f := &fake{steps: 2}
+	r, _ := begin(t, f)
+	f.at = func(int) error {
+		assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+		r.Start(context.Background())
+		return nil
+	}
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Len(t, f.asked, 1)
+}
+
+func TestLoadingFailsAndIsTriedAgain(t *testing.T) {
+	torn := fmt.Errorf("%w: shard-3: the server answered 503", ErrDownload)
+	r, s := begin(t, torn, &fake{steps: 1})
+	assert.Equal(t, Failed, s.states[len(s.states)-1])
+	assert.Contains(t, s.alarm, "shard-3")
+	assert.Contains(t, s.alarm, "try again")
+	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	r.Start(context.Background())
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+}
+
+func TestLostDevice(t *testing.T) {
+	first, second := &fake{steps: 5}, &fake{steps: 5}
+	r, s := begin(t, first, second)
+	first.at = func(step int) error {
+		if step == 3 {
+			first.lost = gpu.ErrLost
+			return errors.New("the buffer is gone")
+		}
+		return nil
+	}
+	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Contains(t, s.said, "press Generate again")
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.True(t, first.released)
+	assert.Len(t, second.asked, 1)
+}
+
+func TestDeviceIsNotToBeHadAgain(t *testing.T) {
+	first, third := &fake{steps: 1, lost: gpu.ErrLost}, &fake{steps: 1}
+	r, s := begin(t, first, gpu.ErrNoAdapter, third)
+	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Contains(t, s.said, "graphics driver")
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+}
+
+func TestFailureInSampling(t *testing.T) {
+	f := &fake{steps: 2, at: func(int) error { return errors.New("steps = 2000: at most 1000") }}
+	r, s := begin(t, f)
+	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Contains(t, s.said, "at most 1000")
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
+}
+
+func TestExplainNamesTheNextStep(t *testing.T) {
+	for err, want := range map[error]string{
+		gpu.ErrNoWebGPU:  "Chrome",
+		gpu.ErrNoAdapter: "graphics acceleration",
+		gpu.ErrLost:      "press Generate again",
+		ErrDownload:      "try again",
+	} {
+		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1340 * time.Millisecond: "1.3 s", 12100 * time.Millisecond: "13 s", 130 * time.Second: "3 min",
+	} {
+		assert.Equal(t, want, seconds(d))
+	}
+}
