@@ -27,8 +27,22 @@ type Case struct {
 	ContextLength int             `json:"context_length"` // of encoder_hidden_states; 0: none
 	Tokens        [][]int32       `json:"tokens"`         // of a text encoder
 	Stride        int             `json:"stride"`         // every Stride-th output is kept
+	Outlier       float32         `json:"outlier"`        // see Weight
 	Eps           string          `json:"eps"`            // base64 of f32
 	Hidden        string          `json:"hidden"`
+}
+
+// Names lists the cases in alphabetical order.
+func Names() []string {
+	entries, err := files.ReadDir("cases")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = strings.TrimSuffix(e.Name(), ".json")
+	}
+	return names
 }
 
 // Load reads a case by name.
@@ -92,7 +106,32 @@ func Values(name string, n int) []float32 {
 	return out
 }
 
-// Weight is a parameter of a network by its name and shape.
+// Weight is a parameter of the case's network. Where the case has an Outlier, a
+// power of two, it multiplies every 16th row of queries and keys from the 6th
+// on, so that some heads have very large logits.
+func (c Case) Weight(name string, shape []int) []float32 {
+	w := Weight(name, shape)
+	if c.Outlier == 0 || len(shape) < 2 || !(isQuery(name) || isKey(name)) {
+		return w
+	}
+	row := len(w) / shape[0]
+	for o := 5; o < shape[0]; o += 16 {
+		for i := range row {
+			w[o*row+i] *= c.Outlier
+		}
+	}
+	return w
+}
+
+func isQuery(name string) bool {
+	return strings.Contains(name, "to_q") || strings.Contains(name, "q_proj")
+}
+
+func isKey(name string) bool {
+	return strings.Contains(name, "to_k") || strings.Contains(name, "k_proj")
+}
+
+// Weight is a parameter of a network without outliers, by its name and shape.
 func Weight(name string, shape []int) []float32 {
 	n := 1
 	for _, d := range shape {
@@ -102,7 +141,7 @@ func Weight(name string, shape []int) []float32 {
 	switch {
 	case len(shape) > 1:
 		gain := 1.0
-		if strings.Contains(name, "to_q") || strings.Contains(name, "q_proj") {
+		if isQuery(name) {
 			gain = 2.5
 		}
 		scale := float32(gain * math.Sqrt(3/float64(n/shape[0])))
