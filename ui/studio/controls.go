@@ -224,13 +224,9 @@ func (s *Studio) held() {
 				text = "drawn"
 			}
 		case engine.Mask:
-			text = strings.Join(parts, ", ")
+			text = counted(len(parts), "part")
 		case engine.Text:
-			if n := len(strings.Fields(promptText())); n == 1 {
-				text = "1 word"
-			} else if n > 1 {
-				text = fmt.Sprintf("%d words", n)
-			}
+			text = counted(len(strings.Fields(promptText())), "word")
 		}
 		used := text != "" && c.on() && c.weight() > 0
 		switch {
@@ -251,6 +247,17 @@ func (s *Studio) held() {
 	}
 	on = append(on, parts...)
 	dom.Get("board").Call("setAttribute", "aria-label", "Drawing board, "+List(on, "empty"))
+}
+
+// counted is "1 word", "2 words" or, for none, nothing.
+func counted(n int, what string) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // painted names the parts on the board.

@@ -45,11 +45,16 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		err    error
 	}
 	device := make(chan opened, 1)
+	fetching, useless := context.WithCancel(ctx)
+	defer useless()
 	go func() {
 		d, err := gpu.Open(ctx, gpu.Options{})
+		if err != nil {
+			useless() // megabytes that nothing could use
+		}
 		device <- opened{d, err}
 	}()
-	failed := s.fetch(ctx, progress)
+	failed := s.fetch(fetching, progress)
 	d := <-device
 	if d.err != nil {
 		return nil, d.err
@@ -137,8 +142,8 @@ func (s *Studio) showDevice(i gpu.Info) {
 		steps.Set("value", stepsOnGPU)
 	}
 	if i.Software {
-		s.notice(fmt.Sprintf("No graphics card is in use here (%s). Everything works, but a picture takes minutes. "+
-			"In Chrome, switch on graphics acceleration under Settings, System.", i.Name))
+		s.notice(fmt.Sprintf("No graphics card in use (%s): all works, but a picture takes minutes. "+
+			"In Chrome, see Settings, System, graphics acceleration.", i.Name))
 	}
 }
 

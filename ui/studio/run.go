@@ -221,8 +221,8 @@ func Explain(err error) string {
 		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
 			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."
 	case errors.Is(err, gpu.ErrNoAdapter):
-		return fmt.Sprintf("The browser found no graphics card that it may use (%v). "+
-			"Switch on graphics acceleration in the browser's settings, update the graphics driver, or try another computer.", err)
+		return "The browser found no graphics card that it may use. Switch on graphics acceleration in the browser's settings, " +
+			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"
 	case errors.Is(err, gpu.ErrLost):
 		return fmt.Sprintf("The graphics card went away for a moment (%v). Your drawing is safe: press Generate again.", err)
 	case errors.Is(err, ErrDownload):
