@@ -28,12 +28,12 @@ var openGPU = sync.OnceValues(func() (*gpu.Device, error) {
 })
 
 // source generates a network's weights and quantizes them.
-func source(t *testing.T, shapes map[string][]int, dtype string) nn.Source {
+func source(t *testing.T, weight func(string, []int) []float32, shapes map[string][]int, dtype string) nn.Source {
 	return func(name string) (bundle.Tensor, error) {
 		shape, ok := shapes[name]
 		require.True(t, ok, "the network asks for %s, which diffusers does not have", name)
 		q, back := strings.CutSuffix(dtype, " as f32")
-		w, err := pack.Quantize(name, shape, golden.Weight(name, shape), q)
+		w, err := pack.Quantize(name, shape, weight(name, shape), q)
 		if back && err == nil {
 			return pack.Quantize(name, shape, w.Float32(), "f32")
 		}
@@ -56,7 +56,7 @@ func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []flo
 	if c.ContextLength > 0 {
 		in.Context = plan.Keep("context", n, 1, c.ContextLength, config.CrossAttentionDim)
 	}
-	network := nn.NewUNet(m, config, source(t, config.Tensors(), dtype))
+	network := nn.NewUNet(m, config, source(t, c.Weight, config.Tensors(), dtype))
 	require.NoError(t, network.Record(&plan, once, step, in))
 
 	ctx := context.Background()
@@ -72,7 +72,7 @@ func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []flo
 	if c.ContextLength > 0 {
 		v := golden.Values("context", n*c.ContextLength*config.CrossAttentionDim)
 		context := in.Context
-		context.H, context.W, context.C = context.W, 1, context.C // already channels last
+		context.H, context.W = context.W, 1 // already channels last
 		require.NoError(t, l.Write(in.Context, lastRows(v, context)))
 		require.NoError(t, l.Run(ctx, once))
 	}
@@ -129,7 +129,7 @@ func int8Tolerance(name string) float64 {
 // TestGolden compares whole networks with diffusers: within 1e-4 of eps with
 // f32 weights, and within int8Tolerance.
 func TestGolden(t *testing.T) {
-	cases := strings.Fields("ddpm-cifar10-32 sketch mask text scale-shift middle no-attention cross-linear")
+	cases := strings.Fields("ddpm-cifar10-32 sketch mask text scale-shift middle no-attention cross-linear ddpm-celebahq-256-at-64 every-block odd-channels one-level")
 	if os.Getenv("MCDM_GOLDEN") == "all" {
 		cases = append(cases, "ddpm-celebahq-256") // half a minute of arithmetic on a software adapter
 	}
@@ -138,6 +138,9 @@ func TestGolden(t *testing.T) {
 			t.Run(name+" "+dtype, func(t *testing.T) {
 				c, err := golden.Load(name)
 				require.NoError(t, err)
+				if dtype != "f32" && c.Outlier != 0 {
+					t.Skip("rounded weights change which keys a sharp softmax attends to")
+				}
 				dev, err := openGPU()
 				require.NoError(t, err)
 				m := record.GPU(dev)
@@ -153,7 +156,7 @@ func TestGolden(t *testing.T) {
 
 // The twins, which define the kernels, against diffusers.
 func TestGoldenTwins(t *testing.T) {
-	for _, name := range []string{"scale-shift", "middle", "no-attention", "cross-linear"} {
+	for _, name := range []string{"scale-shift", "middle", "no-attention", "cross-linear", "every-block", "odd-channels", "one-level"} {
 		t.Run(name, func(t *testing.T) {
 			c, err := golden.Load(name)
 			require.NoError(t, err)
@@ -182,7 +185,7 @@ func TestGoldenTextEncoder(t *testing.T) {
 				n := len(c.Tokens)
 				tokens := plan.Keep("tokens", n, 1, config.Length, 1)
 				y := plan.Keep("hidden", n, 1, config.Length, config.Hidden)
-				e := nn.NewTextEncoder(m, config, source(t, config.Tensors(), "f32"))
+				e := nn.NewTextEncoder(m, config, source(t, c.Weight, config.Tensors(), "f32"))
 				require.NoError(t, e.Record(&plan, g, tokens, y))
 				ctx := context.Background()
 				l, err := m.Load(ctx, &plan, nil)

@@ -11,52 +11,48 @@ import (
 	"github.com/mcdm/mcdm/weights/golden"
 )
 
-// follow runs a sampler from x_T and returns x after every step.
-func follow(o Options, s *Schedule, steps []Step, clip bool) [][]float64 {
-	x := golden.XT()
-	noise := golden.Noise(len(steps))
-	var out [][]float64
-	for i, p := range steps {
-		eps := golden.Eps(x)
-		next := make([]float64, len(x))
-		for k := range x {
-			x0 := (x[k] - p.SqrtOneMinusABar*eps[k]) / p.SqrtABar
-			if clip {
-				x0 = math.Max(-1, math.Min(1, x0))
-			}
-			next[k] = p.X0*x0 + p.Z*x[k] + p.Eps*eps[k] + p.Noise*noise[i][k]
-		}
-		x = next
-		out = append(out, x)
-	}
-	return out
-}
-
-// Every sampler step by step against diffusers' own, on the same eps and noise.
-func TestAgainstDiffusers(t *testing.T) {
+// TestTimestepsAreThoseOfDiffusers compares the lists of all spacings.
+func TestTimestepsAreThoseOfDiffusers(t *testing.T) {
 	g, err := golden.LoadSchedulers()
 	require.NoError(t, err)
-	s := linear(t)
-	for _, c := range g.Timesteps {
-		got, err := s.Timesteps(c.Steps, Spacing(c.Spacing))
+	for _, want := range g.Timesteps {
+		got, err := linear(t).Timesteps(want.Steps, Spacing(want.Spacing))
 		require.NoError(t, err)
-		assert.Equal(t, c.Timesteps, got, "%s %d", c.Spacing, c.Steps)
+		assert.Equal(t, want.Timesteps, got, "%s %d", want.Spacing, want.Steps)
 	}
-	require.NotEmpty(t, g.Runs)
-	for _, c := range g.Runs {
-		t.Run(fmt.Sprintf("%s %s %d eta %g %s clip %v", c.Sampler, c.Spacing, c.Steps, c.Eta, c.Variance, c.Clip), func(t *testing.T) {
-			o := Options{Name: c.Sampler, Steps: c.Steps, Spacing: Spacing(c.Spacing), Eta: c.Eta}
-			if c.Variance == "fixed_large" {
+}
+
+// TestStepsAreThoseOfDiffusers runs both samplers with and without clipping and
+// compares x along the way with the schedulers of diffusers in float64.
+func TestStepsAreThoseOfDiffusers(t *testing.T) {
+	g, err := golden.LoadSchedulers()
+	require.NoError(t, err)
+	for _, r := range g.Runs {
+		name := fmt.Sprintf("%s %s %d eta %v %s clip %v", r.Sampler, r.Spacing, r.Steps, r.Eta, r.Variance, r.Clip)
+		t.Run(name, func(t *testing.T) {
+			o := Options{Name: r.Sampler, Steps: r.Steps, Spacing: Spacing(r.Spacing), Eta: r.Eta}
+			if r.Variance == "fixed_large" {
 				o.Variance = "beta"
 			}
-			steps, err := o.StepsOf(s)
+			steps, err := o.StepsOf(linear(t))
 			require.NoError(t, err)
-			got := follow(o, s, steps, c.Clip)
-			for i, at := range c.At {
-				for k, want := range c.X[i] {
-					require.InDelta(t, want, got[at][k], 1e-5*math.Max(1, math.Abs(want)), "step %d, value %d", at, k)
+			x, noise, at := golden.XT(), golden.Noise(r.Steps), 0
+			for i, p := range steps {
+				for k, eps := range golden.Eps(x) {
+					x0 := (x[k] - p.SqrtOneMinusABar*eps) / p.SqrtABar
+					if r.Clip {
+						x0 = max(-1, min(1, x0))
+					}
+					x[k] = p.X0*x0 + p.Z*x[k] + p.Eps*eps + p.Noise*noise[i][k]
+				}
+				if at < len(r.At) && r.At[at] == i {
+					for k, want := range r.X[at] {
+						require.InDelta(t, want, x[k], 1e-8*max(1, math.Abs(want)), "x[%d] after step %d", k, i)
+					}
+					at++
 				}
 			}
+			require.Equal(t, len(r.At), at)
 		})
 	}
 }
