@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -49,11 +50,17 @@ var flags = append(chromedp.DefaultExecAllocatorOptions[:],
 // open serves the built page and opens it. wait bounds the whole test.
 func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
+	handler, err := site.Handler(os.DirFS("../../server/dist"))
+	require.NoError(t, err)
+	return openAt(t, handler, width, height, wait, more...)
+}
+
+// openAt opens the page that a server of one's own serves.
+func openAt(t *testing.T, handler http.Handler, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
+	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal(`chromium is not installed: run "make deps"`)
 	}
-	handler, err := site.Handler(os.DirFS("../../server/dist"))
-	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 
@@ -67,7 +74,7 @@ func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.
 
 	p := &page{t: t, ctx: ctx, url: strings.Replace(server.URL, "127.0.0.1", "localhost", 1)}
 	require.NoError(t, chromedp.Listen(ctx, p.listen))
-	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	require.NoError(t, err)
 	p.run(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(p.url))
 	t.Cleanup(func() {

@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"image/color"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/server/site"
+)
+
+var white = color.RGBA{255, 255, 255, 255}
+
+// dark tells a line of the sketch from everything else.
+func dark(c color.RGBA) bool { return int(c.R)+int(c.G)+int(c.B) < 150 }
+
+// A person draws, paints, fills, erases, changes their mind, types, and stops
+// the sampling.
+func TestDrawPaintType(t *testing.T) {
+	p := open(t, 1280, 860, 5*time.Minute)
+	p.until("ready", 3*time.Minute)
+	eval[bool](p, `(globalThis.violations = 0, document.addEventListener("securitypolicyviolation", () => violations++), true)`)
+	p.screenshot("ready")
+
+	require.Equal(t, white, p.seen(spot{.5, .5}), "the board's hint must lie beside this spot")
+	assert.Equal(t, "empty", p.text("#state-sketch"))
+
+	// A closed shape of lines.
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.draw(spot{.7, .3}, spot{.7, .7})
+	p.draw(spot{.7, .7}, spot{.3, .7})
+	p.draw(spot{.3, .7}, spot{.3, .3})
+	assert.True(t, dark(p.seen(spot{.5, .3})), "a line lies where the mouse was")
+	assert.True(t, dark(p.seen(spot{.7, .5})))
+	assert.Equal(t, white, p.seen(spot{.5, .6}))
+	assert.Equal(t, "drawn", p.text("#state-sketch"))
+
+	// Filled with hair, up to the lines.
+	p.click("#label-hair")
+	p.click("#tool-bucket")
+	p.draw(spot{.5, .6})
+	hair := p.seen(spot{.5, .6})
+	assert.NotEqual(t, white, hair)
+	assert.Equal(t, white, p.seen(spot{.2, .6}), "the fill stays inside")
+	assert.Equal(t, "1 part", p.text("#state-mask"))
+
+	// Painted with the brush, which another colour shows.
+	p.click("#tool-brush")
+	p.click("#label-skin")
+	p.draw(spot{.1, .9}, spot{.9, .9})
+	skin := p.seen(spot{.5, .9})
+	assert.NotContains(t, []color.RGBA{white, hair}, skin)
+	assert.Equal(t, "2 parts", p.text("#state-mask"))
+	assert.Contains(t, eval[string](p, `document.getElementById("board").getAttribute("aria-label")`), "a sketch, skin and hair")
+
+	// Undone and redone, by button and by key.
+	p.click("#undo")
+	assert.Equal(t, white, p.seen(spot{.5, .9}))
+	p.click("#redo")
+	assert.Equal(t, skin, p.seen(spot{.5, .9}))
+	p.run(chromedp.KeyEvent("e"), chromedp.KeyEvent("]"))
+	assert.Equal(t, "true", eval[string](p, `document.getElementById("tool-eraser").getAttribute("aria-pressed")`))
+	assert.Equal(t, "11", p.text("#size-out"))
+	p.draw(spot{.4, .9}, spot{.6, .9})
+	assert.Equal(t, white, p.seen(spot{.5, .9}), "erased")
+
+	// Layers can be hidden, modalities switched off and weighed.
+	p.click("#show-mask")
+	assert.Equal(t, white, p.seen(spot{.5, .6}))
+	p.click("#show-mask")
+	assert.Equal(t, hair, p.seen(spot{.5, .6}))
+	p.click("#use-mask")
+	assert.Equal(t, "off", p.text("#state-mask"))
+	p.click("#use-mask")
+	p.run(chromedp.Focus("#weight-sketch"), chromedp.KeyEvent(kb.ArrowLeft))
+	assert.Equal(t, "0.9", p.text("#weight-sketch + output"))
+
+	p.click("#clear")
+	assert.Equal(t, white, p.seen(spot{.5, .6}))
+	assert.Equal(t, "empty", p.text("#state-sketch"))
+
+	// Unknown words are named while typing.
+	p.run(chromedp.SendKeys("#prompt", "a person with Red hair and a zebraprint"))
+	assert.Equal(t, "8 words", p.text("#state-text"))
+	assert.Contains(t, p.text("#words"), "zebraprint")
+	assert.NotContains(t, p.text("#words"), "hair")
+	assert.Equal(t, "empty", p.text("#state-mask"), "letters typed are no shortcuts")
+	assert.Equal(t, "true", eval[string](p, `document.getElementById("tool-eraser").getAttribute("aria-pressed")`))
+
+	// An example fills all three.
+	p.click("#example")
+	for _, id := range []string{"#state-sketch", "#state-mask", "#state-text"} {
+		assert.NotEqual(t, "empty", p.text(id), id)
+	}
+	assert.Greater(t, len(eval[string](p, `document.getElementById("prompt").value`)), 20)
+	p.screenshot("example")
+
+	// Stopped in mid-sampling, what was drawn stays, and so does the picture.
+	for _, id := range []string{"#use-sketch", "#use-mask", "#use-text"} {
+		p.click(id) // one network is faster than four
+	}
+	p.click("#generate")
+	p.until("sampling", 10*time.Second)
+	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
+	p.click("#stop")
+	p.until("ready", 5*time.Second)
+	assert.Contains(t, p.text("#status"), "Stopped after step")
+	assert.Contains(t, p.text("#announce"), "Stopped after step")
+	assert.Equal(t, "generate", eval[string](p, "document.activeElement.id"))
+	assert.False(t, eval[bool](p, `document.getElementById("save").disabled`))
+	assert.Equal(t, "off", p.text("#state-sketch"))
+
+	assert.Zero(t, eval[int](p, "violations"))
+	p.quiet()
+}
+
+// quiet checks that no problem was seen and that the page talked to its own
+// server only.
+func (p *page) quiet() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	assert.Empty(p.t, p.problems)
+	assert.NotEmpty(p.t, p.requests)
+	for _, r := range p.requests {
+		own := strings.HasPrefix(r, p.url+"/") || strings.HasPrefix(r, "blob:"+p.url) || strings.HasPrefix(r, "data:")
+		assert.True(p.t, own, "a request left the origin: %s", r)
+	}
+}
+
+// A phone: narrow, sharp, scrolled, drawn on with a finger.
+func TestPhone(t *testing.T) {
+	p := open(t, 390, 700, 5*time.Minute)
+	p.run(chromedp.EmulateViewport(390, 700, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, 390, eval[int](p, "document.documentElement.scrollWidth"), "nothing is wider than the screen")
+	eval[bool](p, "(scrollTo(0, 60), true)")
+	p.finger(spot{.2, .4}, spot{.4, .4}, spot{.6, .4}, spot{.8, .4})
+	assert.True(t, dark(p.seen(spot{.5, .4})))
+	assert.Equal(t, white, p.seen(spot{.5, .5}))
+	assert.Equal(t, 60, eval[int](p, "Math.round(scrollY)"), "drawing does not scroll")
+	p.screenshot("phone")
+	p.quiet()
+}
+
+// Without a graphics card the page says what to do, and still draws.
+func TestNoGraphicsCard(t *testing.T) {
+	p := open(t, 1280, 860, 3*time.Minute, chromedp.Flag("enable-unsafe-webgpu", false), chromedp.Flag("use-webgpu-adapter", false), chromedp.Flag("enable-features", false))
+	p.reach("failed", 2*time.Minute)
+	assert.Contains(t, p.text("#notice-text"), "graphics acceleration")
+	assert.True(t, eval[bool](p, `document.getElementById("generate").disabled`))
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	assert.True(t, dark(p.seen(spot{.5, .3})))
+	p.screenshot("no-graphics-card")
+	p.quiet()
+}
+
+// A shard that does not arrive is named and fetched again on demand.
+func TestTornDownload(t *testing.T) {
+	whole, err := site.Handler(os.DirFS("../../server/dist"))
+	require.NoError(t, err)
+	var broken atomic.Bool
+	broken.Store(true)
+	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() && strings.Contains(r.URL.Path, "/mask-1-") {
+			http.Error(w, "later", http.StatusServiceUnavailable)
+			return
+		}
+		whole.ServeHTTP(w, r)
+	}), 1280, 860, 5*time.Minute)
+	p.reach("failed", 2*time.Minute)
+	assert.Contains(t, p.text("#notice-text"), "mask-1-")
+	assert.Contains(t, p.text("#notice-text"), "503")
+	broken.Store(false)
+	p.click("#retry")
+	p.until("ready", 2*time.Minute)
+}
+
+// reach waits for a state, "failed" included.
+func (p *page) reach(state string, wait time.Duration) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool {
+		return eval[string](p, "document.getElementById('studio').dataset.state") == state
+	}, wait, 100*time.Millisecond, "the page does not become %q", state)
+}
