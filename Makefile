@@ -10,16 +10,17 @@ PYTHON   ?= python3
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench data weights golden clean
+.PHONY: help run build test deps check bench screenshots data weights import clean
 
 help:
-	@echo 'make run      build everything and serve the page at http://localhost:8080'
-	@echo 'make test     install what the tests need, check and test everything'
-	@echo 'make build    the page, its program and the bundle, ready to be served'
-	@echo 'make bench    time every kernel and one composed step (benchstat reads it)'
-	@echo 'make data     build the training pictures (needs Node)'
-	@echo 'make weights  train the four networks and import the bundle (needs Python; hours)'
-	@echo 'make clean    remove what was built'
+	@echo 'make run          build everything and serve the page at http://localhost:8080'
+	@echo 'make test         install what the tests need, check and test everything'
+	@echo 'make build        the page, its program and the bundle, ready to be served'
+	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
+	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
+	@echo 'make data         build the training pictures (needs Node)'
+	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
+	@echo 'make clean        remove what was built'
 
 run: build
 	$(GO) run ./server
@@ -42,10 +43,15 @@ check:
 	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu
 
 test: deps check build
-	$(GO) test ./...
+	$(GO) test -timeout 14m ./...
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine
+
+screenshots: deps build
+	mkdir -p server/.cache/screenshots
+	SCREENSHOTS=$(CURDIR)/server/.cache/screenshots $(GO) test -count=1 -timeout 20m -run 'Obeys|DrawPaintType|Phone' ./wasm/e2e
+	cp server/.cache/screenshots/obeys.png wasm/screenshot.png
 
 data:
 	cd weights/dataset && npm ci && node build.mjs --split all

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -25,19 +27,20 @@ var dist embed.FS
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
 	flag.Parse()
-	if err := serve(*addr); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	folder, err := fs.Sub(dist, "dist")
+	if err == nil {
+		err = serve(ctx, *addr, folder, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(addr string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	folder, err := fs.Sub(dist, "dist")
-	if err != nil {
-		return err
-	}
+// serve answers on addr until ctx is done, then lets running answers end.
+func serve(ctx context.Context, addr string, folder fs.FS, out io.Writer) error {
 	handler, err := site.Handler(folder)
 	if err != nil {
 		return err
@@ -57,7 +60,12 @@ func serve(addr string) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	fmt.Printf("mcdm is at http://%s\n", listener.Addr())
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	fmt.Fprintf(out, "mcdm is at http://%s\n", net.JoinHostPort(host, port))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	select {
@@ -65,7 +73,7 @@ func serve(addr string) error {
 		return err
 	case <-ctx.Done():
 	}
-	fmt.Println("stopping")
+	fmt.Fprintln(out, "stopping")
 	late, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(late); err != nil && !errors.Is(err, context.DeadlineExceeded) {
