@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/andybalholm/brotli"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/server/site"
+)
+
+func write(t *testing.T, dir string, files map[string]string) {
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+func TestPack(t *testing.T) {
+	dir := t.TempDir()
+	style := strings.Repeat("p { margin: 0 }\n", 200)
+	write(t, dir, map[string]string{
+		"index.html":           `<link href="style.css"><script src="boot.js">`,
+		"style.css":            style,
+		"boot.js":              "1",
+		"bundle/manifest.json": strings.Repeat(`{"a": 1}`, 99),
+		"bundle/a.safetensors": strings.Repeat("0", 999),
+		"dist/.keep":           "",
+		"dist/old.js":          "of an earlier build",
+	})
+	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache")}
+	list := []string{filepath.Join(dir, "style.css"), filepath.Join(dir, "boot.js")}
+	for range 2 { // the second time from the cache
+		require.NoError(t, p.run(filepath.Join(dir, "index.html"), list, filepath.Join(dir, "bundle")))
+	}
+	read := func(name string) []byte {
+		data, err := os.ReadFile(filepath.Join(p.out, name))
+		require.NoError(t, err)
+		return data
+	}
+	page := string(read("index.html"))
+	hashed := regexp.MustCompile(`href="(style\.[0-9a-f]{16}\.css)"><script src="boot\.[0-9a-f]{16}\.js"`).FindStringSubmatch(page)
+	require.NotNil(t, hashed, page)
+	assert.Equal(t, style, string(read(hashed[1])))
+
+	br, err := io.ReadAll(brotli.NewReader(bytes.NewReader(read(hashed[1] + ".br"))))
+	require.NoError(t, err)
+	assert.Equal(t, style, string(br))
+	z, err := gzip.NewReader(bytes.NewReader(read(hashed[1] + ".gz")))
+	require.NoError(t, err)
+	gz, err := io.ReadAll(z)
+	require.NoError(t, err)
+	assert.Equal(t, style, string(gz))
+
+	assert.FileExists(t, filepath.Join(p.out, "bundle/manifest.json.br"))
+	assert.NoFileExists(t, filepath.Join(p.out, "bundle/a.safetensors.br"), "shards are not compressed")
+	assert.NoFileExists(t, filepath.Join(p.out, "old.js"))
+	assert.FileExists(t, filepath.Join(p.out, ".keep"))
+
+	_, err = site.Handler(os.DirFS(p.out))
+	assert.NoError(t, err)
+}
+
+func TestChangedContentHasAnotherName(t *testing.T) {
+	assert.NotEqual(t, hashedName("boot.js", []byte("1")), hashedName("boot.js", []byte("2")))
+	assert.Equal(t, hashedName("boot.js", []byte("1")), hashedName("boot.js", []byte("1")))
+}
+
+func TestForgottenReferenceIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"index.html": "<p>", "boot.js": "1"})
+	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache")}
+	assert.ErrorContains(t, p.run(filepath.Join(dir, "index.html"), []string{filepath.Join(dir, "boot.js")}, dir), "does not refer to boot.js")
+}
