@@ -45,7 +45,7 @@ func BenchmarkStep(b *testing.B) {
 				steps, err := sampler.Options{}.StepsOf(m.schedule)
 				require.NoError(b, err)
 				params := stepParams(1, weights)
-				setStep(&params, steps[0], 1)
+				m.setStep(&params, steps[0], 1)
 				run := func() {
 					require.NoError(b, x.advance(ctx, params, steps[0].T))
 					require.NoError(b, x.loaded.Wait(ctx))

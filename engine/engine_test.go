@@ -280,17 +280,25 @@ func TestGaussianRecursion(t *testing.T) {
 	post := gaussian{.25 * .5 / .29, .25 * .04 / .29}
 	nets := []gaussian{{0, .25}, post, post, post}
 	weights := sampler.Merge([]float64{1, 1, 1})
-	const h, w, c = 16, 16, 4
-	for _, o := range []sampler.Options{{Name: "ddpm", Steps: 1000}, {Name: "ddim", Steps: 1000, Eta: .5}} {
+	const h, w, ch = 16, 16, 4
+	for _, c := range []struct {
+		o          sampler.Options
+		prediction string
+	}{
+		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Epsilon},
+		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Velocity}, // the same noise said as v
+		{sampler.Options{Name: "ddim", Steps: 1000, Eta: .5}, bundle.Epsilon},
+	} {
+		o := c.o
 		steps, err := o.StepsOf(schedule)
 		require.NoError(t, err)
 		for where, m := range map[string]record.Machine{"gpu": onGPU(t), "cpu": record.CPU()} {
-			t.Run(o.Name+" "+where, func(t *testing.T) {
+			t.Run(o.Name+" "+c.prediction+" "+where, func(t *testing.T) {
 				defer m.Release()
 				ctx := context.Background()
 				var plan record.Plan
-				z, merged := plan.Keep("z", 1, h, w, c), plan.Keep("merged", 1, h, w, c)
-				all := plan.Keep("eps", len(nets), h, w, c)
+				z, merged := plan.Keep("z", 1, h, w, ch), plan.Keep("merged", 1, h, w, ch)
+				all := plan.Keep("eps", len(nets), h, w, ch)
 				args := shaders.MergeStepArgs{
 					Eps: all, Z: z, Merged: merged, Networks: len(nets), Unshuffle: 1,
 					Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*h*w), N: 1, H: h, W: w, C: 1},
@@ -303,7 +311,7 @@ func TestGaussianRecursion(t *testing.T) {
 				l, err := m.Load(ctx, &plan, nil)
 				require.NoError(t, err)
 				defer l.Release()
-				x := &session{loaded: l}
+				x, model := &session{loaded: l}, &Model{diffusion: bundle.Diffusion{PredictionType: c.prediction}}
 
 				params := shaders.StepParams{SeedLo: 5}
 				for i, v := range weights {
@@ -315,18 +323,22 @@ func TestGaussianRecursion(t *testing.T) {
 				require.NoError(t, err)
 				want := make([]float64, len(got))
 				for i := range want {
-					want[i] = shaders.Normals(5, uint32(i/c), 0, 0)[i%c]
+					want[i] = shaders.Normals(5, uint32(i/ch), 0, 0)[i%ch]
 				}
 				eps := make([]float32, len(nets)*len(got))
 				for k, s := range steps {
 					abar := schedule.ABar[s.T]
 					for j, g := range nets {
 						for i, v := range got {
-							eps[j*len(got)+i] = float32(g.eps(float64(v), abar))
+							e := g.eps(float64(v), abar)
+							if c.prediction == bundle.Velocity {
+								e = (e - math.Sqrt(1-abar)*float64(v)) / math.Sqrt(abar)
+							}
+							eps[j*len(got)+i] = float32(e)
 						}
 					}
-					require.NoError(t, l.Write(all, rows(eps, c)))
-					setStep(&params, s, k+1)
+					require.NoError(t, l.Write(all, rows(eps, ch)))
+					model.setStep(&params, s, k+1)
 					require.NoError(t, l.Write(args.Step, params.Bytes()))
 					require.NoError(t, l.Run(ctx, step))
 					got, err = x.read(ctx, z)
@@ -337,7 +349,7 @@ func TestGaussianRecursion(t *testing.T) {
 							e += weights[j] * g.eps(want[i], abar)
 						}
 						x0 := (want[i] - s.SqrtOneMinusABar*e) / s.SqrtABar
-						want[i] = s.X0*x0 + s.Z*want[i] + s.Eps*e + s.Noise*shaders.Normals(5, uint32(i/c), uint32(i%c/4), uint32(k+1))[i%c]
+						want[i] = s.X0*x0 + s.Z*want[i] + s.Eps*e + s.Noise*shaders.Normals(5, uint32(i/ch), uint32(i%ch/4), uint32(k+1))[i%ch]
 						require.InDelta(t, want[i], float64(got[i]), 1e-4, "t = %d, value %d", s.T, i)
 					}
 				}

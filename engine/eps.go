@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 // EpsInput is one evaluation of every network, as other implementations see
@@ -55,7 +57,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 			return nil, nil, err
 		}
 	}
-	p := shaders.StepParams{SqrtAbar: 1}
+	p := shaders.StepParams{SqrtAbar: 1, EpsOut: 1}
 	for i, w := range m.allWeights(in.Weights) {
 		p.W[i] = float32(w)
 	}
@@ -72,9 +74,25 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 		if nets[n.name], err = x.readChannelsFirst(ctx, one); err != nil {
 			return nil, nil, err
 		}
+		m.toEps(nets[n.name], in)
 	}
-	merged, err = x.readChannelsFirst(ctx, x.merged)
-	return nets, merged, err
+	if merged, err = x.readChannelsFirst(ctx, x.merged); err != nil {
+		return nil, nil, err
+	}
+	m.toEps(merged, in)
+	return nets, merged, nil
+}
+
+// toEps turns what the networks predicted into eps, in place.
+func (m *Model) toEps(v []float32, in EpsInput) {
+	if m.diffusion.PredictionType != bundle.Velocity {
+		return
+	}
+	each := len(v) / in.Batch
+	for i := range v {
+		abar := m.schedule.ABar[int(in.Timestep[i/each])]
+		v[i] = float32(math.Sqrt(abar)*float64(v[i]) + math.Sqrt(1-abar)*float64(in.Sample[i]))
+	}
 }
 
 // allWeights are the weights of (12) in the order of the networks.
@@ -103,6 +121,11 @@ func (in EpsInput) check(m *Model, c int) error {
 	}
 	if len(in.Timestep) != in.Batch {
 		return fmt.Errorf("timestep has %d values: want one for each of the %d samples", len(in.Timestep), in.Batch)
+	}
+	for _, t := range in.Timestep {
+		if !(t >= 0 && int(t) < m.schedule.T) {
+			return fmt.Errorf("timestep %v: want 0 to %d", t, m.schedule.T-1)
+		}
 	}
 	for _, n := range m.networks {
 		if got := len(in.Cond[n.name]); got != pixels*n.conditionChannels {

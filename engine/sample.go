@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 // Request is everything that decides a picture.
@@ -76,7 +77,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	}
 	var shown time.Time
 	for i, s := range steps {
-		setStep(&params, s, i+1)
+		m.setStep(&params, s, i+1)
 		if err := x.advance(ctx, params, s.T); err != nil {
 			return nil, err
 		}
@@ -111,10 +112,13 @@ func stepParams(seed uint64, weights []float64) shaders.StepParams {
 
 // setStep fills in what changes from step to step. index is the noise's
 // counter: 0 drew z_T.
-func setStep(p *shaders.StepParams, s sampler.Step, index int) {
+func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, index int) {
 	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
 	p.CX0, p.CZ, p.CEps, p.CNoise = float32(s.X0), float32(s.Z), float32(s.Eps), float32(s.Noise)
-	p.Timestep = float32(s.T)
+	p.EpsOut, p.EpsZ = 1, 0
+	if m.diffusion.PredictionType == bundle.Velocity {
+		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
+	}
 	p.Index = uint32(index)
 }
 

@@ -103,7 +103,7 @@ func BenchmarkMergeStep(b *testing.B) {
 			Step:     shaders.Tensor{Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
 			Networks: 4, Unshuffle: 2,
 		}
-		f.bytes(a.Step, shaders.StepParams{SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: 1, Clip: 1}.Bytes())
+		f.bytes(a.Step, shaders.StepParams{SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: 1, Clip: 1, EpsOut: 1}.Bytes())
 		return func() []shaders.Dispatch { return one(shaders.MergeStep(a)) }
 	})
 }

@@ -15,10 +15,10 @@ type StepParams struct {
 	SqrtAbar, SqrtOneMinusAbar float32
 	CX0, CZ, CEps, CNoise      float32
 	Clip                       float32 // bound of |x0|; 0: none
-	Timestep                   float32
+	EpsOut                     float32 // eps = EpsOut * output + EpsZ * z
 	SeedLo, SeedHi             uint32
 	Index                      uint32 // counts steps for the noise; 0 draws z_T
-	Unused                     uint32
+	EpsZ                       float32
 	W                          [MaxNetworks]float32 // weights of (12), summing to 1
 }
 
@@ -28,10 +28,10 @@ const StepParamsSize = 256
 // Bytes packs the parameters for their buffer.
 func (s StepParams) Bytes() []byte {
 	b := make([]byte, 0, StepParamsSize)
-	for _, v := range []float32{s.SqrtAbar, s.SqrtOneMinusAbar, s.CX0, s.CZ, s.CEps, s.CNoise, s.Clip, s.Timestep} {
+	for _, v := range []float32{s.SqrtAbar, s.SqrtOneMinusAbar, s.CX0, s.CZ, s.CEps, s.CNoise, s.Clip, s.EpsOut} {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
-	for _, v := range []uint32{s.SeedLo, s.SeedHi, s.Index, s.Unused} {
+	for _, v := range []uint32{s.SeedLo, s.SeedHi, s.Index, math.Float32bits(s.EpsZ)} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	for _, v := range s.W {
@@ -42,7 +42,7 @@ func (s StepParams) Bytes() []byte {
 
 // MergeStepArgs describe the merge of M networks and one sampler step.
 type MergeStepArgs struct {
-	Eps      Tensor // [M*N, H, W, C]: the networks' eps, one after the other
+	Eps      Tensor // [M*N, H, W, C]: what the networks predict, one after the other
 	Z        Tensor // [N, H, W, C], updated in place
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
@@ -115,6 +115,7 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 	eps, z, merged, preview := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), u32s(mem[3])
 	sf, su := f32s(mem[4]), u32s(mem[4])
 	sqrtAbar, sqrtOneMinus, cX0, cZ, cEps, cNoise, clip := float64(sf[0]), float64(sf[1]), float64(sf[2]), float64(sf[3]), float64(sf[4]), float64(sf[5]), float64(sf[6])
+	epsOut, epsZ := float64(sf[7]), float64(sf[11])
 	seed, index, weights := uint64(su[8])|uint64(su[9])<<32, su[10], sf[12:]
 	channels, r, stride := int(k["CHANNELS"]), int(k["UNSHUFFLE"]), int(p.Stride)
 	h, w := int(p.H), int(p.W)
@@ -136,6 +137,7 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 				e += float64(weights[j]) * float64(eps[j*int(p.Size)+at])
 			}
 			old := float64(z[at])
+			e = epsOut*e + epsZ*old
 			x := (old - sqrtOneMinus*e) / sqrtAbar
 			if clip > 0 {
 				x = math.Max(-clip, math.Min(clip, x))

@@ -1,11 +1,13 @@
 // The whole of a sampling step after the networks:
 //
-//   eps_c = sum_j w_j eps_j                                   (12), sum_j w_j = 1
+//   eps_c = eps_out sum_j w_j out_j + eps_z z                 (12), sum_j w_j = 1
 //   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
 //   z'    = c_x0 x0 + c_z z + c_eps eps_c + c_noise eta       (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
+// and x0 as pixels. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
+// predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
+// 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
 // merge: the errors of M networks add up, and 1 / sqrt_abar is up to 157 early on.
 //
@@ -15,7 +17,7 @@ override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
 override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
 
-@group(0) @binding(0) var<storage, read> eps: array<f32>;              // [M, N, HW, stride]
+@group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
 @group(0) @binding(2) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
 @group(0) @binding(3) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
@@ -30,11 +32,11 @@ struct Step {
   c_eps: f32,
   c_noise: f32,
   clip: f32, // 0: none
-  timestep: f32,
+  eps_out: f32,
   seed_lo: u32,
   seed_hi: u32,
   index: u32, // of the step: 0 draws z_T
-  unused: u32,
+  eps_z: f32,
   weights: array<f32, 16>, // of the networks, summing to 1
 }
 
@@ -105,8 +107,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
       continue;
     }
     var e = 0.0;
-    for (var j = 0u; j < p.networks; j++) { e += step.weights[j] * eps[j * p.size + at]; }
+    for (var j = 0u; j < p.networks; j++) { e += step.weights[j] * outputs[j * p.size + at]; }
     let old = z[at];
+    e = step.eps_out * e + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
     if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
     x0[c] = x;

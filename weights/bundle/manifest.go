@@ -49,6 +49,14 @@ const ManifestName = "manifest.json"
 // MaxShard is the largest size of a shard in bytes.
 const MaxShard = 4 << 20
 
+// What networks predict, in diffusers' words. From a velocity v = sqrt(abar) eps -
+// sqrt(1 - abar) x (Salimans and Ho 2022) the noise follows as eps = sqrt(abar) v +
+// sqrt(1 - abar) z.
+const (
+	Epsilon  = "epsilon"
+	Velocity = "v_prediction"
+)
+
 // Unconditional is the modality of the network without a condition (eps_0).
 const Unconditional = "none"
 
@@ -86,7 +94,7 @@ type Diffusion struct {
 	PixelUnshuffle int `json:"pixel_unshuffle"`
 
 	Schedule       Schedule `json:"schedule"`
-	PredictionType string   `json:"prediction_type"` // "epsilon"
+	PredictionType string   `json:"prediction_type"` // Epsilon or Velocity
 }
 
 // Schedule gives beta_t. Keys are those of diffusers' scheduler_config.json.

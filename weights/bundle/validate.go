@@ -111,8 +111,8 @@ func (d Diffusion) Check() error {
 		return fmt.Errorf("pixel_unshuffle = %d: want a divisor of image_size = %d, at most 64", d.PixelUnshuffle, d.ImageSize)
 	case !finite(d.PixelRange[0]) || !finite(d.PixelRange[1]) || d.PixelRange[0] >= d.PixelRange[1]:
 		return fmt.Errorf("pixel_range = %v: want [black, white] with black < white", d.PixelRange)
-	case d.PredictionType != "epsilon":
-		return fmt.Errorf("prediction_type %q is not supported: want epsilon", d.PredictionType)
+	case d.PredictionType != Epsilon && d.PredictionType != Velocity:
+		return fmt.Errorf("prediction_type %q is not supported: want %s or %s", d.PredictionType, Epsilon, Velocity)
 	case d.Schedule.Name != "linear":
 		return fmt.Errorf("schedule %q is not supported: want linear", d.Schedule.Name)
 	case d.Schedule.T < 1 || d.Schedule.T > 1<<16:

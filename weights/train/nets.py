@@ -9,6 +9,7 @@ import os
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -74,12 +75,12 @@ class Network(nn.Module):
         return self.unet(z if condition is None else torch.cat([z, condition], 1), t).sample
 
     def start_from(self, folder):
-        """Starts from an exported unconditional network; returns how many tensors were taken, of how many.
+        """Starts from an exported network, unconditional or of the same modality; returns how many tensors were taken, of how many.
 
         New input channels get zero weights, so that a spatial network begins as the unconditional one. Text has other
         attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing.
         """
-        source = UNet2DModel.from_pretrained(folder, low_cpu_mem_usage=False).state_dict()
+        source = load_file(os.path.join(folder, "diffusion_pytorch_model.safetensors"))
         own = self.unet.state_dict()
         taken = 0
         for name, w in own.items():
@@ -96,7 +97,7 @@ class Network(nn.Module):
             taken += 1
         if self.modality == "text":
             for name, w in own.items():
-                if ".proj_out." in name:
+                if ".proj_out." in name and name not in source:
                     w.zero_()
         self.unet.load_state_dict(own)
         return taken, len(own)
@@ -112,7 +113,7 @@ class Network(nn.Module):
             "image_size": IMAGE_SIZE,
             "pixel_unshuffle": UNSHUFFLE,
             "schedule": SCHEDULE,
-            "prediction_type": "epsilon",
+            "prediction_type": "v_prediction",
             "training": training,
         }
         if self.modality == "mask":
