@@ -61,6 +61,9 @@ func number(id string, least, most int) (int, error) {
 
 // generate samples one picture from what is drawn, painted and typed.
 func (s *Studio) generate() {
+	if dom.Get("generate").Get("disabled").Bool() {
+		return // Enter in the sentence
+	}
 	q, using, err := s.request()
 	if err != nil {
 		dom.Text(dom.Get("status"), "%v", err)
