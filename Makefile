@@ -43,7 +43,8 @@ check:
 	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu
 
 test: deps check build
-	$(GO) test -timeout 14m ./...
+	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -timeout 14m ./wasm/e2e
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine

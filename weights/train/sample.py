@@ -23,7 +23,7 @@ PALETTE = np.array([(238, 238, 238), (240, 190, 150), (110, 70, 40), (60, 40, 20
 
 
 def merge(networks, weights, conditions):
-    """(12) as one function (z, t) -> eps."""
+    """(12) as one function (z, t) -> v. Weights that sum to 1 merge v as they merge eps, which is linear in v."""
     base = next((n for n in networks if n.modality == "none"), None)
     others = [n for n in networks if n is not base]
     if base is None and len(networks) != 1:
@@ -31,18 +31,18 @@ def merge(networks, weights, conditions):
     if base is None:
         base, others = networks[0], []
 
-    def eps(z, t):
-        e0 = base(z, t, conditions.get(base.modality))
-        e = e0
+    def merged(z, t):
+        v0 = base(z, t, conditions.get(base.modality))
+        v = v0
         for n in others:
-            e = e + weights.get(n.modality, 1.0) * (n(z, t, conditions[n.modality]) - e0)
-        return e
+            v = v + weights.get(n.modality, 1.0) * (n(z, t, conditions[n.modality]) - v0)
+        return v
 
-    return eps
+    return merged
 
 
 @torch.no_grad()
-def ddim(eps, n, steps, eta=0.0, seed=0, device="cpu"):
+def ddim(predict_v, n, steps, eta=0.0, seed=0, device="cpu"):
     """z_0 [n, 12, 32, 32] after `steps` evenly spaced t, 999 and 0 included."""
     generator = torch.Generator().manual_seed(seed)
     size = IMAGE_SIZE // UNSHUFFLE
@@ -56,8 +56,8 @@ def ddim(eps, n, steps, eta=0.0, seed=0, device="cpu"):
     for i, t in enumerate(times):
         a = abar[t].item()
         b = abar[times[i + 1]].item() if i + 1 < steps else 1.0
-        e = eps(z, torch.full((n,), t, device=device))
-        x0 = ((z - (1 - a) ** 0.5 * e) / a**0.5).clamp(-1, 1)
+        v = predict_v(z, torch.full((n,), t, device=device))
+        x0 = (a**0.5 * z - (1 - a) ** 0.5 * v).clamp(-1, 1)
         e = (z - a**0.5 * x0) / (1 - a) ** 0.5  # what the clipped x0 means as noise
         sigma = eta * ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
         z = b**0.5 * x0 + max(0.0, 1 - b - sigma**2) ** 0.5 * e
