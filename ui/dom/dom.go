@@ -114,5 +114,6 @@ func Paint(canvas js.Value, img *image.RGBA) {
 	canvas.Set("height", h)
 	bytes := js.Global().Get("Uint8ClampedArray").New(len(img.Pix))
 	js.CopyBytesToJS(bytes, img.Pix)
-	canvas.Call("getContext", "2d").Call("putImageData", js.Global().Get("ImageData").New(bytes, w, h), 0, 0)
+	// Read often: so it lies in plain memory, and a lost graphics card leaves it.
+	canvas.Call("getContext", "2d", map[string]any{"willReadFrequently": true}).Call("putImageData", js.Global().Get("ImageData").New(bytes, w, h), 0, 0)
 }

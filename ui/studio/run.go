@@ -224,7 +224,7 @@ func Explain(err error) string {
 		return "The browser found no graphics card that it may use. Switch on graphics acceleration in the browser's settings, " +
 			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"
 	case errors.Is(err, gpu.ErrLost):
-		return fmt.Sprintf("The graphics card went away for a moment (%v). Your drawing is safe: press Generate again.", err)
+		return "The browser lost the graphics card. Your drawing is safe: press Generate again."
 	case errors.Is(err, ErrDownload):
 		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
 	}

@@ -163,6 +163,35 @@ func TestNoGraphicsCard(t *testing.T) {
 	p.quiet()
 }
 
+// The GPU's process dies in mid-sampling: the drawing stays, can be drawn on,
+// and the next Generate works.
+func TestLostGraphicsCard(t *testing.T) {
+	p := open(t, 1280, 860, 6*time.Minute, chromedp.Flag("enable-gpu-benchmarking", true))
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.click("#use-sketch") // one network is faster than two
+	step := func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }
+	p.click("#generate")
+	require.Eventually(t, step, 2*time.Minute, 50*time.Millisecond)
+
+	eval[bool](p, "(chrome.gpuBenchmarking.crashGpuProcess(), true)")
+	p.until("ready", time.Minute)
+	assert.Contains(t, p.text("#status"), "press Generate again")
+	assert.True(t, eval[bool](p, `(() => {
+		const c = document.getElementById("picture");
+		return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v, i) => (i & 3) < 3 && v > 0);
+	})()`), "the picture so far is gone")
+	p.draw(spot{.3, .6}, spot{.7, .6})
+	assert.True(t, dark(p.seen(spot{.5, .3})), "what was drawn before is gone")
+	assert.True(t, dark(p.seen(spot{.5, .6})), "nothing can be drawn any more")
+
+	p.click("#generate")
+	require.Eventually(t, step, 2*time.Minute, 50*time.Millisecond)
+	p.click("#stop")
+	p.until("ready", 5*time.Second)
+	p.quiet()
+}
+
 // A shard that does not arrive is named and fetched again on demand.
 func TestTornDownload(t *testing.T) {
 	whole, err := site.Handler(os.DirFS("../../server/dist"))
