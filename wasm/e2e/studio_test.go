@@ -192,24 +192,29 @@ func TestLostGraphicsCard(t *testing.T) {
 	p.quiet()
 }
 
-// A shard that does not arrive is named and fetched again on demand.
+// Whatever does not arrive is named and fetched again on demand: the program,
+// the manifest, a shard.
 func TestTornDownload(t *testing.T) {
 	whole, err := site.Handler(os.DirFS("../../server/dist"))
 	require.NoError(t, err)
-	var broken atomic.Bool
-	broken.Store(true)
+	missing := []string{"/main.", "/bundle/manifest.json", "/bundle/mask-1-"}
+	var stage atomic.Int32
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if broken.Load() && strings.Contains(r.URL.Path, "/mask-1-") {
+		if n := int(stage.Load()); n < len(missing) && strings.HasPrefix(r.URL.Path, missing[n]) {
 			http.Error(w, "later", http.StatusServiceUnavailable)
 			return
 		}
 		whole.ServeHTTP(w, r)
 	}), 1280, 860, 5*time.Minute)
-	p.reach("failed", 2*time.Minute)
-	assert.Contains(t, p.text("#notice-text"), "mask-1-")
-	assert.Contains(t, p.text("#notice-text"), "503")
-	broken.Store(false)
-	p.click("#retry")
+	for _, name := range missing {
+		require.Eventually(t, func() bool {
+			notice := p.text("#notice-text")
+			return strings.Contains(notice, name[1:]) && strings.Contains(notice, "503")
+		}, 2*time.Minute, 100*time.Millisecond, "the notice does not name %s", name)
+		p.reach("failed", 10*time.Second)
+		stage.Add(1)
+		p.click("#retry")
+	}
 	p.until("ready", 2*time.Minute)
 }
 
