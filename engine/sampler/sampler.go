@@ -26,6 +26,11 @@ type Options struct {
 	// Eta scales the noise of DDIM: 0 is deterministic, 1 has the variance of
 	// DDPM (Song et al. 2021, equation 16).
 	Eta float64
+	// ClippedEps makes DDIM go on with the noise that the clipped x0 stands for,
+	// (z - sqrt(abar) x0) / sqrt(1 - abar), instead of the predicted one: what was
+	// clipped away does not come back in the next step. It is diffusers'
+	// use_clipped_model_output.
+	ClippedEps bool
 	// Variance of DDPM: "posterior" (beta~_t) or "beta" (beta_t); "" is
 	// posterior. Both are in Ho et al. 2020, section 3.2.
 	Variance string
@@ -69,7 +74,7 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 		if o.Name == "ddpm" {
 			steps[i].ddpm(a, b, o.Variance == "beta")
 		} else {
-			steps[i].ddim(a, b, o.Eta)
+			steps[i].ddim(a, b, o.Eta, o.ClippedEps)
 		}
 	}
 	return steps, nil
@@ -98,11 +103,16 @@ func (p *Step) ddpm(a, b float64, large bool) {
 }
 
 // ddim sets the update of Song et al. 2021, equation 12.
-func (p *Step) ddim(a, b, eta float64) {
+func (p *Step) ddim(a, b, eta float64, clipped bool) {
 	sigma := eta * math.Sqrt((1-b)/(1-a)*(1-a/b))
 	p.X0 = math.Sqrt(b)
 	p.Eps = math.Sqrt(max(1-b-sigma*sigma, 0))
 	p.Noise = sigma
+	if clipped {
+		p.Z = p.Eps / p.SqrtOneMinusABar
+		p.X0 -= p.Z * p.SqrtABar
+		p.Eps = 0
+	}
 }
 
 // Merge gives the weight of every network in (12), eps_c = eps_0 + sum_i w_i

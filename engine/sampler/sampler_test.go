@@ -139,6 +139,24 @@ func TestDDPMIsEquation13(t *testing.T) {
 	assert.InDelta(t, math.Sqrt(s.Beta[500]*(1-b)/(1-a)), steps[499].Noise, 1e-12)
 }
 
+// Without clipping, the noise of the clipped x0 is the predicted noise.
+func TestClippedEpsIsEpsWhereNothingIsClipped(t *testing.T) {
+	s := linear(t)
+	o := Options{Steps: 20, Eta: .5}
+	plain, err := o.StepsOf(s)
+	require.NoError(t, err)
+	o.ClippedEps = true
+	clipped, err := o.StepsOf(s)
+	require.NoError(t, err)
+	const z, eps = .7, -.4
+	for i, p := range plain {
+		x0 := (z - p.SqrtOneMinusABar*eps) / p.SqrtABar
+		q := clipped[i]
+		assert.Zero(t, q.Eps)
+		assert.InDelta(t, p.X0*x0+p.Z*z+p.Eps*eps, q.X0*x0+q.Z*z, 1e-9)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := linear(t)
 	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}} {

@@ -80,6 +80,7 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.IntVar(&q.Sampler.Steps, "steps", 0, "network evaluations (default 50)")
 	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "ddim or ddpm")
 	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
+	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
 	f.StringVar(&q.Sampler.Variance, "variance", "posterior", "of ddpm: posterior or beta")
 	f.StringVar(&spacing, "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
 	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
