@@ -38,6 +38,7 @@ func (s *Studio) request() (q engine.Request, using []string, err error) {
 		using = append(using, names[c.modality])
 	}
 	q.Sampler.Name = dom.Get("sampler").Get("value").String()
+	q.Sampler.ClippedEps = true
 	if q.Sampler.Steps, err = number("steps", 1, 1000); err != nil {
 		return q, nil, err
 	}
