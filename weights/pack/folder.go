@@ -18,12 +18,12 @@ import (
 type facts struct {
 	Modality          string          `json:"modality"`
 	ConditionChannels int             `json:"condition_channels"`
-	Labels            []string        `json:"labels"`
+	Labels            []string        `json:"labels,omitempty"`
 	ImageSize         int             `json:"image_size"`
 	PixelUnshuffle    int             `json:"pixel_unshuffle"`
 	Schedule          bundle.Schedule `json:"schedule"`
 	PredictionType    string          `json:"prediction_type"`
-	Training          json.RawMessage `json:"training"`
+	Training          json.RawMessage `json:"training,omitempty"`
 }
 
 // ddpm is the schedule of Ho et al. 2020, diffusers' default.

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -350,4 +351,33 @@ func TestManifestIsPlainJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(files[bundle.ManifestName], &v))
 	require.Equal(t, "mcdm-bundle", v["format"])
 	require.EqualValues(t, 1, v["version"])
+}
+
+// A bundle exported and imported again is the same bundle, byte by byte:
+// dequantized values fall back onto their own grid.
+func TestExport(t *testing.T) {
+	o := four(t)
+	for _, dtype := range DTypes {
+		t.Run(dtype, func(t *testing.T) {
+			o.DType = dtype
+			files, _, err := Import(o)
+			require.NoError(t, err)
+			b, err := bundle.Open(mapFS(files))
+			require.NoError(t, err)
+			dir, again := t.TempDir(), o
+			again.Networks = nil
+			for _, s := range o.Networks {
+				s.Folder = filepath.Join(dir, s.Name)
+				require.NoError(t, Export(b, s.Name, s.Folder))
+				again.Networks = append(again.Networks, s)
+			}
+			got, _, err := Import(again)
+			require.NoError(t, err)
+			require.Equal(t, slices.Sorted(maps.Keys(files)), slices.Sorted(maps.Keys(got)))
+			for name := range files {
+				require.Equal(t, string(files[name]), string(got[name]), name)
+			}
+			require.ErrorContains(t, Export(b, "depth", dir), `no network "depth"`)
+		})
+	}
 }

@@ -40,6 +40,9 @@ GAMMA, EMA = 5.0, 0.999
 WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
+# Colours and layout, most of what a text says, are decided at high t: of a text network's t, half lie above
+# T (1 - 2^-FOCUS). 1 is uniform.
+FOCUS = {"text": 2.0}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
@@ -76,7 +79,9 @@ class Trainer:
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         seed += self.rank * 1000003  # each process draws its own pictures, t and noise
         self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split
-        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        # NHWC is what CUDA's tensor cores want; on CPUs NCHW was 1.2 times faster.
+        self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         fresh = [p for n, p in self.network.named_parameters() if network.modality == "text" and
                  (n.startswith("text_encoder.") or ".attentions." in n)]
@@ -113,7 +118,7 @@ class Trainer:
         if condition is not None:
             condition = condition.to(self.device)
         a, s = self.a[t][:, None, None, None], self.s[t][:, None, None, None]
-        z = (a * x + s * eps).contiguous(memory_format=torch.channels_last)
+        z = (a * x + s * eps).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             out = network(z, t, condition)
         return self.weight[t] * (out.float() - (a * eps - s * x)).square().mean((1, 2, 3))
@@ -126,9 +131,11 @@ class Trainer:
     def train_step(self, share):
         index = self.next_index()
         b, steps = len(index), SCHEDULE["num_train_timesteps"]
-        # One t in each of B equal parts of the range: less variance than independent ones.
+        # One u in each of B equal parts of 0..1: less variance than independent ones.
         u = torch.rand(b, generator=self.noise, device=self.device)
-        t = ((torch.arange(b, device=self.device) + u) / b * steps).long().clamp(max=steps - 1)
+        u = (torch.arange(b, device=self.device) + u) / b
+        u = 1 - (1 - u) ** FOCUS.get(self.network.modality, 1.0)
+        t = (u * steps).long().clamp(max=steps - 1)
         t = t[torch.randperm(b, generator=self.noise, device=self.device)]
         loss = self.loss(self.network, index, t, self.latent_noise(b, self.noise), self.rng).mean()
         if not math.isfinite(loss.item()):

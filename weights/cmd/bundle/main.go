@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/pack"
 )
 
@@ -28,7 +29,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(importCommand(), verifyCommand(), inspectCommand())
+	root.AddCommand(importCommand(), exportCommand(), verifyCommand(), inspectCommand())
 	return root
 }
 
@@ -51,17 +52,13 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
     --network none=runs/none/export --network sketch=runs/sketch/export`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, n := range networks {
-				name, folder, ok := strings.Cut(n, "=")
-				if !ok || folder == "" {
-					return fmt.Errorf("--network %s: want NAME=FOLDER", n)
-				}
-				o.Networks = append(o.Networks, pack.Source{Name: name, Folder: folder})
+			var err error
+			if o.Networks, err = parseSources(networks); err != nil {
+				return err
 			}
 			if o.Name == "" {
 				o.Name = strings.ToLower(filepath.Base(filepath.Clean(out)))
 			}
-			var err error
 			if o.Terms, err = textOrFile(terms); err != nil {
 				return fmt.Errorf("--terms: %w", err)
 			}
@@ -92,6 +89,49 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 	_ = c.MarkFlagRequired("out")
 	_ = c.MarkFlagRequired("network")
 	return c
+}
+
+func exportCommand() *cobra.Command {
+	var networks []string
+	c := &cobra.Command{
+		Use:   "export DIR --network NAME=FOLDER ...",
+		Short: "Write networks back as diffusers folders in f32, to train on from them",
+		Example: `  bundle export weights/bundles/avatars --network none=runs/none/export
+  python -m train --network none --init runs/none ...`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := bundle.Open(os.DirFS(args[0]))
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			sources, err := parseSources(networks)
+			if err != nil {
+				return err
+			}
+			for _, s := range sources {
+				if err := pack.Export(b, s.Name, s.Folder); err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringArrayVar(&networks, "network", nil, "NAME=FOLDER to write one network to; repeat for more")
+	_ = c.MarkFlagRequired("network")
+	return c
+}
+
+// parseSources reads the values of --network.
+func parseSources(networks []string) ([]pack.Source, error) {
+	var sources []pack.Source
+	for _, n := range networks {
+		name, folder, ok := strings.Cut(n, "=")
+		if !ok || folder == "" {
+			return nil, fmt.Errorf("--network %s: want NAME=FOLDER", n)
+		}
+		sources = append(sources, pack.Source{Name: name, Folder: folder})
+	}
+	return sources, nil
 }
 
 // textOrFile returns the content of the file of that name, or else the text.
