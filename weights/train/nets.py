@@ -102,6 +102,16 @@ class Network(nn.Module):
         self.unet.load_state_dict(own)
         return taken, len(own)
 
+    def freeze_fine_layers(self):
+        """Leaves only the coarsest grid's layers, the time embedding and the text encoder to be trained.
+
+        Layout and colours are decided there. Nothing is computed backwards through the finer layers of the way down and
+        no weights' gradients on the way up, which hold most of the arithmetic.
+        """
+        coarse = (f"down_blocks.{len(WIDTHS) - 1}.", "mid_block.", "up_blocks.0.", "time_embedding.")
+        for name, p in self.unet.named_parameters():
+            p.requires_grad_(name.startswith(coarse))
+
     def export(self, folder, training):
         """Writes the diffusers folder, whole or not at all. `training`: what is known of the training, for mcdm.json."""
         temporary, old = folder + ".new", folder + ".old"

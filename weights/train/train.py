@@ -60,6 +60,8 @@ def arguments():
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
                    help="of convolutions and matrix products; auto is bf16 where the processor has it")
+    p.add_argument("--coarse", action="store_true",
+                   help="train only the layers of the coarsest grid, and the text encoder: faster, for what is decided there")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
@@ -158,7 +160,7 @@ class Trainer:
         return loss.item()
 
     def average_gradients(self):
-        grads = [p.grad for p in self.network.parameters()]
+        grads = [p.grad for p in self.network.parameters() if p.grad is not None]
         flat = torch.cat([g.flatten() for g in grads])
         dist.all_reduce(flat)
         flat /= self.world
@@ -253,6 +255,8 @@ def main():
         vocabulary = state and state["vocabulary"]
         tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: len(split) - VALIDATION])
     network = Network(a.network, tokenizer)
+    if a.coarse:
+        network.freeze_fine_layers()
     if state is None and a.init:
         taken, own = network.start_from(os.path.join(a.init, "export"))
         print(f"{a.init}: {taken} of {own} tensors taken", flush=True)
