@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/x448/float16"
 
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
@@ -109,9 +110,18 @@ func (f *fixture) guarded(name string, t *shaders.Tensor, size int) {
 func (f *fixture) weights(t shaders.DType, cout, c1, c2, kh, kw int) *shaders.Weights {
 	w := &shaders.Weights{DType: t, Cout: cout, Cin: [2]int{c1, c2}, KH: kh, KW: kw}
 	gain := 1 / math.Sqrt(float64((c1+c2)*kh*kw))
-	at := func(o, i, y, x int) float32 { return float32(f.rnd.NormFloat64() * gain) }
-	q := func(o, i, y, x int) int8 { return int8(f.rnd.IntN(255) - 127) }
-	f.consts = append(f.consts, constant{shaders.PackWeights(t, cout, w.Cin, kh, kw, at, q), &w.Data})
+	var data []byte
+	for range cout * (c1 + c2) * kh * kw {
+		switch t {
+		case shaders.I8:
+			data = append(data, byte(f.rnd.IntN(255)-127))
+		case shaders.F16:
+			data = binary.LittleEndian.AppendUint16(data, float16.Fromfloat32(float32(f.rnd.NormFloat64()*gain)).Bits())
+		default:
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(f.rnd.NormFloat64()*gain)))
+		}
+	}
+	f.consts = append(f.consts, constant{shaders.PackWeights(t, [][]byte{data}, w.Cin, kh, kw), &w.Data})
 	if t == shaders.I8 {
 		var scale []byte
 		for range (cout + 3) &^ 3 {

@@ -1,6 +1,7 @@
 package shaders_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -95,7 +96,8 @@ func TestConv2D(t *testing.T) {
 
 // A convolution of ones counts the taps inside.
 func TestConv2DByHand(t *testing.T) {
-	p := shaders.PackWeights(shaders.F32, 1, [2]int{1, 0}, 3, 3, func(o, i, y, x int) float32 { return 1 }, nil)
+	one32 := binary.LittleEndian.AppendUint32(nil, math.Float32bits(1))
+	p := shaders.PackWeights(shaders.F32, [][]byte{bytes.Repeat(one32, 9)}, [2]int{1, 0}, 3, 3)
 	require.Len(t, p, 9*64)
 	f := newFixture(t)
 	var w shaders.Weights

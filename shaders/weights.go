@@ -12,45 +12,34 @@ import (
 // [input][output]. Outputs are padded to a multiple of four with zeros, and so
 // are the inputs of each of the two sources.
 //
-// A block is 64 bytes of F32 or 32 of F16, given by at(o, i, ky, kx), or 16 of
-// I8, given by q; i counts over the inputs of both sources without padding.
-func PackWeights(t DType, cout int, cin [2]int, kh, kw int, at func(o, i, y, x int) float32, q func(o, i, y, x int) int8) []byte {
-	var inputs []int // by padded position; -1 is padding
-	for s, first := 0, 0; s < 2; s++ {
-		for i := range (cin[s] + 3) &^ 3 {
-			if i < cin[s] {
-				inputs = append(inputs, first+i)
-			} else {
-				inputs = append(inputs, -1)
-			}
-		}
-		first += cin[s]
+// parts are matrices [O', I, KH, KW] of type t, little endian and row-major,
+// stacked along their outputs; I counts the inputs of both sources.
+func PackWeights(t DType, parts [][]byte, cin [2]int, kh, kw int) []byte {
+	size, taps := bytesOf(t), kh*kw
+	in := cin[0] + cin[1]
+	padded := func(n int) int { return (n + 3) &^ 3 }
+	inputs := padded(cin[0]) + padded(cin[1])
+	row := in * taps * size // bytes of one output
+	cout := 0
+	for _, p := range parts {
+		cout += len(p) / row
 	}
-	o4 := ceil(cout, 4)
-	out := make([]byte, 0, o4*4*kh*kw*len(inputs)*bytesOf(t))
-	for o := range o4 {
-		for y := range kh {
-			for x := range kw {
-				for _, i := range inputs {
-					for k := 4 * o; k < 4*o+4; k++ {
-						pad := i < 0 || k >= cout
-						switch {
-						case t == I8 && pad:
-							out = append(out, 0)
-						case t == I8:
-							out = append(out, byte(q(k, i, y, x)))
-						case t == F16 && pad:
-							out = append(out, 0, 0)
-						case t == F16:
-							out = binary.LittleEndian.AppendUint16(out, float16.Fromfloat32(at(k, i, y, x)).Bits())
-						case pad:
-							out = append(out, 0, 0, 0, 0)
-						default:
-							out = binary.LittleEndian.AppendUint32(out, math.Float32bits(at(k, i, y, x)))
-						}
-					}
+	out := make([]byte, padded(cout)*taps*inputs*size)
+	o := 0
+	for _, p := range parts {
+		for ; len(p) > 0; p = p[row:] {
+			for i := range in {
+				at := i // with the padding of the first source
+				if i >= cin[0] {
+					at += padded(cin[0]) - cin[0]
+				}
+				from := p[i*taps*size:]
+				for k := range taps {
+					to := (((o/4*taps+k)*inputs+at)*4 + o%4) * size
+					copy(out[to:to+size], from[k*size:])
 				}
 			}
+			o++
 		}
 	}
 	return out

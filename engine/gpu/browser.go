@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall/js"
+	"time"
 	"unsafe"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -23,6 +24,7 @@ type Device struct {
 	limits  Limits
 	layouts map[string]*wgpu.BindGroupLayout
 	funcs   []js.Func // live as long as the page: the device may call them late
+	breath  time.Time // when the event loop last had its turn, see breathe
 }
 
 // Buffer is memory of a device.
@@ -55,6 +57,17 @@ func raw[T wgpu.Buffer | wgpu.BindGroup | wgpu.PipelineLayout | wgpu.ShaderModul
 		panic("gpu: the WebGPU binding has changed its types")
 	}
 	return *(*js.Value)(unsafe.Pointer(p))
+}
+
+// breathe gives the page's event loop a turn if it has waited for more than
+// 10 ms. Go holds the browser's one thread until a goroutine blocks: called
+// between the pieces of long work (packing and uploading weights, making bind
+// groups) it keeps the page from freezing.
+func (d *Device) breathe() {
+	if time.Since(d.breath) > 10*time.Millisecond {
+		time.Sleep(time.Millisecond)
+		d.breath = time.Now()
+	}
 }
 
 // await waits for a promise without blocking the browser's event loop.
@@ -240,6 +253,7 @@ func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buf
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
+	d.breathe()
 	size = (max(size, 4) + 3) &^ 3
 	if size > d.limits.MaxBuffer {
 		return nil, fmt.Errorf("gpu: buffer %q of %d bytes: this device allows %d", label, size, d.limits.MaxBuffer)
@@ -436,6 +450,7 @@ func (d *Device) NewProgram(label string, launches []Launch) (*Program, error) {
 	pipelines, groups := array.New(len(launches)), array.New(len(launches))
 	counts := js.Global().Get("Uint32Array").New(3 * len(launches))
 	for i, l := range launches {
+		d.breathe()
 		if err := checkLaunch(l, d.limits.MaxGroups); err != nil {
 			return nil, err
 		}

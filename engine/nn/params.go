@@ -153,14 +153,12 @@ func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shader
 		parts = append(parts, t)
 	}
 	w := shaders.Weights{Cout: cout * len(parts), Cin: cin, KH: kh, KW: kw}
-	index := func(o, i, y, x int) int { return ((o%cout*in+i)*kh+y)*kw + x }
-	var packed []byte
-	switch dtype {
-	case "I8":
-		w.DType = shaders.I8
-		packed = shaders.PackWeights(w.DType, w.Cout, cin, kh, kw, nil, func(o, i, y, x int) int8 {
-			return int8(parts[o/cout].Data[index(o, i, y, x)])
-		})
+	w.DType = map[string]shaders.DType{"I8": shaders.I8, "F16": shaders.F16, "F32": shaders.F32}[dtype]
+	var data [][]byte
+	for _, t := range parts {
+		data = append(data, t.Data)
+	}
+	if w.DType == shaders.I8 {
 		scale := make([]byte, 4*((w.Cout+3)&^3))
 		for o := range w.Cout {
 			binary.LittleEndian.PutUint32(scale[4*o:], math.Float32bits(parts[o/cout].Scale[o%cout]))
@@ -168,19 +166,8 @@ func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shader
 		var err error
 		w.Scale, err = p.machine.Upload(names[0]+".scale", scale)
 		check(err)
-	default:
-		w.DType = shaders.F32
-		if dtype == "F16" {
-			w.DType = shaders.F16
-		}
-		var values [][]float32
-		for _, t := range parts {
-			values = append(values, t.Float32())
-		}
-		packed = shaders.PackWeights(w.DType, w.Cout, cin, kh, kw, func(o, i, y, x int) float32 {
-			return values[o/cout][index(o, i, y, x)]
-		}, nil)
 	}
+	packed := shaders.PackWeights(w.DType, data, cin, kh, kw)
 	b, err := p.machine.Upload(names[0]+".weight", packed)
 	check(err)
 	w.Data = b
