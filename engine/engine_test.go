@@ -300,7 +300,7 @@ func TestGaussianRecursion(t *testing.T) {
 				z, merged := plan.Keep("z", 1, h, w, ch), plan.Keep("merged", 1, h, w, ch)
 				all := plan.Keep("eps", len(nets), h, w, ch)
 				args := shaders.MergeStepArgs{
-					Eps: all, Z: z, Merged: merged, Networks: len(nets), Unshuffle: 1,
+					Eps: all, Z: z, X0Prev: plan.Keep("x0_prev", 1, h, w, ch), Merged: merged, Networks: len(nets), Unshuffle: 1,
 					Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*h*w), N: 1, H: h, W: w, C: 1},
 					Step:    shaders.Tensor{Buffer: plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
 				}
@@ -315,7 +315,7 @@ func TestGaussianRecursion(t *testing.T) {
 
 				params := shaders.StepParams{SeedLo: 5}
 				for i, v := range weights {
-					params.W[i] = float32(v)
+					params.Weights[i] = float32(v)
 				}
 				require.NoError(t, l.Write(args.Step, params.Bytes()))
 				require.NoError(t, l.Run(ctx, begin))

@@ -59,7 +59,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	}
 	p := shaders.StepParams{SqrtAbar: 1, EpsOut: 1}
 	for i, w := range m.allWeights(in.Weights) {
-		p.W[i] = float32(w)
+		p.Weights[i] = float32(w)
 	}
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return nil, nil, err

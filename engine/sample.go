@@ -105,7 +105,7 @@ const maxCount = 64
 func stepParams(seed uint64, weights []float64) shaders.StepParams {
 	p := shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32)}
 	for i, w := range weights {
-		p.W[i] = float32(w)
+		p.Weights[i] = float32(w)
 	}
 	return p
 }
@@ -114,7 +114,8 @@ func stepParams(seed uint64, weights []float64) shaders.StepParams {
 // counter: 0 drew z_T.
 func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, index int) {
 	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
-	p.CX0, p.CZ, p.CEps, p.CNoise = float32(s.X0), float32(s.Z), float32(s.Eps), float32(s.Noise)
+	p.CX0, p.CX0Prev, p.CZ = float32(s.X0), float32(s.X0Prev), float32(s.Z)
+	p.CEps, p.CNoise = float32(s.Eps), float32(s.Noise)
 	p.EpsOut, p.EpsZ = 1, 0
 	if m.diffusion.PredictionType == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar

@@ -159,7 +159,7 @@ func TestClippedEpsIsEpsWhereNothingIsClipped(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	s := linear(t)
-	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}} {
+	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace}} {
 		_, err := o.StepsOf(s)
 		assert.Error(t, err, "%+v", o)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/sampler"
 )
 
 func sampleCommand() *cobra.Command {
@@ -78,7 +79,7 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
 	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1), repeatable")
 	f.IntVar(&q.Sampler.Steps, "steps", 0, "network evaluations (default 50)")
-	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "ddim or ddpm")
+	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "one of "+strings.Join(sampler.Names, ", "))
 	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
 	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
 	f.StringVar(&q.Sampler.Variance, "variance", "posterior", "of ddpm: posterior or beta")
