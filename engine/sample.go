@@ -120,7 +120,10 @@ func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, index int) {
 	if m.diffusion.PredictionType == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
 	}
-	p.Index = uint32(index)
+	p.Index, p.Keep = uint32(index), 0
+	if s.Corrector {
+		p.Keep = 1
+	}
 }
 
 // advance starts one step: all networks, merge, update.

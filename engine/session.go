@@ -92,7 +92,7 @@ func (m *Model) record(plan *record.Plan, nets []*network, s shape) (*session, e
 	}
 	args := shaders.MergeStepArgs{
 		Eps: x.all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
-		X0Prev:   plan.Keep("x0 of the step before", s.batch, s.height, s.width, c),
+		X0Prev:   plan.Keep("x0_prev", s.batch, s.height, s.width, c),
 		Networks: len(nets), Unshuffle: r,
 	}
 	x.step.Add("merge and step", shaders.MergeStep(args))

@@ -254,13 +254,14 @@ func TestMergeStep(t *testing.T) {
 		n, h, w, c, r, networks int
 		clip                    float32
 		init                    bool
+		keep                    uint32
 	}{
-		{1, 32, 32, 12, 2, 4, 1, false},
-		{2, 8, 8, 3, 1, 1, 0, false},
-		{2, 8, 8, 3, 1, 16, 1, false},
-		{1, 4, 4, 1, 1, 2, 1, false},
-		{3, 8, 8, 12, 2, 2, 1, true},
-		{1, 8, 9, 48, 4, 3, .5, false},
+		{1, 32, 32, 12, 2, 4, 1, false, 0},
+		{2, 8, 8, 3, 1, 1, 0, false, 0},
+		{2, 8, 8, 3, 1, 16, 1, false, 1},
+		{1, 4, 4, 1, 1, 2, 1, false, 0},
+		{3, 8, 8, 12, 2, 2, 1, true, 1},
+		{1, 8, 9, 48, 4, 3, .5, false, 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
@@ -277,7 +278,7 @@ func TestMergeStep(t *testing.T) {
 			preview.Buffer = f.plan.KeepBytes("preview", 4*c.n*c.h*c.w*c.r*c.r)
 			p := shaders.StepParams{
 				SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: .3, CX0Prev: -.7, CZ: .5, CEps: .2, CNoise: .4, Clip: c.clip, EpsOut: .7, EpsZ: .3,
-				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3,
+				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3, Keep: c.keep,
 			}
 			left := float32(1)
 			for j := 1; j < c.networks; j++ {

@@ -18,6 +18,7 @@ type StepParams struct {
 	EpsOut, EpsZ                   float32 // eps = EpsOut * output + EpsZ * z
 	SeedLo, SeedHi                 uint32
 	Index                          uint32               // counts steps for the noise; 0 draws z_T
+	Keep                           uint32               // not 0: X0Prev stays as it is
 	Weights                        [MaxNetworks]float32 // of (12), summing to 1
 }
 
@@ -44,7 +45,7 @@ func stepParams(b []byte) (s StepParams) {
 type MergeStepArgs struct {
 	Eps      Tensor // [M*N, H, W, C]: what the networks predict, one after the other
 	Z        Tensor // [N, H, W, C], updated in place
-	X0Prev   Tensor // [N, H, W, C], x0 of the step before, updated in place
+	X0Prev   Tensor // [N, H, W, C], x0 of the last step without Keep, updated in place
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
@@ -147,7 +148,9 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 			merged[at] = float32(e)
 			z[at] = float32(float64(s.CX0)*x + float64(s.CX0Prev)*float64(x0Prev[at]) + float64(s.CZ)*old +
 				float64(s.CEps)*e + float64(s.CNoise)*eta[c%4])
-			x0Prev[at] = float32(x)
+			if s.Keep == 0 {
+				x0Prev[at] = float32(x)
+			}
 		}
 		clear(z[i*stride+channels : (i+1)*stride])
 		clear(x0Prev[i*stride+channels : (i+1)*stride])

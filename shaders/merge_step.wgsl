@@ -5,7 +5,7 @@
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. x0_prev is the x0 of the step before, for multistep samplers. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
+// and x0 as pixels. x0_prev is the x0 of the last step without keep, for multistep samplers. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
 // 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
@@ -39,6 +39,7 @@ struct Step {
   seed_lo: u32,
   seed_hi: u32,
   index: u32, // of the step: 0 draws z_T
+  keep: u32,  // not 0: x0_prev stays as it is
   weights: array<f32, 16>, // of the networks, summing to 1
 }
 
@@ -118,7 +119,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     x0[c] = x;
     merged[at] = e;
     z[at] = step.c_x0 * x + step.c_x0_prev * x0_prev[at] + step.c_z * old + step.c_eps * e + step.c_noise * eta[c % 4u];
-    x0_prev[at] = x;
+    if step.keep == 0u { x0_prev[at] = x; }
   }
   for (var c = CHANNELS; c < p.stride; c++) {
     let at = i * p.stride + c;

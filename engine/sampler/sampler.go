@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// Step is one update from timestep T to the next lower one. With x0 the
-// (clipped) estimate of the picture, x0_prev that of the update before, eps the
-// merged prediction and eta fresh noise N(0, I):
+// Step is one evaluation of the networks at timestep T and the update that
+// follows: to the next lower timestep, or, of a corrector, at the same. With x0
+// the (clipped) estimate of the picture, x0_prev that of the last update that
+// was no corrector's, eps the merged prediction and eta fresh noise N(0, I):
 //
 //	x0 = (z - SqrtOneMinusABar eps) / SqrtABar
 //	z' = X0 x0 + X0Prev x0_prev + Z z + Eps eps + Noise eta
@@ -17,12 +18,13 @@ type Step struct {
 	T                          int
 	SqrtABar, SqrtOneMinusABar float64
 	X0, X0Prev, Z, Eps, Noise  float64
+	Corrector                  bool // x0 does not become x0_prev
 }
 
 // Options choose a sampler. The zero value is DDIM with eta 0 in 50 steps.
 type Options struct {
 	Name    string  // one of Names; "" is ddim
-	Steps   int     // network evaluations; 0 is 50
+	Steps   int     // levels of noise, from z_T to the picture; 0 is 50
 	Spacing Spacing // "" is trailing
 	// Eta scales the noise of DDIM: 0 is deterministic, 1 has the variance of
 	// DDPM (Song et al. 2021, equation 16).
@@ -35,9 +37,15 @@ type Options struct {
 	// Variance of DDPM: "posterior" (beta~_t) or "beta" (beta_t); "" is
 	// posterior. Both are in Ho et al. 2020, section 3.2.
 	Variance string
+	// Corrector is the number of Langevin steps at every level, each one more
+	// evaluation of the networks: Steps + Corrector (Steps - 1) in all. The first
+	// level needs none: z_T has its distribution.
+	Corrector int
+	// CorrectorSize is their step size h / (1 - abar); 0 is 0.2.
+	CorrectorSize float64
 }
 
-// DefaultSteps is the number of steps when Options say nothing.
+// DefaultSteps is the number of levels when Options say nothing.
 const DefaultSteps = 50
 
 // Names lists the samplers by their names in diffusers.
@@ -52,7 +60,8 @@ var rules = map[string]func(p *Step, o Options, l levels){
 // this one begins, and where it leads (1 in the last step: the picture).
 type levels struct{ before, a, b float64 }
 
-// StepsOf computes the coefficients of a whole run.
+// StepsOf computes the coefficients of a whole run, one evaluation of the
+// networks after the other.
 func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 	if o.Steps == 0 {
 		o.Steps = min(DefaultSteps, s.T)
@@ -69,19 +78,28 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 	if !slices.Contains([]string{"", "posterior", "beta"}, o.Variance) {
 		return nil, fmt.Errorf("sampler: variance %q: want posterior or beta", o.Variance)
 	}
+	if err := o.checkCorrector(); err != nil {
+		return nil, err
+	}
 	ts, err := o.timesteps(s)
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]Step, len(ts))
+	var steps []Step
 	l := levels{a: s.ABar[ts[0]]}
 	for i, t := range ts {
 		l.b = 1
 		if i+1 < len(ts) {
 			l.b = s.ABar[ts[i+1]]
 		}
-		steps[i] = Step{T: t, SqrtABar: math.Sqrt(l.a), SqrtOneMinusABar: math.Sqrt(1 - l.a)}
-		rules[o.Name](&steps[i], o, l)
+		if i > 0 {
+			for range o.Corrector {
+				steps = append(steps, corrector(t, l.a, o.CorrectorSize))
+			}
+		}
+		p := Step{T: t, SqrtABar: math.Sqrt(l.a), SqrtOneMinusABar: math.Sqrt(1 - l.a)}
+		rules[o.Name](&p, o, l)
+		steps = append(steps, p)
 		l.before, l.a = l.a, l.b
 	}
 	return steps, nil

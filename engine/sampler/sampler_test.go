@@ -97,6 +97,7 @@ func TestGaussianProduct(t *testing.T) {
 	}{
 		{Options{Name: "ddpm", Steps: 1000}, .4988, .0849},
 		{Options{Name: "ddpm", Steps: 1000, Variance: "beta"}, .4988, .0897},
+		{Options{Name: "ddpm", Steps: 1000, Corrector: 1, CorrectorSize: .2}, .4809, .1026},
 		{Options{Name: "ddim", Steps: 1000, Spacing: Linspace}, .5485, .0248},
 		{Options{Name: "ddim", Steps: 50, Spacing: Linspace}, .5302, .0128},
 		{Options{Name: "ddim", Steps: 20, Spacing: Linspace}, .4881, .0055},
@@ -159,7 +160,8 @@ func TestClippedEpsIsEpsWhereNothingIsClipped(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	s := linear(t)
-	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace}} {
+	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace},
+		{Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}} {
 		_, err := o.StepsOf(s)
 		assert.Error(t, err, "%+v", o)
 	}
