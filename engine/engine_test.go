@@ -146,33 +146,79 @@ func TestEachConditionCounts(t *testing.T) {
 	assert.Zero(t, difference(one, sample(t, model, q)[0]))
 	q.Weights = map[string]float64{"mask": 0, "sketch": 0}
 	assert.Zero(t, difference(free, sample(t, model, q)[0]))
+	// A window that ends before the last step changes the picture.
+	q.Weights, q.Windows = map[string]float64{"mask": 0}, map[string]Window{"sketch": {Start: 0, End: .4}}
+	early := sample(t, model, q)[0]
+	assert.Positive(t, difference(one, early))
+	assert.Positive(t, difference(free, early))
 }
 
 func TestChoose(t *testing.T) {
 	sketch, mask := drawing()
 	m := load(t, record.CPU())
+	both := Conditions{Sketch: sketch, Mask: mask}
+	steps := []sampler.Step{{T: 999}, {T: 600}, {T: 0}}
 	for _, c := range []struct {
-		conditions Conditions
-		weights    map[string]float64
-		nets       []string
-		w          []float64
+		q    Request
+		nets []string
+		w    [3][]float64 // at the three steps
 	}{
-		{Conditions{}, nil, []string{"none"}, []float64{1}},
-		{Conditions{Sketch: sketch}, nil, []string{"sketch"}, []float64{1}}, // N = 1 is plain conditional sampling
-		{Conditions{Sketch: sketch, Mask: mask}, nil, []string{"none", "sketch", "mask"}, []float64{-1, 1, 1}},
-		{Conditions{Sketch: sketch}, map[string]float64{"sketch": .5}, []string{"none", "sketch"}, []float64{.5, .5}},
+		{Request{}, []string{"none"}, [3][]float64{{1}, {1}, {1}}},
+		// N = 1 is plain conditional sampling.
+		{Request{Conditions: Conditions{Sketch: sketch}}, []string{"sketch"}, [3][]float64{{1}, {1}, {1}}},
+		{Request{Conditions: both}, []string{"none", "sketch", "mask"}, [3][]float64{{-1, 1, 1}, {-1, 1, 1}, {-1, 1, 1}}},
+		{
+			Request{Conditions: Conditions{Sketch: sketch}, Weights: map[string]float64{"sketch": .5}},
+			[]string{"none", "sketch"}, [3][]float64{{.5, .5}, {.5, .5}, {.5, .5}},
+		},
+		{ // not this mask
+			Request{Conditions: both, Weights: map[string]float64{"mask": -.5}},
+			[]string{"none", "sketch", "mask"}, [3][]float64{{.5, 1, -.5}, {.5, 1, -.5}, {.5, 1, -.5}},
+		},
+		{
+			Request{Conditions: both, Windows: map[string]Window{"sketch": {Start: 0, End: .5}, "mask": {Start: .3, End: 1}}},
+			[]string{"none", "sketch", "mask"}, [3][]float64{{0, 1, 0}, {-1, 1, 1}, {0, 0, 1}},
+		},
+		{ // one after the other: the unconditional network is not needed
+			Request{Conditions: both, Windows: map[string]Window{"sketch": {Start: 0, End: .3}, "mask": {Start: .3, End: 1}}},
+			[]string{"sketch", "mask"}, [3][]float64{{1, 0}, {0, 1}, {0, 1}},
+		},
+		{ // a window between the steps
+			Request{Conditions: both, Windows: map[string]Window{"mask": {Start: .5, End: .9}}},
+			[]string{"sketch"}, [3][]float64{{1}, {1}, {1}},
+		},
 	} {
-		nets, w, err := m.choose(Request{Conditions: c.conditions, Weights: c.weights})
+		nets, w, err := m.choose(c.q, steps)
 		require.NoError(t, err)
 		assert.Equal(t, c.nets, names(nets))
-		assert.InDeltaSlice(t, c.w, w, 1e-12)
+		for i, want := range c.w {
+			assert.InDeltaSlice(t, want, w[i], 1e-12, "t = %d", steps[i].T)
+			sum := 0.0
+			for _, v := range w[i] {
+				sum += v
+			}
+			assert.InDelta(t, 1, sum, 1e-12)
+		}
 	}
-	_, _, err := m.choose(Request{Conditions: Conditions{Text: "hello"}})
-	assert.ErrorContains(t, err, "no network for it")
-	_, _, err = m.choose(Request{Weights: map[string]float64{"voice": 1}})
-	assert.ErrorContains(t, err, `no network "voice"`)
-	_, _, err = m.choose(Request{Weights: map[string]float64{"mask": math.NaN()}})
-	assert.ErrorContains(t, err, "finite")
+	for _, c := range []struct {
+		q    Request
+		want string
+	}{
+		{Request{Conditions: Conditions{Text: "hello"}}, "no network for it"},
+		{Request{Weights: map[string]float64{"voice": 1}}, `no network "voice"`},
+		{Request{Weights: map[string]float64{"mask": math.NaN()}}, "want a number from -100 to 100"},
+		{Request{Weights: map[string]float64{"mask": -1e9}}, "want a number from -100 to 100"},
+		{Request{Windows: map[string]Window{"voice": {End: 1}}}, `no network "voice"`},
+		{Request{Windows: map[string]Window{"mask": {Start: .5, End: .4}}}, "window of mask from 0.5 to 0.4"},
+		{Request{Windows: map[string]Window{"mask": {End: math.NaN()}}}, "window of mask"},
+		{Request{Windows: map[string]Window{"mask": {End: 1.5}}}, "window of mask"},
+	} {
+		_, _, err := m.choose(c.q, steps)
+		assert.ErrorContains(t, err, c.want)
+	}
+	m.networks = m.networks[1:]
+	_, _, err := m.choose(Request{Conditions: Conditions{Sketch: sketch}, Windows: map[string]Window{"sketch": {End: .5}}}, steps)
+	assert.ErrorContains(t, err, "at t = 0 the weights of [sketch] leave 1 for the unconditional network")
 }
 
 func TestCancelStopsAtOnce(t *testing.T) {
@@ -314,9 +360,6 @@ func TestGaussianRecursion(t *testing.T) {
 				x, model := &session{loaded: l}, &Model{diffusion: bundle.Diffusion{PredictionType: c.prediction}}
 
 				params := shaders.StepParams{SeedLo: 5}
-				for i, v := range weights {
-					params.Weights[i] = float32(v)
-				}
 				require.NoError(t, l.Write(args.Step, params.Bytes()))
 				require.NoError(t, l.Run(ctx, begin))
 				got, err := x.read(ctx, z)
@@ -338,7 +381,7 @@ func TestGaussianRecursion(t *testing.T) {
 						}
 					}
 					require.NoError(t, l.Write(all, rows(eps, ch)))
-					model.setStep(&params, s, k+1)
+					model.setStep(&params, s, weights, k+1)
 					require.NoError(t, l.Write(args.Step, params.Bytes()))
 					require.NoError(t, l.Run(ctx, step))
 					got, err = x.read(ctx, z)

@@ -115,6 +115,9 @@ func (m *Model) allWeights(given map[string]float64) []float64 {
 }
 
 func (in EpsInput) check(m *Model, c int) error {
+	if err := m.checkWeights(in.Weights); err != nil {
+		return err
+	}
 	pixels := in.Batch * in.Height * in.Width
 	if in.Batch < 1 || in.Height < 1 || in.Width < 1 || len(in.Sample) != pixels*c {
 		return fmt.Errorf("sample has %d values: want [%d, %d, %d, %d]", len(in.Sample), in.Batch, c, in.Height, in.Width)

@@ -23,7 +23,7 @@ func sampleCommand() *cobra.Command {
 		t                 target
 		q                 engine.Request
 		sketch, mask, out string
-		weights           []string
+		weights, windows  []string
 		spacing           string
 	)
 	c := &cobra.Command{
@@ -43,6 +43,9 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 				return err
 			}
 			if q.Weights, err = parseWeights(weights); err != nil {
+				return err
+			}
+			if q.Windows, err = parseWindows(windows); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("seed") {
@@ -77,7 +80,8 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.StringVar(&sketch, "sketch", "", "PNG of dark lines on light paper")
 	f.StringVar(&mask, "mask", "", "PNG with a palette, index = label")
 	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
-	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1), repeatable")
+	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1; below 0: not like this), repeatable")
+	f.StringArrayVar(&windows, "window", nil, "NETWORK=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
 	f.IntVar(&q.Sampler.Steps, "steps", 0, "levels of noise from pure noise to the picture (default 50)")
 	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "one of "+strings.Join(sampler.Names, ", "))
 	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
@@ -135,6 +139,21 @@ func parseWeights(list []string) (map[string]float64, error) {
 			return nil, fmt.Errorf("--weight %s: want NETWORK=NUMBER, such as sketch=0.8", s)
 		}
 		out[name] = w
+	}
+	return out, nil
+}
+
+func parseWindows(list []string) (map[string]engine.Window, error) {
+	out := map[string]engine.Window{}
+	for _, s := range list {
+		name, value, named := strings.Cut(s, "=")
+		start, end, pair := strings.Cut(value, ":")
+		a, err1 := strconv.ParseFloat(start, 64)
+		b, err2 := strconv.ParseFloat(end, 64)
+		if !named || !pair || err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("--window %s: want NETWORK=START:END, such as sketch=0:0.6", s)
+		}
+		out[name] = engine.Window{Start: a, End: b}
 	}
 	return out, nil
 }
