@@ -45,7 +45,7 @@ func BenchmarkStep(b *testing.B) {
 				require.NoError(b, err)
 				require.NoError(b, m.encode(x, c.with))
 				params := stepParams(1)
-				m.setStep(&params, steps[0], weights[0], 1)
+				setStep(&params, m.diffusion.PredictionType, steps[0], weights[0], 1)
 				run := func() {
 					require.NoError(b, x.advance(ctx, params, steps[0].T))
 					require.NoError(b, x.loaded.Wait(ctx))

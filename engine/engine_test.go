@@ -15,7 +15,6 @@ import (
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
-	"github.com/mcdm/mcdm/shaders"
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/golden"
 	"github.com/mcdm/mcdm/weights/pack"
@@ -307,105 +306,4 @@ func TestUnshuffleIsTorchs(t *testing.T) {
 	b := unshuffle(2, 4, 2, func(c, y, x int) float32 { return float32(100*c + 10*y + x) })
 	// channel c*4 + dy*2 + dx of grid pixel (1, 0)
 	assert.Equal(t, rows([]float32{20, 21, 30, 31, 120, 121, 130, 131}, 8), b[2*4*8:3*4*8])
-}
-
-// gaussian is a variable whose eps is known in closed form: x ~ N(m, v).
-type gaussian struct{ m, v float64 }
-
-func (g gaussian) eps(z, abar float64) float64 {
-	return math.Sqrt(1-abar) * (z - math.Sqrt(abar)*g.m) / (abar*g.v + 1 - abar)
-}
-
-// TestGaussianRecursion runs the fused merge and step over all 1000 steps with
-// the analytic eps of four Gaussians in place of networks: every z must follow
-// the closed recursion under the same noise within 1e-4, on the adapter and on
-// the twin, and end with its mean and deviation.
-func TestGaussianRecursion(t *testing.T) {
-	schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
-	require.NoError(t, err)
-	post := gaussian{.25 * .5 / .29, .25 * .04 / .29}
-	nets := []gaussian{{0, .25}, post, post, post}
-	weights := sampler.Merge([]float64{1, 1, 1})
-	const h, w, ch = 16, 16, 4
-	for _, c := range []struct {
-		o          sampler.Options
-		prediction string
-	}{
-		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Epsilon},
-		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Velocity}, // the same noise said as v
-		{sampler.Options{Name: "ddim", Steps: 1000, Eta: .5}, bundle.Epsilon},
-	} {
-		o := c.o
-		steps, err := o.StepsOf(schedule)
-		require.NoError(t, err)
-		for where, m := range map[string]record.Machine{"gpu": onGPU(t), "cpu": record.CPU()} {
-			t.Run(o.Name+" "+c.prediction+" "+where, func(t *testing.T) {
-				defer m.Release()
-				ctx := context.Background()
-				var plan record.Plan
-				z, merged := plan.Keep("z", 1, h, w, ch), plan.Keep("merged", 1, h, w, ch)
-				all := plan.Keep("eps", len(nets), h, w, ch)
-				args := shaders.MergeStepArgs{
-					Eps: all, Z: z, X0Prev: plan.Keep("x0_prev", 1, h, w, ch), Merged: merged, Networks: len(nets), Unshuffle: 1,
-					Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*h*w), N: 1, H: h, W: w, C: 1},
-					Step:    shaders.Tensor{Buffer: plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
-				}
-				step, begin := plan.Program("step"), plan.Program("begin")
-				step.Add("step", shaders.MergeStep(args))
-				args.Init = true
-				begin.Add("begin", shaders.MergeStep(args))
-				l, err := m.Load(ctx, &plan, nil)
-				require.NoError(t, err)
-				defer l.Release()
-				x, model := &session{loaded: l}, &Model{diffusion: bundle.Diffusion{PredictionType: c.prediction}}
-
-				params := shaders.StepParams{SeedLo: 5}
-				require.NoError(t, l.Write(args.Step, params.Bytes()))
-				require.NoError(t, l.Run(ctx, begin))
-				got, err := x.read(ctx, z)
-				require.NoError(t, err)
-				want := make([]float64, len(got))
-				for i := range want {
-					want[i] = shaders.Normals(5, uint32(i/ch), 0, 0)[i%ch]
-				}
-				eps := make([]float32, len(nets)*len(got))
-				for k, s := range steps {
-					abar := schedule.ABar[s.T]
-					for j, g := range nets {
-						for i, v := range got {
-							e := g.eps(float64(v), abar)
-							if c.prediction == bundle.Velocity {
-								e = (e - math.Sqrt(1-abar)*float64(v)) / math.Sqrt(abar)
-							}
-							eps[j*len(got)+i] = float32(e)
-						}
-					}
-					require.NoError(t, l.Write(all, rows(eps, ch)))
-					model.setStep(&params, s, weights, k+1)
-					require.NoError(t, l.Write(args.Step, params.Bytes()))
-					require.NoError(t, l.Run(ctx, step))
-					got, err = x.read(ctx, z)
-					require.NoError(t, err)
-					for i := range want {
-						e := 0.0
-						for j, g := range nets {
-							e += weights[j] * g.eps(want[i], abar)
-						}
-						x0 := (want[i] - s.SqrtOneMinusABar*e) / s.SqrtABar
-						want[i] = s.X0*x0 + s.Z*want[i] + s.Eps*e + s.Noise*shaders.Normals(5, uint32(i/ch), uint32(i%ch/4), uint32(k+1))[i%ch]
-						require.InDelta(t, want[i], float64(got[i]), 1e-4, "t = %d, value %d", s.T, i)
-					}
-				}
-				if o.Name == "ddpm" {
-					mean, square := 0.0, 0.0
-					for _, v := range got {
-						mean += float64(v) / float64(len(got))
-						square += float64(v) * float64(v) / float64(len(got))
-					}
-					assert.InDelta(t, .4988, mean, .01) // 1024 samples of N(.4988, .0849^2)
-					assert.InDelta(t, .0849, math.Sqrt(square-mean*mean), .008)
-				}
-			})
-		}
-	}
 }

@@ -156,7 +156,7 @@ func (in EpsInput) channelsLast(v []float32, c int) []byte {
 
 // readChannelsFirst reads a tensor as [B, C, H, W].
 func (x *session) readChannelsFirst(ctx context.Context, t shaders.Tensor) ([]float32, error) {
-	v, err := x.read(ctx, t)
+	v, err := read(ctx, x.loaded, t)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	}
 	var shown time.Time
 	for i, s := range steps {
-		m.setStep(&params, s, weights[i], i+1)
+		setStep(&params, m.diffusion.PredictionType, s, weights[i], i+1)
 		if err := x.advance(ctx, params, s.T); err != nil {
 			return nil, err
 		}
@@ -110,9 +110,10 @@ func stepParams(seed uint64) shaders.StepParams {
 	return shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32)}
 }
 
-// setStep fills in what changes from step to step. weights are those of the
-// networks in (12); index is the noise's counter: 0 drew z_T.
-func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, weights []float64, index int) {
+// setStep fills in what changes from step to step. prediction is what the
+// networks say, weights are theirs in (12); index is the noise's counter: 0 drew
+// z_T.
+func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights []float64, index int) {
 	for i, w := range weights {
 		p.Weights[i] = float32(w)
 	}
@@ -120,7 +121,7 @@ func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, weights []float64
 	p.CX0, p.CX0Prev, p.CZ = float32(s.X0), float32(s.X0Prev), float32(s.Z)
 	p.CEps, p.CNoise = float32(s.Eps), float32(s.Noise)
 	p.EpsOut, p.EpsZ = 1, 0
-	if m.diffusion.PredictionType == bundle.Velocity {
+	if prediction == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
 	}
 	p.Index, p.Keep = uint32(index), 0

@@ -170,8 +170,8 @@ func tokenRows(ids []int32) []byte {
 }
 
 // read copies a tensor to the host without its padding.
-func (x *session) read(ctx context.Context, t shaders.Tensor) ([]float32, error) {
-	b, err := x.loaded.Read(ctx, t)
+func read(ctx context.Context, l record.Loaded, t shaders.Tensor) ([]float32, error) {
+	b, err := l.Read(ctx, t)
 	if err != nil {
 		return nil, err
 	}
