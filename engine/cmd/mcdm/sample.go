@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcdm/mcdm/engine"
-	"github.com/mcdm/mcdm/engine/sampler"
 )
 
 func sampleCommand() *cobra.Command {
@@ -24,7 +23,6 @@ func sampleCommand() *cobra.Command {
 		q                 engine.Request
 		sketch, mask, out string
 		weights, windows  []string
-		spacing           string
 	)
 	c := &cobra.Command{
 		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE]",
@@ -51,7 +49,6 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 			if !cmd.Flags().Changed("seed") {
 				q.Seed = rand.Uint64() >> 32 // short enough to read out
 			}
-			q.Sampler.Spacing = engine.Spacing(spacing)
 			m, _, err := t.load(cmd.Context())
 			if err != nil {
 				return err
@@ -82,14 +79,8 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
 	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1; below 0: not like this), repeatable")
 	f.StringArrayVar(&windows, "window", nil, "NETWORK=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
-	f.IntVar(&q.Sampler.Steps, "steps", 0, "levels of noise from pure noise to the picture (default 50)")
-	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "one of "+strings.Join(sampler.Names, ", "))
-	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
+	samplerFlags(c, &q.Sampler)
 	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
-	f.StringVar(&q.Sampler.Variance, "variance", "posterior", "of ddpm: posterior or beta")
-	f.IntVar(&q.Sampler.Corrector, "corrector", 0, "Langevin steps at every level after the first, each one more evaluation of the networks: wider variety")
-	f.Float64Var(&q.Sampler.CorrectorSize, "corrector-size", sampler.DefaultCorrectorSize, "their step size, as a part of the level's noise variance: above 0, at most 1")
-	f.StringVar(&spacing, "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
 	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
 	f.IntVar(&q.Count, "count", 1, "pictures in one run")
 	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
