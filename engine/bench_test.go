@@ -50,6 +50,7 @@ func BenchmarkStep(b *testing.B) {
 					require.NoError(b, x.advance(ctx, params, steps[0].T))
 					require.NoError(b, x.loaded.Wait(ctx))
 				}
+				require.NoError(b, x.loaded.Write(x.params, params.Bytes()))
 				require.NoError(b, x.run(ctx, x.once, x.begin))
 				run()
 				b.ResetTimer()

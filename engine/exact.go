@@ -41,7 +41,8 @@ func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Sched
 	args := shaders.MergeStepArgs{
 		Z: z, Networks: len(e.Networks), Unshuffle: 1,
 		Eps:    plan.Keep("eps", len(e.Networks), 1, e.Count, coordinates),
-		X0Prev: plan.Keep("x0_prev", 1, 1, e.Count, coordinates), Merged: plan.Keep("merged eps", 1, 1, e.Count, coordinates),
+		X0Prev: plan.Keep("x0_prev", 1, 1, e.Count, coordinates), Known: plan.Keep("known", 2, 1, e.Count, coordinates),
+		Merged:  plan.Keep("merged eps", 1, 1, e.Count, coordinates),
 		Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*e.Count), N: 1, H: 1, W: e.Count, C: 1},
 		Step:    shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
 	}

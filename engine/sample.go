@@ -24,6 +24,13 @@ type Request struct {
 	// whole way from noise to picture. They save no time.
 	Windows map[string]Window
 	Sampler sampler.Options
+	// Image is a picture of any size to start from or to keep parts of; nil: none.
+	// With Sampler.Start > 0 the run starts from it under the noise of that level
+	// (Meng et al. 2022).
+	Image image.Image
+	// Keep says where Image stays, of any size: white is kept, black is free. nil:
+	// everything is free.
+	Keep image.Image
 	// Seed of the noise. Sample n of a batch is the picture that Seed + n gives
 	// alone.
 	Seed uint64
@@ -73,6 +80,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	params := stepParams(q.Seed)
+	if err := m.start(x, &params, q, steps[0]); err != nil {
+		return nil, err
+	}
 	if err := x.loaded.Write(x.params, params.Bytes()); err != nil {
 		return nil, err
 	}
@@ -106,8 +116,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 const maxCount = 64
 
 // stepParams holds what is the same in all steps of a run.
+// Before the first step they draw z_T.
 func stepParams(seed uint64) shaders.StepParams {
-	return shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32)}
+	return shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32), CZ: 1}
 }
 
 // setStep fills in what changes from step to step. prediction is what the

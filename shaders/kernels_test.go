@@ -269,6 +269,7 @@ func TestMergeStep(t *testing.T) {
 			z := f.output("z", c.n, c.h, c.w, c.c)
 			prev := f.output("x0_prev", c.n, c.h, c.w, c.c)
 			merged := f.output("merged", c.n, c.h, c.w, c.c)
+			known := f.filled(2, c.h, c.w, c.c, func() float32 { return float32(f.rnd.IntN(3)) / 2 })
 			f.bytes(z, randomRows(f, z))
 			f.bytes(prev, randomRows(f, prev))
 			if c.init {
@@ -290,7 +291,7 @@ func TestMergeStep(t *testing.T) {
 			f.bytes(step, p.Bytes())
 			f.check("merge_step", 1e-5, func() []shaders.Dispatch {
 				return one(shaders.MergeStep(shaders.MergeStepArgs{
-					Eps: eps, Z: z, X0Prev: prev, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
+					Eps: eps, Z: z, X0Prev: prev, Known: known, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
 				}))
 			})
 		})

@@ -43,9 +43,12 @@ func stepParams(b []byte) (s StepParams) {
 
 // MergeStepArgs describe the merge of M networks and one sampler step.
 type MergeStepArgs struct {
-	Eps      Tensor // [M*N, H, W, C]: what the networks predict, one after the other
-	Z        Tensor // [N, H, W, C], updated in place
-	X0Prev   Tensor // [N, H, W, C], x0 of the last step without Keep, updated in place
+	Eps    Tensor // [M*N, H, W, C]: what the networks predict, one after the other
+	Z      Tensor // [N, H, W, C], updated in place
+	X0Prev Tensor // [N, H, W, C], x0 of the last step without Keep, updated in place
+	// Known is a picture, shared by the batch, and how far each value of x0 is
+	// locked to it, 0 to 1.
+	Known    Tensor // [2, H, W, C]
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
@@ -53,7 +56,7 @@ type MergeStepArgs struct {
 	// Unshuffle is r of pixel_unshuffle: C = colours*r*r. One colour shows as
 	// gray, of more than three the first three.
 	Unshuffle int
-	Init      bool // draw z_T instead of stepping; Eps is not read
+	Init      bool // z = CX0 known + CZ eta instead of a step; Eps is not read
 }
 
 type mergeStepParams struct{ Networks, N, H, W, Stride, Size uint32 }
@@ -66,6 +69,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	mustBe("merge_step", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "z", z, z.N, a.Merged.H, a.Merged.W, z.C)
 	mustBe("merge_step", "x0_prev", a.X0Prev, z.N, z.H, z.W, z.C)
+	mustBe("merge_step", "known", a.Known, 2, z.H, z.W, z.C)
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
@@ -79,7 +83,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 			uint32(a.Networks), uint32(z.N), uint32(z.H), uint32(z.W), uint32(z.Stride()), uint32(z.Size() / 4),
 		}),
 		Bindings: []View{
-			view(a.Eps), view(z), view(a.X0Prev), view(a.Merged),
+			view(a.Eps), view(z), view(a.X0Prev), view(a.Known), view(a.Merged),
 			{a.Preview.Buffer, a.Preview.Offset, 4 * a.Preview.N * a.Preview.H * a.Preview.W}, view(a.Step),
 		},
 		Groups: spread(ceil(z.N*z.H*z.W, 64)),
@@ -115,12 +119,14 @@ func Normals(seed uint64, pixel, c, index uint32) [4]float64 {
 
 func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 	p := decode[mergeStepParams](params)
-	eps, z, x0Prev, merged, preview := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3]), u32s(mem[4])
-	s := stepParams(mem[5])
+	eps, z, x0Prev, known := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3])
+	merged, preview := f32s(mem[4]), u32s(mem[5])
+	s := stepParams(mem[6])
 	sqrtAbar, sqrtOneMinus, clip := float64(s.SqrtAbar), float64(s.SqrtOneMinusAbar), float64(s.Clip)
 	seed := uint64(s.SeedLo) | uint64(s.SeedHi)<<32
 	channels, r, stride := int(k["CHANNELS"]), int(k["UNSHUFFLE"]), int(p.Stride)
 	h, w := int(p.H), int(p.W)
+	lock := known[h*w*stride:]
 	x0 := make([]float64, channels)
 	for i := range int(p.N) * h * w {
 		n, pixel := i/(h*w), i%(h*w)
@@ -129,9 +135,9 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 			if c%4 == 0 {
 				eta = Normals(seed+uint64(n), uint32(pixel), uint32(c/4), s.Index)
 			}
-			at := i*stride + c
+			at, same := i*stride+c, pixel*stride+c
 			if k["INIT"] != 0 {
-				z[at], x0Prev[at] = float32(eta[c%4]), 0
+				z[at], x0Prev[at] = float32(float64(s.CX0)*float64(known[same])+float64(s.CZ)*eta[c%4]), 0
 				continue
 			}
 			e := 0.0
@@ -144,6 +150,7 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 			if clip > 0 {
 				x = math.Max(-clip, math.Min(clip, x))
 			}
+			x += float64(lock[same]) * (float64(known[same]) - x)
 			x0[c] = x
 			merged[at] = float32(e)
 			z[at] = float32(float64(s.CX0)*x + float64(s.CX0Prev)*float64(x0Prev[at]) + float64(s.CZ)*old +

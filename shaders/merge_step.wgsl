@@ -2,6 +2,7 @@
 //
 //   eps_c = eps_out sum_j w_j out_j + eps_z z                 (12), sum_j w_j = 1
 //   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
+//   x0    = x0 + lock (known - x0)                            where a given picture stays
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
@@ -11,7 +12,8 @@
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
 // merge: the errors of M networks add up, and 1 / sqrt_abar is up to 157 early on.
 //
-// With INIT, z' = eta: z_T, and x0_prev = 0.
+// With INIT, z' = c_x0 known + c_z eta: where the run starts, z_T or a noised picture, and
+// x0_prev = 0.
 
 override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
@@ -20,10 +22,11 @@ override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
 @group(0) @binding(2) var<storage, read_write> x0_prev: array<f32>;    // [N, HW, stride]
-@group(0) @binding(3) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
-@group(0) @binding(4) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
-@group(0) @binding(5) var<storage, read> step: Step;
-@group(0) @binding(6) var<uniform> p: Params;
+@group(0) @binding(3) var<storage, read> known: array<f32>;            // [2, HW, stride]: a picture, and lock, 0 to 1
+@group(0) @binding(4) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
+@group(0) @binding(5) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
+@group(0) @binding(6) var<storage, read> step: Step;
+@group(0) @binding(7) var<uniform> p: Params;
 
 struct Step {
   sqrt_abar: f32,
@@ -105,8 +108,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
   for (var c = 0u; c < CHANNELS; c++) {
     if c % 4u == 0u { eta = normals(philox(vec4<u32>(pixel, c / 4u, step.index, 0u), seed)); }
     let at = i * p.stride + c;
+    let same = pixel * p.stride + c; // in the picture that all samples share
     if INIT {
-      z[at] = eta[c % 4u];
+      z[at] = step.c_x0 * known[same] + step.c_z * eta[c % 4u];
       x0_prev[at] = 0.0;
       continue;
     }
@@ -116,6 +120,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     e = step.eps_out * e + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
     if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
+    x += known[hw * p.stride + same] * (known[same] - x);
     x0[c] = x;
     merged[at] = e;
     z[at] = step.c_x0 * x + step.c_x0_prev * x0_prev[at] + step.c_z * old + step.c_eps * e + step.c_noise * eta[c % 4u];

@@ -37,6 +37,10 @@ type Options struct {
 	// Variance of DDPM: "posterior" (beta~_t) or "beta" (beta_t); "" is
 	// posterior. Both are in Ho et al. 2020, section 3.2.
 	Variance string
+	// Start is the part of the way from noise (0) to picture (1) after which the
+	// run begins, with a picture under the noise of that level: diffusers' 1 -
+	// strength. Steps counts the levels of the whole way.
+	Start float64
 	// Corrector is the number of Langevin steps at every level, each one more
 	// evaluation of the networks: Steps + Corrector (Steps - 1) in all. The first
 	// level needs none: z_T has its distribution.
@@ -84,6 +88,14 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 	ts, err := o.timesteps(s)
 	if err != nil {
 		return nil, err
+	}
+	if !(o.Start >= 0 && o.Start <= 1) {
+		return nil, fmt.Errorf("sampler: start = %v: want 0 (noise) to 1 (the picture)", o.Start)
+	}
+	way := Window{o.Start, 1}
+	ts = slices.DeleteFunc(ts, func(t int) bool { return !way.Open(s, t) })
+	if len(ts) == 0 {
+		return nil, fmt.Errorf("sampler: no step is left after the start %v: want an earlier start or more than %d steps", o.Start, o.Steps)
 	}
 	var steps []Step
 	l := levels{a: s.ABar[ts[0]]}

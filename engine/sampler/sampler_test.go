@@ -84,10 +84,59 @@ func TestClippedEpsIsEpsWhereNothingIsClipped(t *testing.T) {
 	}
 }
 
+// A run that starts later is the end of the whole run; its first step has no x0
+// before it.
+func TestStart(t *testing.T) {
+	s := linear(t)
+	for _, name := range Names {
+		whole, err := Options{Name: name, Steps: 10}.StepsOf(s)
+		require.NoError(t, err)
+		late, err := Options{Name: name, Steps: 10, Start: .6}.StepsOf(s)
+		require.NoError(t, err)
+		require.Len(t, late, 4) // t = 399, 299, 199, 99
+		assert.Equal(t, 399, late[0].T)
+		assert.Zero(t, late[0].X0Prev)
+		assert.Equal(t, whole[7:], late[1:], name)
+	}
+	_, err := Options{Steps: 10, Start: .95}.StepsOf(s)
+	assert.ErrorContains(t, err, "no step is left after the start 0.95")
+}
+
+// Where x0 is a known x in every step, z follows q(z_t | x) = N(sqrt(abar) x, 1 - abar)
+// from level to level, up to what is left of x in z_T.
+func TestKeptRegionsFollowTheForwardProcess(t *testing.T) {
+	s := linear(t)
+	const x = .8
+	for _, o := range []Options{
+		{Name: "ddpm", Steps: 1000}, {Name: "ddpm", Steps: 20, Corrector: 2}, {Name: "ddim", Steps: 20, ClippedEps: true},
+		{Name: "ddim", Steps: 20, ClippedEps: true, Eta: .7}, {Name: "dpmsolver++", Steps: 20}, {Name: "sde-dpmsolver++", Steps: 20, Corrector: 1},
+	} {
+		steps, err := o.StepsOf(s)
+		require.NoError(t, err)
+		mean, variance := 0.0, 1.0
+		for _, p := range steps {
+			a := s.ABar[p.T]
+			require.InDelta(t, math.Sqrt(a)*x, mean, .01, "%+v at t = %d", o, p.T)
+			// An unadjusted Langevin step tends to 1 / (1 - size/2) of the variance.
+			most := 1.0
+			if o.Corrector > 0 {
+				most = 1 / (1 - DefaultCorrectorSize/2)
+			}
+			require.Greater(t, variance, (1-a)*.999, "%+v at t = %d", o, p.T)
+			require.Less(t, variance, most*(1-a)*1.001, "%+v at t = %d", o, p.T)
+			require.Zero(t, p.Eps)
+			mean = (p.X0+p.X0Prev)*x + p.Z*mean
+			variance = p.Z*p.Z*variance + p.Noise*p.Noise
+		}
+		assert.InDelta(t, x, mean, 1e-9)
+		assert.InDelta(t, 0, variance, 1e-9)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := linear(t)
 	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace},
-		{Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}} {
+		{Start: -.1}, {Start: 1.1}, {Start: math.NaN()}, {Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}} {
 		_, err := o.StepsOf(s)
 		assert.Error(t, err, "%+v", o)
 	}

@@ -22,6 +22,7 @@ func sampleCommand() *cobra.Command {
 		t                 target
 		q                 engine.Request
 		sketch, mask, out string
+		img, keep         string
 		weights, windows  []string
 	)
 	c := &cobra.Command{
@@ -38,6 +39,12 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 				return err
 			}
 			if q.Conditions.Mask, err = readMask(mask); err != nil {
+				return err
+			}
+			if q.Image, err = readImage("--image", img); err != nil {
+				return err
+			}
+			if q.Keep, err = readImage("--keep", keep); err != nil {
 				return err
 			}
 			if q.Weights, err = parseWeights(weights); err != nil {
@@ -77,6 +84,9 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.StringVar(&sketch, "sketch", "", "PNG of dark lines on light paper")
 	f.StringVar(&mask, "mask", "", "PNG with a palette, index = label")
 	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
+	f.StringVar(&img, "image", "", "PNG of a picture to start from (--start) or to keep parts of (--keep)")
+	f.Float64Var(&q.Sampler.Start, "start", 0, "the part of the way that --image skips, from 0 (starts from noise) to 1 (is the picture)")
+	f.StringVar(&keep, "keep", "", "PNG, white where --image stays and black where it is free")
 	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1; below 0: not like this), repeatable")
 	f.StringArrayVar(&windows, "window", nil, "NETWORK=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
 	samplerFlags(c, &q.Sampler)
