@@ -36,6 +36,8 @@ type Request struct {
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
+	// Influence asks for Progress.Influence.
+	Influence bool
 }
 
 // Progress tells about a finished step.
@@ -44,6 +46,9 @@ type Progress struct {
 	// Preview is the current estimate x0 of every sample; nil when the last one
 	// was taken less than PreviewEvery ago.
 	Preview []*image.RGBA
+	// Influence of the modalities in this step, beside a preview, where it was
+	// asked for and the unconditional network ran.
+	Influence Influence
 }
 
 // PreviewEvery is the least time between two previews.
@@ -102,6 +107,11 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		if i+1 == len(steps) || time.Since(shown) >= PreviewEvery {
 			if p.Preview, err = x.pictures(ctx); err != nil {
 				return nil, err
+			}
+			if q.Influence {
+				if p.Influence, err = x.influence(ctx, m.diffusion, s); err != nil {
+					return nil, err
+				}
 			}
 			shown = time.Now()
 		} else if err := x.loaded.Wait(ctx); err != nil {
