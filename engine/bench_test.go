@@ -37,19 +37,20 @@ func BenchmarkStep(b *testing.B) {
 		for _, count := range []int{1, 4} {
 			b.Run(fmt.Sprintf("%s/batch=%d", c.name, count), func(b *testing.B) {
 				ctx := context.Background()
-				nets, weights, err := m.choose(Request{Conditions: c.with})
+				steps, err := sampler.Options{}.StepsOf(m.schedule)
+				require.NoError(b, err)
+				nets, weights, err := m.choose(Request{Conditions: c.with}, steps)
 				require.NoError(b, err)
 				x, err := m.session(ctx, nets, m.square(count))
 				require.NoError(b, err)
 				require.NoError(b, m.encode(x, c.with))
-				steps, err := sampler.Options{}.StepsOf(m.schedule)
-				require.NoError(b, err)
-				params := stepParams(1, weights)
-				m.setStep(&params, steps[0], 1)
+				params := stepParams(1)
+				setStep(&params, m.diffusion.PredictionType, steps[0], weights[0], 1)
 				run := func() {
 					require.NoError(b, x.advance(ctx, params, steps[0].T))
 					require.NoError(b, x.loaded.Wait(ctx))
 				}
+				require.NoError(b, x.loaded.Write(x.params, params.Bytes()))
 				require.NoError(b, x.run(ctx, x.once, x.begin))
 				run()
 				b.ResetTimer()

@@ -46,30 +46,38 @@ func (c Conditions) given(modality string) bool {
 // [1, side, side]. Pixels are averaged over the area that they cover; what is
 // transparent is paper.
 func inkOf(img image.Image, side int) []float32 {
+	dark := resample(img, side, func(v color.Color) float64 {
+		c := color.NRGBA64Model.Convert(v).(color.NRGBA64)
+		gray := (0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)) / 65535
+		return (1 - gray) * float64(c.A) / 65535
+	})
+	ink := make([]float32, len(dark))
+	for i, v := range dark {
+		ink[i] = float32(v)
+	}
+	return ink
+}
+
+// resample brings a value of every pixel to a grid of [side, side].
+func resample(img image.Image, side int, value func(color.Color) float64) []float64 {
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
-	dark := make([]float64, w*h)
+	values := make([]float64, w*h)
 	for y := range h {
 		for x := range w {
-			c := color.NRGBA64Model.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
-			gray := (0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)) / 65535
-			dark[y*w+x] = (1 - gray) * float64(c.A) / 65535
+			values[y*w+x] = value(img.At(b.Min.X+x, b.Min.Y+y))
 		}
 	}
 	// Separable box filter: rows, then columns.
 	rows := make([]float64, h*side)
 	for y := range h {
-		boxAverage(dark[y*w:], 1, w, rows[y*side:], 1, side)
+		boxAverage(values[y*w:], 1, w, rows[y*side:], 1, side)
 	}
 	out := make([]float64, side*side)
 	for x := range side {
 		boxAverage(rows[x:], side, h, out[x:], side, side)
 	}
-	ink := make([]float32, len(out))
-	for i, v := range out {
-		ink[i] = float32(v)
-	}
-	return ink
+	return out
 }
 
 // boxAverage resamples n values to m: output i is the mean of the input over

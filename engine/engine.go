@@ -160,8 +160,11 @@ func (m *Model) UnknownWords(text string) []string {
 	return nil
 }
 
-// Spacing is sampler.Spacing, for callers that only pass it on.
-type Spacing = sampler.Spacing
+// What callers only pass on.
+type (
+	Spacing = sampler.Spacing
+	Window  = sampler.Window
+)
 
 // session returns a recording of the shape, the last one where it fits.
 func (m *Model) session(ctx context.Context, nets []*network, s shape) (*session, error) {

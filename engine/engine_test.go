@@ -15,7 +15,6 @@ import (
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
-	"github.com/mcdm/mcdm/shaders"
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/golden"
 	"github.com/mcdm/mcdm/weights/pack"
@@ -146,33 +145,79 @@ func TestEachConditionCounts(t *testing.T) {
 	assert.Zero(t, difference(one, sample(t, model, q)[0]))
 	q.Weights = map[string]float64{"mask": 0, "sketch": 0}
 	assert.Zero(t, difference(free, sample(t, model, q)[0]))
+	// A window that ends before the last step changes the picture.
+	q.Weights, q.Windows = map[string]float64{"mask": 0}, map[string]Window{"sketch": {Start: 0, End: .4}}
+	early := sample(t, model, q)[0]
+	assert.Positive(t, difference(one, early))
+	assert.Positive(t, difference(free, early))
 }
 
 func TestChoose(t *testing.T) {
 	sketch, mask := drawing()
 	m := load(t, record.CPU())
+	both := Conditions{Sketch: sketch, Mask: mask}
+	steps := []sampler.Step{{T: 999}, {T: 600}, {T: 0}}
 	for _, c := range []struct {
-		conditions Conditions
-		weights    map[string]float64
-		nets       []string
-		w          []float64
+		q    Request
+		nets []string
+		w    [3][]float64 // at the three steps
 	}{
-		{Conditions{}, nil, []string{"none"}, []float64{1}},
-		{Conditions{Sketch: sketch}, nil, []string{"sketch"}, []float64{1}}, // N = 1 is plain conditional sampling
-		{Conditions{Sketch: sketch, Mask: mask}, nil, []string{"none", "sketch", "mask"}, []float64{-1, 1, 1}},
-		{Conditions{Sketch: sketch}, map[string]float64{"sketch": .5}, []string{"none", "sketch"}, []float64{.5, .5}},
+		{Request{}, []string{"none"}, [3][]float64{{1}, {1}, {1}}},
+		// N = 1 is plain conditional sampling.
+		{Request{Conditions: Conditions{Sketch: sketch}}, []string{"sketch"}, [3][]float64{{1}, {1}, {1}}},
+		{Request{Conditions: both}, []string{"none", "sketch", "mask"}, [3][]float64{{-1, 1, 1}, {-1, 1, 1}, {-1, 1, 1}}},
+		{
+			Request{Conditions: Conditions{Sketch: sketch}, Weights: map[string]float64{"sketch": .5}},
+			[]string{"none", "sketch"}, [3][]float64{{.5, .5}, {.5, .5}, {.5, .5}},
+		},
+		{ // not this mask
+			Request{Conditions: both, Weights: map[string]float64{"mask": -.5}},
+			[]string{"none", "sketch", "mask"}, [3][]float64{{.5, 1, -.5}, {.5, 1, -.5}, {.5, 1, -.5}},
+		},
+		{
+			Request{Conditions: both, Windows: map[string]Window{"sketch": {Start: 0, End: .5}, "mask": {Start: .3, End: 1}}},
+			[]string{"none", "sketch", "mask"}, [3][]float64{{0, 1, 0}, {-1, 1, 1}, {0, 0, 1}},
+		},
+		{ // one after the other: the unconditional network is not needed
+			Request{Conditions: both, Windows: map[string]Window{"sketch": {Start: 0, End: .3}, "mask": {Start: .3, End: 1}}},
+			[]string{"sketch", "mask"}, [3][]float64{{1, 0}, {0, 1}, {0, 1}},
+		},
+		{ // a window between the steps
+			Request{Conditions: both, Windows: map[string]Window{"mask": {Start: .5, End: .9}}},
+			[]string{"sketch"}, [3][]float64{{1}, {1}, {1}},
+		},
 	} {
-		nets, w, err := m.choose(Request{Conditions: c.conditions, Weights: c.weights})
+		nets, w, err := m.choose(c.q, steps)
 		require.NoError(t, err)
 		assert.Equal(t, c.nets, names(nets))
-		assert.InDeltaSlice(t, c.w, w, 1e-12)
+		for i, want := range c.w {
+			assert.InDeltaSlice(t, want, w[i], 1e-12, "t = %d", steps[i].T)
+			sum := 0.0
+			for _, v := range w[i] {
+				sum += v
+			}
+			assert.InDelta(t, 1, sum, 1e-12)
+		}
 	}
-	_, _, err := m.choose(Request{Conditions: Conditions{Text: "hello"}})
-	assert.ErrorContains(t, err, "no network for it")
-	_, _, err = m.choose(Request{Weights: map[string]float64{"voice": 1}})
-	assert.ErrorContains(t, err, `no network "voice"`)
-	_, _, err = m.choose(Request{Weights: map[string]float64{"mask": math.NaN()}})
-	assert.ErrorContains(t, err, "finite")
+	for _, c := range []struct {
+		q    Request
+		want string
+	}{
+		{Request{Conditions: Conditions{Text: "hello"}}, "no network for it"},
+		{Request{Weights: map[string]float64{"voice": 1}}, `no network "voice"`},
+		{Request{Weights: map[string]float64{"mask": math.NaN()}}, "want a number from -100 to 100"},
+		{Request{Weights: map[string]float64{"mask": -1e9}}, "want a number from -100 to 100"},
+		{Request{Windows: map[string]Window{"voice": {End: 1}}}, `no network "voice"`},
+		{Request{Windows: map[string]Window{"mask": {Start: .5, End: .4}}}, "window of mask from 0.5 to 0.4"},
+		{Request{Windows: map[string]Window{"mask": {End: math.NaN()}}}, "window of mask"},
+		{Request{Windows: map[string]Window{"mask": {End: 1.5}}}, "window of mask"},
+	} {
+		_, _, err := m.choose(c.q, steps)
+		assert.ErrorContains(t, err, c.want)
+	}
+	m.networks = m.networks[1:]
+	_, _, err := m.choose(Request{Conditions: Conditions{Sketch: sketch}, Windows: map[string]Window{"sketch": {End: .5}}}, steps)
+	assert.ErrorContains(t, err, "at t = 0 the weights of [sketch] leave 1 for the unconditional network")
 }
 
 func TestCancelStopsAtOnce(t *testing.T) {
@@ -261,108 +306,4 @@ func TestUnshuffleIsTorchs(t *testing.T) {
 	b := unshuffle(2, 4, 2, func(c, y, x int) float32 { return float32(100*c + 10*y + x) })
 	// channel c*4 + dy*2 + dx of grid pixel (1, 0)
 	assert.Equal(t, rows([]float32{20, 21, 30, 31, 120, 121, 130, 131}, 8), b[2*4*8:3*4*8])
-}
-
-// gaussian is a variable whose eps is known in closed form: x ~ N(m, v).
-type gaussian struct{ m, v float64 }
-
-func (g gaussian) eps(z, abar float64) float64 {
-	return math.Sqrt(1-abar) * (z - math.Sqrt(abar)*g.m) / (abar*g.v + 1 - abar)
-}
-
-// TestGaussianRecursion runs the fused merge and step over all 1000 steps with
-// the analytic eps of four Gaussians in place of networks: every z must follow
-// the closed recursion under the same noise within 1e-4, on the adapter and on
-// the twin, and end with its mean and deviation.
-func TestGaussianRecursion(t *testing.T) {
-	schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
-	require.NoError(t, err)
-	post := gaussian{.25 * .5 / .29, .25 * .04 / .29}
-	nets := []gaussian{{0, .25}, post, post, post}
-	weights := sampler.Merge([]float64{1, 1, 1})
-	const h, w, ch = 16, 16, 4
-	for _, c := range []struct {
-		o          sampler.Options
-		prediction string
-	}{
-		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Epsilon},
-		{sampler.Options{Name: "ddpm", Steps: 1000}, bundle.Velocity}, // the same noise said as v
-		{sampler.Options{Name: "ddim", Steps: 1000, Eta: .5}, bundle.Epsilon},
-	} {
-		o := c.o
-		steps, err := o.StepsOf(schedule)
-		require.NoError(t, err)
-		for where, m := range map[string]record.Machine{"gpu": onGPU(t), "cpu": record.CPU()} {
-			t.Run(o.Name+" "+c.prediction+" "+where, func(t *testing.T) {
-				defer m.Release()
-				ctx := context.Background()
-				var plan record.Plan
-				z, merged := plan.Keep("z", 1, h, w, ch), plan.Keep("merged", 1, h, w, ch)
-				all := plan.Keep("eps", len(nets), h, w, ch)
-				args := shaders.MergeStepArgs{
-					Eps: all, Z: z, Merged: merged, Networks: len(nets), Unshuffle: 1,
-					Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*h*w), N: 1, H: h, W: w, C: 1},
-					Step:    shaders.Tensor{Buffer: plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
-				}
-				step, begin := plan.Program("step"), plan.Program("begin")
-				step.Add("step", shaders.MergeStep(args))
-				args.Init = true
-				begin.Add("begin", shaders.MergeStep(args))
-				l, err := m.Load(ctx, &plan, nil)
-				require.NoError(t, err)
-				defer l.Release()
-				x, model := &session{loaded: l}, &Model{diffusion: bundle.Diffusion{PredictionType: c.prediction}}
-
-				params := shaders.StepParams{SeedLo: 5}
-				for i, v := range weights {
-					params.W[i] = float32(v)
-				}
-				require.NoError(t, l.Write(args.Step, params.Bytes()))
-				require.NoError(t, l.Run(ctx, begin))
-				got, err := x.read(ctx, z)
-				require.NoError(t, err)
-				want := make([]float64, len(got))
-				for i := range want {
-					want[i] = shaders.Normals(5, uint32(i/ch), 0, 0)[i%ch]
-				}
-				eps := make([]float32, len(nets)*len(got))
-				for k, s := range steps {
-					abar := schedule.ABar[s.T]
-					for j, g := range nets {
-						for i, v := range got {
-							e := g.eps(float64(v), abar)
-							if c.prediction == bundle.Velocity {
-								e = (e - math.Sqrt(1-abar)*float64(v)) / math.Sqrt(abar)
-							}
-							eps[j*len(got)+i] = float32(e)
-						}
-					}
-					require.NoError(t, l.Write(all, rows(eps, ch)))
-					model.setStep(&params, s, k+1)
-					require.NoError(t, l.Write(args.Step, params.Bytes()))
-					require.NoError(t, l.Run(ctx, step))
-					got, err = x.read(ctx, z)
-					require.NoError(t, err)
-					for i := range want {
-						e := 0.0
-						for j, g := range nets {
-							e += weights[j] * g.eps(want[i], abar)
-						}
-						x0 := (want[i] - s.SqrtOneMinusABar*e) / s.SqrtABar
-						want[i] = s.X0*x0 + s.Z*want[i] + s.Eps*e + s.Noise*shaders.Normals(5, uint32(i/ch), uint32(i%ch/4), uint32(k+1))[i%ch]
-						require.InDelta(t, want[i], float64(got[i]), 1e-4, "t = %d, value %d", s.T, i)
-					}
-				}
-				if o.Name == "ddpm" {
-					mean, square := 0.0, 0.0
-					for _, v := range got {
-						mean += float64(v) / float64(len(got))
-						square += float64(v) * float64(v) / float64(len(got))
-					}
-					assert.InDelta(t, .4988, mean, .01) // 1024 samples of N(.4988, .0849^2)
-					assert.InDelta(t, .0849, math.Sqrt(square-mean*mean), .008)
-				}
-			})
-		}
-	}
 }

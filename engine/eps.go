@@ -59,7 +59,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	}
 	p := shaders.StepParams{SqrtAbar: 1, EpsOut: 1}
 	for i, w := range m.allWeights(in.Weights) {
-		p.W[i] = float32(w)
+		p.Weights[i] = float32(w)
 	}
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return nil, nil, err
@@ -115,6 +115,9 @@ func (m *Model) allWeights(given map[string]float64) []float64 {
 }
 
 func (in EpsInput) check(m *Model, c int) error {
+	if err := m.checkWeights(in.Weights); err != nil {
+		return err
+	}
 	pixels := in.Batch * in.Height * in.Width
 	if in.Batch < 1 || in.Height < 1 || in.Width < 1 || len(in.Sample) != pixels*c {
 		return fmt.Errorf("sample has %d values: want [%d, %d, %d, %d]", len(in.Sample), in.Batch, c, in.Height, in.Width)
@@ -153,7 +156,7 @@ func (in EpsInput) channelsLast(v []float32, c int) []byte {
 
 // readChannelsFirst reads a tensor as [B, C, H, W].
 func (x *session) readChannelsFirst(ctx context.Context, t shaders.Tensor) ([]float32, error) {
-	v, err := x.read(ctx, t)
+	v, err := read(ctx, x.loaded, t)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,15 +17,27 @@ import (
 // Request is everything that decides a picture.
 type Request struct {
 	Conditions Conditions
-	// Weights of the modalities in (12), by network name; 1 where absent. A
-	// network with weight 0 is not run.
+	// Weights of the modalities in (12), by network name; 1 where absent, below 0
+	// for what the picture shall not show. A network with weight 0 is not run.
 	Weights map[string]float64
+	// Windows outside of which a network's weight is 0, by its name; absent: the
+	// whole way from noise to picture. They save no time.
+	Windows map[string]Window
 	Sampler sampler.Options
+	// Image is a picture of any size to start from or to keep parts of; nil: none.
+	// With Sampler.Start > 0 the run starts from it under the noise of that level
+	// (Meng et al. 2022).
+	Image image.Image
+	// Keep says where Image stays, of any size: white is kept, black is free. nil:
+	// everything is free.
+	Keep image.Image
 	// Seed of the noise. Sample n of a batch is the picture that Seed + n gives
 	// alone.
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
+	// Influence asks for Progress.Influence.
+	Influence bool
 }
 
 // Progress tells about a finished step.
@@ -33,6 +46,9 @@ type Progress struct {
 	// Preview is the current estimate x0 of every sample; nil when the last one
 	// was taken less than PreviewEvery ago.
 	Preview []*image.RGBA
+	// Influence of the modalities in this step, beside a preview, where it was
+	// asked for and the unconditional network ran.
+	Influence Influence
 }
 
 // PreviewEvery is the least time between two previews.
@@ -57,7 +73,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if q.Count < 0 || q.Count > maxCount {
 		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, maxCount)
 	}
-	nets, weights, err := m.choose(q)
+	nets, weights, err := m.choose(q, steps)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +84,10 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if err := m.encode(x, q.Conditions); err != nil {
 		return nil, err
 	}
-	params := stepParams(q.Seed, weights)
+	params := stepParams(q.Seed)
+	if err := m.start(x, &params, q, steps[0]); err != nil {
+		return nil, err
+	}
 	if err := x.loaded.Write(x.params, params.Bytes()); err != nil {
 		return nil, err
 	}
@@ -77,7 +96,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	}
 	var shown time.Time
 	for i, s := range steps {
-		m.setStep(&params, s, i+1)
+		setStep(&params, m.diffusion.PredictionType, s, weights[i], i+1)
 		if err := x.advance(ctx, params, s.T); err != nil {
 			return nil, err
 		}
@@ -88,6 +107,11 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		if i+1 == len(steps) || time.Since(shown) >= PreviewEvery {
 			if p.Preview, err = x.pictures(ctx); err != nil {
 				return nil, err
+			}
+			if q.Influence {
+				if p.Influence, err = x.influence(ctx, m.diffusion, s); err != nil {
+					return nil, err
+				}
 			}
 			shown = time.Now()
 		} else if err := x.loaded.Wait(ctx); err != nil {
@@ -102,24 +126,29 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 const maxCount = 64
 
 // stepParams holds what is the same in all steps of a run.
-func stepParams(seed uint64, weights []float64) shaders.StepParams {
-	p := shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32)}
-	for i, w := range weights {
-		p.W[i] = float32(w)
-	}
-	return p
+// Before the first step they draw z_T.
+func stepParams(seed uint64) shaders.StepParams {
+	return shaders.StepParams{Clip: clip, SeedLo: uint32(seed), SeedHi: uint32(seed >> 32), CZ: 1}
 }
 
-// setStep fills in what changes from step to step. index is the noise's
-// counter: 0 drew z_T.
-func (m *Model) setStep(p *shaders.StepParams, s sampler.Step, index int) {
+// setStep fills in what changes from step to step. prediction is what the
+// networks say, weights are theirs in (12); index is the noise's counter: 0 drew
+// z_T.
+func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights []float64, index int) {
+	for i, w := range weights {
+		p.Weights[i] = float32(w)
+	}
 	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
-	p.CX0, p.CZ, p.CEps, p.CNoise = float32(s.X0), float32(s.Z), float32(s.Eps), float32(s.Noise)
+	p.CX0, p.CX0Prev, p.CZ = float32(s.X0), float32(s.X0Prev), float32(s.Z)
+	p.CEps, p.CNoise = float32(s.Eps), float32(s.Noise)
 	p.EpsOut, p.EpsZ = 1, 0
-	if m.diffusion.PredictionType == bundle.Velocity {
+	if prediction == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
 	}
-	p.Index = uint32(index)
+	p.Index, p.Keep = uint32(index), 0
+	if s.Corrector {
+		p.Keep = 1
+	}
 }
 
 // advance starts one step: all networks, merge, update.
@@ -155,31 +184,29 @@ func (x *session) pictures(ctx context.Context) ([]*image.RGBA, error) {
 	return out, nil
 }
 
-// choose lists the networks to run with their weights in (12): those of the
-// given conditions, and the unconditional one where its weight is not zero.
-func (m *Model) choose(q Request) ([]*network, []float64, error) {
-	for name, w := range q.Weights {
+// choose lists the networks to run and, for every step, their weights in (12):
+// those of the given conditions in their windows, and the unconditional one
+// where they leave some weight to it.
+func (m *Model) choose(q Request, steps []sampler.Step) ([]*network, [][]float64, error) {
+	if err := m.checkWeights(q.Weights); err != nil {
+		return nil, nil, err
+	}
+	for name, w := range q.Windows {
 		if m.network(name) == nil {
-			return nil, nil, fmt.Errorf("weight %s=%g: the bundle has no network %q (it has %s)", name, w, name, strings.Join(m.Names(), ", "))
+			return nil, nil, fmt.Errorf("window of %s: the bundle has no network %q (it has %s)", name, name, strings.Join(m.Names(), ", "))
 		}
-		if math.IsNaN(w) || math.IsInf(w, 0) {
-			return nil, nil, fmt.Errorf("weight %s=%g: want a finite number", name, w)
+		if err := w.Check(); err != nil {
+			return nil, nil, fmt.Errorf("window of %s %w", name, err)
 		}
 	}
 	var nets []*network
-	var ws []float64
 	var free *network
 	for _, n := range m.networks {
+		counts := func(s sampler.Step) bool { return q.weight(m.schedule, n.name, s.T) != 0 }
 		if n.modality == Unconditional {
 			free = n
-			continue
-		}
-		w, ok := q.Weights[n.name]
-		if !ok {
-			w = 1
-		}
-		if w != 0 && q.Conditions.given(n.modality) {
-			nets, ws = append(nets, n), append(ws, w)
+		} else if q.Conditions.given(n.modality) && slices.ContainsFunc(steps, counts) {
+			nets = append(nets, n)
 		}
 	}
 	for _, modality := range []string{Sketch, Mask, Text} {
@@ -187,14 +214,54 @@ func (m *Model) choose(q Request) ([]*network, []float64, error) {
 			return nil, nil, fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
 		}
 	}
-	merged := sampler.Merge(ws)
-	if math.Abs(merged[0]) > 1e-12 {
-		if free == nil {
-			return nil, nil, fmt.Errorf("the weights of %v leave %.3g for the unconditional network, which the bundle lacks: give one condition with weight 1", names(nets), merged[0])
+	weights := make([][]float64, len(steps))
+	left, at := 0.0, 0 // the most that is left to the unconditional network
+	for i, s := range steps {
+		var ws []float64
+		for _, n := range nets {
+			ws = append(ws, q.weight(m.schedule, n.name, s.T))
 		}
-		return append([]*network{free}, nets...), merged, nil
+		weights[i] = sampler.Merge(ws)
+		if w := weights[i][0]; math.Abs(w) > math.Abs(left) {
+			left, at = w, s.T
+		}
 	}
-	return nets, merged[1:], nil
+	if math.Abs(left) > 1e-12 {
+		if free == nil {
+			return nil, nil, fmt.Errorf("at t = %d the weights of %v leave %.3g for the unconditional network, which the bundle lacks: give one condition with weight 1 and no window", at, names(nets), left)
+		}
+		return append([]*network{free}, nets...), weights, nil
+	}
+	for i := range weights {
+		weights[i] = weights[i][1:]
+	}
+	return nets, weights, nil
+}
+
+// maxWeight bounds |w|: in f32, larger ones would no longer sum to 1.
+const maxWeight = 100
+
+func (m *Model) checkWeights(weights map[string]float64) error {
+	for name, w := range weights {
+		if m.network(name) == nil {
+			return fmt.Errorf("weight %s=%g: the bundle has no network %q (it has %s)", name, w, name, strings.Join(m.Names(), ", "))
+		}
+		if !(math.Abs(w) <= maxWeight) {
+			return fmt.Errorf("weight %s=%g: want a number from -%d to %d", name, w, maxWeight, maxWeight)
+		}
+	}
+	return nil
+}
+
+// weight of a modality's network at t.
+func (q Request) weight(s *sampler.Schedule, name string, t int) float64 {
+	if in, ok := q.Windows[name]; ok && !in.Open(s, t) {
+		return 0
+	}
+	if w, ok := q.Weights[name]; ok {
+		return w
+	}
+	return 1
 }
 
 // encode writes the conditions into the session.

@@ -36,6 +36,7 @@ type session struct {
 	merged   shaders.Tensor            // [N, H, W, C] eps_c
 	preview  shaders.Tensor            // [N, H*r, W*r, 1] RGBA8
 	params   shaders.Tensor            // StepParams
+	known    shaders.Tensor            // [2, H, W, C] a given picture, and where it stays
 	cond     map[string]shaders.Tensor // by network: concatenated channels
 	tokens   map[string]shaders.Tensor // by network
 	context  map[string]shaders.Tensor // by network
@@ -63,6 +64,7 @@ func (m *Model) record(plan *record.Plan, nets []*network, s shape) (*session, e
 		t:      plan.Keep("t", s.batch, 1, 1, 1),
 		all:    plan.Keep("eps", len(nets)*s.batch, s.height, s.width, c),
 		merged: plan.Keep("merged eps", s.batch, s.height, s.width, c),
+		known:  plan.Keep("known", 2, s.height, s.width, c),
 	}
 	if x.z.Size()%256 != 0 {
 		return nil, fmt.Errorf("a batch of %d on a grid of %dx%d is not supported: batch * height * width must be a multiple of 16", s.batch, s.height, s.width)
@@ -92,6 +94,7 @@ func (m *Model) record(plan *record.Plan, nets []*network, s shape) (*session, e
 	}
 	args := shaders.MergeStepArgs{
 		Eps: x.all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
+		X0Prev: plan.Keep("x0_prev", s.batch, s.height, s.width, c), Known: x.known,
 		Networks: len(nets), Unshuffle: r,
 	}
 	x.step.Add("merge and step", shaders.MergeStep(args))
@@ -169,8 +172,8 @@ func tokenRows(ids []int32) []byte {
 }
 
 // read copies a tensor to the host without its padding.
-func (x *session) read(ctx context.Context, t shaders.Tensor) ([]float32, error) {
-	b, err := x.loaded.Read(ctx, t)
+func read(ctx context.Context, l record.Loaded, t shaders.Tensor) ([]float32, error) {
+	b, err := l.Read(ctx, t)
 	if err != nil {
 		return nil, err
 	}

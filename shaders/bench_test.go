@@ -99,6 +99,8 @@ func BenchmarkMergeStep(b *testing.B) {
 	benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
 		a := shaders.MergeStepArgs{
 			Eps: f.input(4, 32, 32, 12), Z: f.plan.Keep("z", 1, 32, 32, 12), Merged: f.plan.Keep("merged", 1, 32, 32, 12),
+			X0Prev:   f.plan.Keep("x0_prev", 1, 32, 32, 12),
+			Known:    f.plan.Keep("known", 2, 32, 32, 12),
 			Preview:  shaders.Tensor{Buffer: f.plan.KeepBytes("preview", 4*64*64), N: 1, H: 64, W: 64, C: 1},
 			Step:     shaders.Tensor{Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
 			Networks: 4, Unshuffle: 2,

@@ -1,6 +1,7 @@
 package shaders
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -29,6 +30,27 @@ func TestParamsMatchWGSL(t *testing.T) {
 		}
 		assert.LessOrEqual(t, len(k.Bindings), 8, "%s: more storage buffers than every device binds", k.Name)
 	}
+}
+
+// StepParams lies in its buffer as struct Step of merge_step.wgsl: all members
+// are four bytes, the weights last.
+func TestStepParamsMatchWGSL(t *testing.T) {
+	code, err := mergeStep.Code(nil)
+	require.NoError(t, err)
+	_, code, _ = strings.Cut(code, "struct Step {")
+	code, _, _ = strings.Cut(code, "}")
+	v := reflect.TypeOf(StepParams{})
+	fields := reField.FindAllStringSubmatch(code, -1)
+	require.Len(t, fields, v.NumField()-1)
+	for i, f := range fields {
+		assert.Equal(t, strings.ReplaceAll(f[1], "_", ""), strings.ToLower(v.Field(i).Name))
+		assert.Equal(t, f[2], map[reflect.Kind]string{reflect.Uint32: "u32", reflect.Float32: "f32"}[v.Field(i).Type.Kind()], f[1])
+		assert.EqualValues(t, 4*i, v.Field(i).Offset)
+	}
+	assert.Contains(t, code, fmt.Sprintf("weights: array<f32, %d>", MaxNetworks))
+	s := StepParams{SqrtAbar: .5, SeedHi: 7, Weights: [MaxNetworks]float32{15: 3}}
+	assert.Len(t, s.Bytes(), StepParamsSize)
+	assert.Equal(t, s, stepParams(s.Bytes()))
 }
 
 func TestCodeSetsConstants(t *testing.T) {

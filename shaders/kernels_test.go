@@ -256,41 +256,44 @@ func TestMergeStep(t *testing.T) {
 		n, h, w, c, r, networks int
 		clip                    float32
 		init                    bool
+		keep                    uint32
 	}{
-		{1, 32, 32, 12, 2, 4, 1, false},
-		{2, 8, 8, 3, 1, 1, 0, false},
-		{2, 8, 8, 3, 1, 16, 1, false},
-		{1, 4, 4, 1, 1, 2, 1, false},
-		{3, 8, 8, 12, 2, 2, 1, true},
-		{1, 8, 9, 48, 4, 3, .5, false},
+		{1, 32, 32, 12, 2, 4, 1, false, 0},
+		{2, 8, 8, 3, 1, 1, 0, false, 0},
+		{2, 8, 8, 3, 1, 16, 1, false, 1},
+		{1, 4, 4, 1, 1, 2, 1, false, 0},
+		{3, 8, 8, 12, 2, 2, 1, true, 1},
+		{1, 8, 9, 48, 4, 3, .5, false, 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
 			eps := f.input(c.networks*c.n, c.h, c.w, c.c)
 			z := f.output("z", c.n, c.h, c.w, c.c)
+			prev := f.output("x0_prev", c.n, c.h, c.w, c.c)
 			merged := f.output("merged", c.n, c.h, c.w, c.c)
-			whole := z
-			f.bytes(whole, randomRows(f, z))
+			known := f.filled(2, c.h, c.w, c.c, func() float32 { return float32(f.rnd.IntN(3)) / 2 })
+			f.bytes(z, randomRows(f, z))
+			f.bytes(prev, randomRows(f, prev))
 			if c.init {
 				f.bytes(merged, make([]byte, merged.Size()))
 			}
 			preview := shaders.Tensor{N: c.n, H: c.h * c.r, W: c.w * c.r, C: 1}
 			preview.Buffer = f.plan.KeepBytes("preview", 4*c.n*c.h*c.w*c.r*c.r)
 			p := shaders.StepParams{
-				SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: .3, CZ: .5, CEps: .2, CNoise: .4, Clip: c.clip, EpsOut: .7, EpsZ: .3,
-				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3,
+				SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: .3, CX0Prev: -.7, CZ: .5, CEps: .2, CNoise: .4, Clip: c.clip, EpsOut: .7, EpsZ: .3,
+				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3, Keep: c.keep,
 			}
 			left := float32(1)
 			for j := 1; j < c.networks; j++ {
-				p.W[j] = .1 + .2*float32(j)
-				left -= p.W[j]
+				p.Weights[j] = .1 + .2*float32(j)
+				left -= p.Weights[j]
 			}
-			p.W[0] = left
+			p.Weights[0] = left
 			step := shaders.Tensor{N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4, Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize)}
 			f.bytes(step, p.Bytes())
 			f.check("merge_step", 1e-5, func() []shaders.Dispatch {
 				return one(shaders.MergeStep(shaders.MergeStepArgs{
-					Eps: eps, Z: z, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
+					Eps: eps, Z: z, X0Prev: prev, Known: known, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
 				}))
 			})
 		})

@@ -12,14 +12,14 @@ const MaxNetworks = 16
 // StepParams is what changes from step to step: struct Step of
 // merge_step.wgsl. The coefficients are those of sampler.Step.
 type StepParams struct {
-	SqrtAbar, SqrtOneMinusAbar float32
-	CX0, CZ, CEps, CNoise      float32
-	Clip                       float32 // bound of |x0|; 0: none
-	EpsOut                     float32 // eps = EpsOut * output + EpsZ * z
-	SeedLo, SeedHi             uint32
-	Index                      uint32 // counts steps for the noise; 0 draws z_T
-	EpsZ                       float32
-	W                          [MaxNetworks]float32 // weights of (12), summing to 1
+	SqrtAbar, SqrtOneMinusAbar     float32
+	CX0, CX0Prev, CZ, CEps, CNoise float32
+	Clip                           float32 // bound of |x0|; 0: none
+	EpsOut, EpsZ                   float32 // eps = EpsOut * output + EpsZ * z
+	SeedLo, SeedHi                 uint32
+	Index                          uint32               // counts steps for the noise; 0 draws z_T
+	Keep                           uint32               // not 0: X0Prev stays as it is
+	Weights                        [MaxNetworks]float32 // of (12), summing to 1
 }
 
 // StepParamsSize is the size of its buffer in bytes.
@@ -27,23 +27,28 @@ const StepParamsSize = 256
 
 // Bytes packs the parameters for their buffer.
 func (s StepParams) Bytes() []byte {
-	b := make([]byte, 0, StepParamsSize)
-	for _, v := range []float32{s.SqrtAbar, s.SqrtOneMinusAbar, s.CX0, s.CZ, s.CEps, s.CNoise, s.Clip, s.EpsOut} {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	b, err := binary.Append(nil, binary.LittleEndian, s)
+	if err != nil {
+		panic(err)
 	}
-	for _, v := range []uint32{s.SeedLo, s.SeedHi, s.Index, math.Float32bits(s.EpsZ)} {
-		b = binary.LittleEndian.AppendUint32(b, v)
+	return append(b, make([]byte, StepParamsSize-len(b))...)
+}
+
+func stepParams(b []byte) (s StepParams) {
+	if _, err := binary.Decode(b, binary.LittleEndian, &s); err != nil {
+		panic(err)
 	}
-	for _, v := range s.W {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b[:StepParamsSize]
+	return s
 }
 
 // MergeStepArgs describe the merge of M networks and one sampler step.
 type MergeStepArgs struct {
-	Eps      Tensor // [M*N, H, W, C]: what the networks predict, one after the other
-	Z        Tensor // [N, H, W, C], updated in place
+	Eps    Tensor // [M*N, H, W, C]: what the networks predict, one after the other
+	Z      Tensor // [N, H, W, C], updated in place
+	X0Prev Tensor // [N, H, W, C], x0 of the last step without Keep, updated in place
+	// Known is a picture, shared by the batch, and how far each value of x0 is
+	// locked to it, 0 to 1.
+	Known    Tensor // [2, H, W, C]
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
@@ -51,7 +56,7 @@ type MergeStepArgs struct {
 	// Unshuffle is r of pixel_unshuffle: C = colours*r*r. One colour shows as
 	// gray, of more than three the first three.
 	Unshuffle int
-	Init      bool // draw z_T instead of stepping; Eps is not read
+	Init      bool // z = CX0 known + CZ eta instead of a step; Eps is not read
 }
 
 type mergeStepParams struct{ Networks, N, H, W, Stride, Size uint32 }
@@ -63,6 +68,8 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	z, r := a.Z, a.Unshuffle
 	mustBe("merge_step", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "z", z, z.N, a.Merged.H, a.Merged.W, z.C)
+	mustBe("merge_step", "x0_prev", a.X0Prev, z.N, z.H, z.W, z.C)
+	mustBe("merge_step", "known", a.Known, 2, z.H, z.W, z.C)
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
@@ -76,7 +83,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 			uint32(a.Networks), uint32(z.N), uint32(z.H), uint32(z.W), uint32(z.Stride()), uint32(z.Size() / 4),
 		}),
 		Bindings: []View{
-			view(a.Eps), view(z), view(a.Merged),
+			view(a.Eps), view(z), view(a.X0Prev), view(a.Known), view(a.Merged),
 			{a.Preview.Buffer, a.Preview.Offset, 4 * a.Preview.N * a.Preview.H * a.Preview.W}, view(a.Step),
 		},
 		Groups: spread(ceil(z.N*z.H*z.W, 64)),
@@ -112,41 +119,48 @@ func Normals(seed uint64, pixel, c, index uint32) [4]float64 {
 
 func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 	p := decode[mergeStepParams](params)
-	eps, z, merged, preview := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), u32s(mem[3])
-	sf, su := f32s(mem[4]), u32s(mem[4])
-	sqrtAbar, sqrtOneMinus, cX0, cZ, cEps, cNoise, clip := float64(sf[0]), float64(sf[1]), float64(sf[2]), float64(sf[3]), float64(sf[4]), float64(sf[5]), float64(sf[6])
-	epsOut, epsZ := float64(sf[7]), float64(sf[11])
-	seed, index, weights := uint64(su[8])|uint64(su[9])<<32, su[10], sf[12:]
+	eps, z, x0Prev, known := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3])
+	merged, preview := f32s(mem[4]), u32s(mem[5])
+	s := stepParams(mem[6])
+	sqrtAbar, sqrtOneMinus, clip := float64(s.SqrtAbar), float64(s.SqrtOneMinusAbar), float64(s.Clip)
+	seed := uint64(s.SeedLo) | uint64(s.SeedHi)<<32
 	channels, r, stride := int(k["CHANNELS"]), int(k["UNSHUFFLE"]), int(p.Stride)
 	h, w := int(p.H), int(p.W)
+	lock := known[h*w*stride:]
 	x0 := make([]float64, channels)
 	for i := range int(p.N) * h * w {
 		n, pixel := i/(h*w), i%(h*w)
 		var eta [4]float64
 		for c := range channels {
 			if c%4 == 0 {
-				eta = Normals(seed+uint64(n), uint32(pixel), uint32(c/4), index)
+				eta = Normals(seed+uint64(n), uint32(pixel), uint32(c/4), s.Index)
 			}
-			at := i*stride + c
+			at, same := i*stride+c, pixel*stride+c
 			if k["INIT"] != 0 {
-				z[at] = float32(eta[c%4])
+				z[at], x0Prev[at] = float32(float64(s.CX0)*float64(known[same])+float64(s.CZ)*eta[c%4]), 0
 				continue
 			}
 			e := 0.0
 			for j := range int(p.Networks) {
-				e += float64(weights[j]) * float64(eps[j*int(p.Size)+at])
+				e += float64(s.Weights[j]) * float64(eps[j*int(p.Size)+at])
 			}
 			old := float64(z[at])
-			e = epsOut*e + epsZ*old
+			e = float64(s.EpsOut)*e + float64(s.EpsZ)*old
 			x := (old - sqrtOneMinus*e) / sqrtAbar
 			if clip > 0 {
 				x = math.Max(-clip, math.Min(clip, x))
 			}
+			x += float64(lock[same]) * (float64(known[same]) - x)
 			x0[c] = x
 			merged[at] = float32(e)
-			z[at] = float32(cX0*x + cZ*old + cEps*e + cNoise*eta[c%4])
+			z[at] = float32(float64(s.CX0)*x + float64(s.CX0Prev)*float64(x0Prev[at]) + float64(s.CZ)*old +
+				float64(s.CEps)*e + float64(s.CNoise)*eta[c%4])
+			if s.Keep == 0 {
+				x0Prev[at] = float32(x)
+			}
 		}
 		clear(z[i*stride+channels : (i+1)*stride])
+		clear(x0Prev[i*stride+channels : (i+1)*stride])
 		clear(merged[i*stride+channels : (i+1)*stride])
 		if k["INIT"] != 0 {
 			continue

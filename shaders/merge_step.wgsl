@@ -2,16 +2,18 @@
 //
 //   eps_c = eps_out sum_j w_j out_j + eps_z z                 (12), sum_j w_j = 1
 //   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
-//   z'    = c_x0 x0 + c_z z + c_eps eps_c + c_noise eta       (13) and other samplers
+//   x0    = x0 + lock (known - x0)                            where a given picture stays
+//   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
+// and x0 as pixels. x0_prev is the x0 of the last step without keep, for multistep samplers. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
 // 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
 // merge: the errors of M networks add up, and 1 / sqrt_abar is up to 157 early on.
 //
-// With INIT, z' = eta: z_T.
+// With INIT, z' = c_x0 known + c_z eta: where the run starts, z_T or a noised picture, and
+// x0_prev = 0.
 
 override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
@@ -19,24 +21,28 @@ override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
 
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
-@group(0) @binding(2) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
-@group(0) @binding(3) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
-@group(0) @binding(4) var<storage, read> step: Step;
-@group(0) @binding(5) var<uniform> p: Params;
+@group(0) @binding(2) var<storage, read_write> x0_prev: array<f32>;    // [N, HW, stride]
+@group(0) @binding(3) var<storage, read> known: array<f32>;            // [2, HW, stride]: a picture, and lock, 0 to 1
+@group(0) @binding(4) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
+@group(0) @binding(5) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
+@group(0) @binding(6) var<storage, read> step: Step;
+@group(0) @binding(7) var<uniform> p: Params;
 
 struct Step {
   sqrt_abar: f32,
   sqrt_one_minus_abar: f32,
   c_x0: f32,
+  c_x0_prev: f32,
   c_z: f32,
   c_eps: f32,
   c_noise: f32,
   clip: f32, // 0: none
   eps_out: f32,
+  eps_z: f32,
   seed_lo: u32,
   seed_hi: u32,
   index: u32, // of the step: 0 draws z_T
-  eps_z: f32,
+  keep: u32,  // not 0: x0_prev stays as it is
   weights: array<f32, 16>, // of the networks, summing to 1
 }
 
@@ -45,7 +51,7 @@ struct Params {
   n: u32,
   h: u32,
   w: u32,
-  stride: u32, // of z, eps and merged
+  stride: u32, // of all but the preview
   size: u32,   // of one network's eps: N HW stride
 }
 
@@ -102,8 +108,10 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
   for (var c = 0u; c < CHANNELS; c++) {
     if c % 4u == 0u { eta = normals(philox(vec4<u32>(pixel, c / 4u, step.index, 0u), seed)); }
     let at = i * p.stride + c;
+    let same = pixel * p.stride + c; // in the picture that all samples share
     if INIT {
-      z[at] = eta[c % 4u];
+      z[at] = step.c_x0 * known[same] + step.c_z * eta[c % 4u];
+      x0_prev[at] = 0.0;
       continue;
     }
     var e = 0.0;
@@ -112,11 +120,18 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     e = step.eps_out * e + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
     if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
+    x += known[hw * p.stride + same] * (known[same] - x);
     x0[c] = x;
     merged[at] = e;
-    z[at] = step.c_x0 * x + step.c_z * old + step.c_eps * e + step.c_noise * eta[c % 4u];
+    z[at] = step.c_x0 * x + step.c_x0_prev * x0_prev[at] + step.c_z * old + step.c_eps * e + step.c_noise * eta[c % 4u];
+    if step.keep == 0u { x0_prev[at] = x; }
   }
-  for (var c = CHANNELS; c < p.stride; c++) { z[i * p.stride + c] = 0.0; merged[i * p.stride + c] = 0.0; }
+  for (var c = CHANNELS; c < p.stride; c++) {
+    let at = i * p.stride + c;
+    z[at] = 0.0;
+    x0_prev[at] = 0.0;
+    merged[at] = 0.0;
+  }
   if INIT { return; }
 
   let r = UNSHUFFLE;

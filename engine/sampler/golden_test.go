@@ -16,13 +16,13 @@ func TestTimestepsAreThoseOfDiffusers(t *testing.T) {
 	g, err := golden.LoadSchedulers()
 	require.NoError(t, err)
 	for _, want := range g.Timesteps {
-		got, err := linear(t).Timesteps(want.Steps, Spacing(want.Spacing))
+		got, err := Options{Name: want.Sampler, Steps: want.Steps, Spacing: Spacing(want.Spacing)}.timesteps(linear(t))
 		require.NoError(t, err)
-		assert.Equal(t, want.Timesteps, got, "%s %d", want.Spacing, want.Steps)
+		assert.Equal(t, want.Timesteps, got, "%s %s %d", want.Sampler, want.Spacing, want.Steps)
 	}
 }
 
-// TestStepsAreThoseOfDiffusers runs both samplers with and without clipping and
+// TestStepsAreThoseOfDiffusers runs all samplers with and without clipping and
 // compares x along the way with the schedulers of diffusers in float64.
 func TestStepsAreThoseOfDiffusers(t *testing.T) {
 	g, err := golden.LoadSchedulers()
@@ -37,13 +37,15 @@ func TestStepsAreThoseOfDiffusers(t *testing.T) {
 			steps, err := o.StepsOf(linear(t))
 			require.NoError(t, err)
 			x, noise, at := golden.XT(), golden.Noise(r.Steps), 0
+			before := make([]float64, golden.Width)
 			for i, p := range steps {
 				for k, eps := range golden.Eps(x) {
 					x0 := (x[k] - p.SqrtOneMinusABar*eps) / p.SqrtABar
 					if r.Clip {
 						x0 = max(-1, min(1, x0))
 					}
-					x[k] = p.X0*x0 + p.Z*x[k] + p.Eps*eps + p.Noise*noise[i][k]
+					x[k] = p.X0*x0 + p.X0Prev*before[k] + p.Z*x[k] + p.Eps*eps + p.Noise*noise[i][k]
+					before[k] = x0
 				}
 				if at < len(r.At) && r.At[at] == i {
 					for k, want := range r.X[at] {

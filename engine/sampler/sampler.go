@@ -4,24 +4,27 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
-// Step is one update from timestep T to the next lower one. With x0 the
-// (clipped) estimate of the picture, eps the merged prediction and eta fresh
-// noise N(0, I):
+// Step is one evaluation of the networks at timestep T and the update that
+// follows: to the next lower timestep, or, of a corrector, at the same. With x0
+// the (clipped) estimate of the picture, x0_prev that of the last update that
+// was no corrector's, eps the merged prediction and eta fresh noise N(0, I):
 //
 //	x0 = (z - SqrtOneMinusABar eps) / SqrtABar
-//	z' = X0 x0 + Z z + Eps eps + Noise eta
+//	z' = X0 x0 + X0Prev x0_prev + Z z + Eps eps + Noise eta
 type Step struct {
 	T                          int
 	SqrtABar, SqrtOneMinusABar float64
-	X0, Z, Eps, Noise          float64
+	X0, X0Prev, Z, Eps, Noise  float64
+	Corrector                  bool // x0 does not become x0_prev
 }
 
 // Options choose a sampler. The zero value is DDIM with eta 0 in 50 steps.
 type Options struct {
-	Name    string  // "ddim" or "ddpm"; "" is ddim
-	Steps   int     // network evaluations; 0 is 50
+	Name    string  // one of Names; "" is ddim
+	Steps   int     // levels of noise, from z_T to the picture; 0 is 50
 	Spacing Spacing // "" is trailing
 	// Eta scales the noise of DDIM: 0 is deterministic, 1 has the variance of
 	// DDPM (Song et al. 2021, equation 16).
@@ -34,15 +37,35 @@ type Options struct {
 	// Variance of DDPM: "posterior" (beta~_t) or "beta" (beta_t); "" is
 	// posterior. Both are in Ho et al. 2020, section 3.2.
 	Variance string
+	// Start is the part of the way from noise (0) to picture (1) after which the
+	// run begins, with a picture under the noise of that level: diffusers' 1 -
+	// strength. Steps counts the levels of the whole way.
+	Start float64
+	// Corrector is the number of Langevin steps at every level, each one more
+	// evaluation of the networks: Steps + Corrector (Steps - 1) in all. The first
+	// level needs none: z_T has its distribution.
+	Corrector int
+	// CorrectorSize is their step size h / (1 - abar); 0 is 0.2.
+	CorrectorSize float64
 }
 
-// DefaultSteps is the number of steps when Options say nothing.
+// DefaultSteps is the number of levels when Options say nothing.
 const DefaultSteps = 50
 
-// Names lists the samplers.
-var Names = []string{"ddim", "ddpm"}
+// Names lists the samplers by their names in diffusers.
+var Names = []string{"ddim", "ddpm", "dpmsolver++", "sde-dpmsolver++"}
 
-// StepsOf computes the coefficients of a whole run.
+// rules set the coefficients of a step that leads from one level to the next.
+var rules = map[string]func(p *Step, o Options, l levels){
+	"ddim": ddim, "ddpm": ddpm, "dpmsolver++": dpmSolver, "sde-dpmsolver++": sdeDPMSolver,
+}
+
+// levels are abar where the step before began (0 in the first step), where
+// this one begins, and where it leads (1 in the last step: the picture).
+type levels struct{ before, a, b float64 }
+
+// StepsOf computes the coefficients of a whole run, one evaluation of the
+// networks after the other.
 func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 	if o.Steps == 0 {
 		o.Steps = min(DefaultSteps, s.T)
@@ -51,7 +74,7 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 		o.Name = "ddim"
 	}
 	if !slices.Contains(Names, o.Name) {
-		return nil, fmt.Errorf("sampler: %q is not known: want ddim or ddpm", o.Name)
+		return nil, fmt.Errorf("sampler: %q is not known: want %s", o.Name, strings.Join(Names, ", "))
 	}
 	if !(o.Eta >= 0 && o.Eta <= 1) {
 		return nil, fmt.Errorf("sampler: eta = %v: want 0 to 1", o.Eta)
@@ -59,77 +82,54 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 	if !slices.Contains([]string{"", "posterior", "beta"}, o.Variance) {
 		return nil, fmt.Errorf("sampler: variance %q: want posterior or beta", o.Variance)
 	}
-	ts, err := s.Timesteps(o.Steps, o.Spacing)
+	if err := o.checkCorrector(); err != nil {
+		return nil, err
+	}
+	ts, err := o.timesteps(s)
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]Step, len(ts))
+	if !(o.Start >= 0 && o.Start <= 1) {
+		return nil, fmt.Errorf("sampler: start = %v: want 0 (noise) to 1 (the picture)", o.Start)
+	}
+	way := Window{o.Start, 1}
+	ts = slices.DeleteFunc(ts, func(t int) bool { return !way.Open(s, t) })
+	if len(ts) == 0 {
+		return nil, fmt.Errorf("sampler: no step is left after the start %v: want an earlier start or more than %d steps", o.Start, o.Steps)
+	}
+	var steps []Step
+	l := levels{a: s.ABar[ts[0]]}
 	for i, t := range ts {
-		next := -1
+		l.b = 1
 		if i+1 < len(ts) {
-			next = ts[i+1]
+			l.b = s.ABar[ts[i+1]]
 		}
-		a, b := s.abar(t), s.abar(next)
-		steps[i] = Step{T: t, SqrtABar: math.Sqrt(a), SqrtOneMinusABar: math.Sqrt(1 - a)}
-		if o.Name == "ddpm" {
-			steps[i].ddpm(a, b, o.Variance == "beta")
-		} else {
-			steps[i].ddim(a, b, o.Eta, o.ClippedEps)
+		if i > 0 {
+			for range o.Corrector {
+				steps = append(steps, corrector(t, l.a, o.CorrectorSize))
+			}
 		}
+		p := Step{T: t, SqrtABar: math.Sqrt(l.a), SqrtOneMinusABar: math.Sqrt(1 - l.a)}
+		rules[o.Name](&p, o, l)
+		steps = append(steps, p)
+		l.before, l.a = l.a, l.b
 	}
 	return steps, nil
 }
 
-// ddpm sets the update of the paper's (13), written as the posterior mean of
-// z_{t-1} given x0 (Ho et al. 2020, (6) and (7)) so that x0 can be clipped:
-// without clipping it is (z - beta/sqrt(1-abar) eps) / sqrt(1-beta). a and b
-// are abar at t and at the next timestep, beta = 1 - a/b.
-//
-// The paper prints sigma_t^2 eta in (4), (5) and (13); sigma_t^2 is the
-// variance of (2), so the noise is scaled by sigma_t, as in Ho et al. 2020,
-// algorithm 2.
-func (p *Step) ddpm(a, b float64, large bool) {
-	alpha := a / b
-	beta := 1 - alpha
-	p.X0 = math.Sqrt(b) * beta / (1 - a)
-	p.Z = math.Sqrt(alpha) * (1 - b) / (1 - a)
-	switch {
-	case b == 1: // the last step returns the mean
-	case large:
-		p.Noise = math.Sqrt(beta)
-	default:
-		p.Noise = math.Sqrt(beta * (1 - b) / (1 - a))
+// timesteps are those of the schedule's spacing. DPM-Solver++ leaves out the
+// lowest of one more: it spaces the levels between T and the picture itself,
+// the other two those between T and t = 0, as diffusers does.
+func (o Options) timesteps(s *Schedule) ([]int, error) {
+	if !strings.HasSuffix(o.Name, "dpmsolver++") || o.Spacing == Trailing || o.Spacing == "" {
+		return s.Timesteps(o.Steps, o.Spacing)
 	}
-}
-
-// ddim sets the update of Song et al. 2021, equation 12.
-func (p *Step) ddim(a, b, eta float64, clipped bool) {
-	sigma := eta * math.Sqrt((1-b)/(1-a)*(1-a/b))
-	p.X0 = math.Sqrt(b)
-	p.Eps = math.Sqrt(max(1-b-sigma*sigma, 0))
-	p.Noise = sigma
-	if clipped {
-		p.Z = p.Eps / p.SqrtOneMinusABar
-		p.X0 -= p.Z * p.SqrtABar
-		p.Eps = 0
+	if o.Steps == s.T {
+		return nil, fmt.Errorf("sampler: %d steps: %s with %s spacing wants 1 to %d", o.Steps, o.Name, o.Spacing, s.T-1)
 	}
-}
-
-// Merge gives the weight of every network in (12), eps_c = eps_0 + sum_i w_i
-// (eps_i - eps_0): w_i for the modalities and 1 - sum w_i for the
-// unconditional network, which comes first.
-func Merge(modalities []float64) []float64 {
-	w := []float64{1}
-	for _, m := range modalities {
-		w[0] -= m
-		w = append(w, m)
+	ts, err := s.Timesteps(o.Steps+1, o.Spacing)
+	if err != nil {
+		return nil, err
 	}
-	sum := 0.0
-	for _, v := range w {
-		sum += v
-	}
-	if !(math.Abs(sum-1) < 1e-9) {
-		panic(fmt.Sprintf("sampler: the weights %v sum to %v, not to 1", w, sum))
-	}
-	return w
+	return ts[:o.Steps], nil
 }

@@ -49,79 +49,6 @@ func TestTimesteps(t *testing.T) {
 	}
 }
 
-// gaussian is a variable whose eps is known in closed form: x ~ N(m, v).
-type gaussian struct{ m, v float64 }
-
-// eps is the coefficient pair (k, c) of eps(z, t) = k z + c.
-func (g gaussian) eps(a float64) (k, c float64) {
-	s := math.Sqrt(1 - a)
-	d := a*g.v + 1 - a
-	return s / d, -s * math.Sqrt(a) * g.m / d
-}
-
-// run follows mean and variance of z through all steps under merged linear eps.
-func run(s *Schedule, steps []Step, nets []gaussian, w []float64) (mean, sd float64) {
-	m, v := 0.0, 1.0
-	for _, p := range steps {
-		a := s.ABar[p.T]
-		var k, c float64
-		for i, g := range nets {
-			ki, ci := g.eps(a)
-			k += w[i] * ki
-			c += w[i] * ci
-		}
-		// x0 = (z - s eps) / sqrt(a) is linear in z as well.
-		gain := p.Z + p.Eps*k + p.X0*(1-p.SqrtOneMinusABar*k)/p.SqrtABar
-		shift := p.Eps*c - p.X0*p.SqrtOneMinusABar*c/p.SqrtABar
-		m = gain*m + shift
-		v = gain*gain*v + p.Noise*p.Noise
-	}
-	return m, math.Sqrt(v)
-}
-
-// TestGaussianProduct pins the recursion of each sampler on the product of
-// three Gaussian posteriors: prior N(0, .5^2), observations of .5 with noise
-// variance .04. The exact product is N(.4747, .1125^2); the summed eps is not
-// its score for t > 0, so no sampler reaches it (see the sampler's notes in
-// the README), and deterministic ones end far too narrow.
-func TestGaussianProduct(t *testing.T) {
-	s := linear(t)
-	prior := gaussian{0, .25}
-	post := gaussian{.25 * .5 / (.25 + .04), .25 * .04 / (.25 + .04)}
-	nets := []gaussian{prior, post, post, post}
-	w := Merge([]float64{1, 1, 1})
-	require.Equal(t, []float64{-2, 1, 1, 1}, w)
-	for _, c := range []struct {
-		o        Options
-		mean, sd float64
-	}{
-		{Options{Name: "ddpm", Steps: 1000}, .4988, .0849},
-		{Options{Name: "ddpm", Steps: 1000, Variance: "beta"}, .4988, .0897},
-		{Options{Name: "ddim", Steps: 1000, Spacing: Linspace}, .5485, .0248},
-		{Options{Name: "ddim", Steps: 50, Spacing: Linspace}, .5302, .0128},
-		{Options{Name: "ddim", Steps: 20, Spacing: Linspace}, .4881, .0055},
-	} {
-		steps, err := c.o.StepsOf(s)
-		require.NoError(t, err)
-		mean, sd := run(s, steps, nets, w)
-		assert.InDelta(t, c.mean, mean, .00005, "%+v", c.o)
-		assert.InDelta(t, c.sd, sd, .00005, "%+v", c.o)
-	}
-}
-
-// With one conditional network nothing is merged: both samplers end at its own
-// mean and variance.
-func TestOneNetworkIsExact(t *testing.T) {
-	s := linear(t)
-	for _, o := range []Options{{Name: "ddpm", Steps: 1000}, {Name: "ddim", Steps: 1000, Eta: 1}, {Name: "ddim", Steps: 1000}} {
-		steps, err := o.StepsOf(s)
-		require.NoError(t, err)
-		mean, sd := run(s, steps, []gaussian{{.3, .04}}, []float64{1})
-		assert.InDelta(t, .3, mean, .002, "%+v", o)
-		assert.InDelta(t, .2, sd, .006, "%+v", o)
-	}
-}
-
 func TestDDPMIsEquation13(t *testing.T) {
 	s := linear(t)
 	steps, err := Options{Name: "ddpm", Steps: 1000}.StepsOf(s)
@@ -157,9 +84,59 @@ func TestClippedEpsIsEpsWhereNothingIsClipped(t *testing.T) {
 	}
 }
 
+// A run that starts later is the end of the whole run; its first step has no x0
+// before it.
+func TestStart(t *testing.T) {
+	s := linear(t)
+	for _, name := range Names {
+		whole, err := Options{Name: name, Steps: 10}.StepsOf(s)
+		require.NoError(t, err)
+		late, err := Options{Name: name, Steps: 10, Start: .6}.StepsOf(s)
+		require.NoError(t, err)
+		require.Len(t, late, 4) // t = 399, 299, 199, 99
+		assert.Equal(t, 399, late[0].T)
+		assert.Zero(t, late[0].X0Prev)
+		assert.Equal(t, whole[7:], late[1:], name)
+	}
+	_, err := Options{Steps: 10, Start: .95}.StepsOf(s)
+	assert.ErrorContains(t, err, "no step is left after the start 0.95")
+}
+
+// Where x0 is a known x in every step, z follows q(z_t | x) = N(sqrt(abar) x, 1 - abar)
+// from level to level, up to what is left of x in z_T.
+func TestKeptRegionsFollowTheForwardProcess(t *testing.T) {
+	s := linear(t)
+	const x = .8
+	for _, o := range []Options{
+		{Name: "ddpm", Steps: 1000}, {Name: "ddpm", Steps: 20, Corrector: 2}, {Name: "ddim", Steps: 20, ClippedEps: true},
+		{Name: "ddim", Steps: 20, ClippedEps: true, Eta: .7}, {Name: "dpmsolver++", Steps: 20}, {Name: "sde-dpmsolver++", Steps: 20, Corrector: 1},
+	} {
+		steps, err := o.StepsOf(s)
+		require.NoError(t, err)
+		mean, variance := 0.0, 1.0
+		for _, p := range steps {
+			a := s.ABar[p.T]
+			require.InDelta(t, math.Sqrt(a)*x, mean, .01, "%+v at t = %d", o, p.T)
+			// An unadjusted Langevin step tends to 1 / (1 - size/2) of the variance.
+			most := 1.0
+			if o.Corrector > 0 {
+				most = 1 / (1 - DefaultCorrectorSize/2)
+			}
+			require.Greater(t, variance, (1-a)*.999, "%+v at t = %d", o, p.T)
+			require.Less(t, variance, most*(1-a)*1.001, "%+v at t = %d", o, p.T)
+			require.Zero(t, p.Eps)
+			mean = (p.X0+p.X0Prev)*x + p.Z*mean
+			variance = p.Z*p.Z*variance + p.Noise*p.Noise
+		}
+		assert.InDelta(t, x, mean, 1e-9)
+		assert.InDelta(t, 0, variance, 1e-9)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := linear(t)
-	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}} {
+	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace},
+		{Start: -.1}, {Start: 1.1}, {Start: math.NaN()}, {Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}} {
 		_, err := o.StepsOf(s)
 		assert.Error(t, err, "%+v", o)
 	}

@@ -52,14 +52,6 @@ func NewSchedule(name string, steps int, start, end float64) (*Schedule, error) 
 	return s, nil
 }
 
-// abar is ABar with the picture itself, abar = 1, before t = 0.
-func (s *Schedule) abar(t int) float64 {
-	if t < 0 {
-		return 1
-	}
-	return s.ABar[t]
-}
-
 // Spacing chooses which of the T timesteps a shorter run visits. The names are
 // those of diffusers' timestep_spacing (Lin et al. 2023, table 2).
 type Spacing string
@@ -85,7 +77,8 @@ func (s *Schedule) Timesteps(n int, spacing Spacing) ([]int, error) {
 		case Linspace:
 			ts[i] = 0
 			if n > 1 {
-				ts[i] = int(math.RoundToEven(float64(n-1-i) * float64(s.T-1) / float64(n-1)))
+				step := float64(s.T-1) / float64(n-1) // numpy's order of rounding: 15 * 33.3 lies below 499.5
+				ts[i] = int(math.RoundToEven(float64(n-1-i) * step))
 			}
 		default:
 			return nil, fmt.Errorf("sampler: spacing %q: want trailing, leading or linspace", spacing)

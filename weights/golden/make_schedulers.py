@@ -7,6 +7,10 @@ There is no network: eps_k(x) = 0.9 tanh(x_k) + 0.05 k for the numbers k = 0..7,
 float32, 1 - abar at t = 0 is off by 1e-4 of itself or more. Runs are those where diffusers' step leads from one timestep
 to the next of its own list: DDIM always goes t - T // n, which differs from the list for "linspace" and where n does
 not divide T. With variance_type "fixed_large" DDPM adds noise to the last step of "trailing"; those runs are left out.
+
+DPM-Solver++ is DPMSolverMultistepScheduler with its defaults (solver_order 2, solver_type "midpoint", lower_order_final,
+final_sigmas_type "zero") and algorithm_type "dpmsolver++" or "sde-dpmsolver++". It casts to float32 on its way; the
+reference reads float64 there. It has no clip_sample: thresholding with sample_max_value 1 is the same.
 """
 
 import json
@@ -14,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
-from diffusers.schedulers import scheduling_ddim, scheduling_ddpm
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers.schedulers import scheduling_ddim, scheduling_ddpm, scheduling_dpmsolver_multistep
 
 from make_golden import value
 
@@ -39,18 +43,40 @@ def double(s):
     return s
 
 
+class Double:
+    """A module in which float32 is float64."""
+
+    def __init__(self, module):
+        self.module, self.float32 = module, module.float64
+
+    def __getattr__(self, name):
+        return getattr(self.module, name)
+
+
+def multistep(dtype, **config):
+    """DPM-Solver++ that computes in a type throughout."""
+    m = scheduling_dpmsolver_multistep
+    m.torch, m.np = (Double(torch), Double(np)) if dtype == torch.float64 else (torch, np)
+    return DPMSolverMultistepScheduler(**config)
+
+
 def trajectory(s, n, dtype, **kwargs):
     """x after every step [n, K]."""
     s.set_timesteps(n)
     x, xs, step = X_T.to(dtype), [], 0
 
-    def noise(*_, **__):
-        return NOISE[step].to(dtype)
+    def picture(v):
+        return v[None, :, None]
 
-    scheduling_ddpm.randn_tensor = scheduling_ddim.randn_tensor = noise
+    def noise(*_, **__):
+        return picture(NOISE[step].to(dtype))
+
+    for module in (scheduling_ddpm, scheduling_ddim, scheduling_dpmsolver_multistep):
+        module.randn_tensor = noise
     for step, t in enumerate(s.timesteps):
         # A batch of one: model outputs of twice the channels would be split for a learned variance.
-        x = s.step(eps(x)[None], int(t), x[None], **kwargs).prev_sample[0]
+        x = s.step(picture(eps(x)), int(t), picture(x), **kwargs).prev_sample[0, :, 0]
+        assert x.dtype == dtype and x.shape == (K,)
         xs.append(x)
     return torch.stack(xs).double()
 
@@ -64,6 +90,11 @@ def run(kind, n, spacing, clip, eta=None, variance=None):
     config = dict(num_train_timesteps=T, beta_start=BETA[0], beta_end=BETA[1], beta_schedule="linear", clip_sample=clip,
                   timestep_spacing=spacing, steps_offset=0)
     kwargs = {}
+    if "dpmsolver" in kind:
+        del config["clip_sample"]
+        config.update(algorithm_type=kind, thresholding=clip, sample_max_value=1)
+        x = trajectory(multistep(torch.float64, **config), n, torch.float64)
+        return record(kind, n, spacing, clip, x, trajectory(multistep(torch.float32, **config), n, torch.float32))
     if kind == "ddim":
         def make(): return DDIMScheduler(**config, set_alpha_to_one=True)
         kwargs["eta"] = eta
@@ -71,6 +102,10 @@ def run(kind, n, spacing, clip, eta=None, variance=None):
         def make(): return DDPMScheduler(**config, variance_type=variance)
     x = trajectory(double(make()), n, torch.float64, **kwargs)
     single = trajectory(make(), n, torch.float32, **kwargs)
+    return record(kind, n, spacing, clip, x, single, eta, variance)
+
+
+def record(kind, n, spacing, clip, x, single, eta=None, variance=None):
     off = ((x - single).square().mean().sqrt() / x.square().mean().sqrt()).item()
     at = kept(n)
     return dict(sampler=kind, steps=n, spacing=spacing, clip=clip, eta=eta or 0, variance=variance or "",
@@ -88,7 +123,11 @@ def main():
             p = DDPMScheduler(num_train_timesteps=T, timestep_spacing=spacing, steps_offset=0)
             p.set_timesteps(n)
             assert s.timesteps.tolist() == p.timesteps.tolist()
-            lists.append(dict(spacing=spacing, steps=n, timesteps=s.timesteps.tolist()))
+            lists.append(dict(sampler="", spacing=spacing, steps=n, timesteps=s.timesteps.tolist()))
+            if n < T:  # with 1000 "leading" steps it visits t = 0 a thousand times
+                m = multistep(torch.float64, num_train_timesteps=T, timestep_spacing=spacing, steps_offset=0)
+                m.set_timesteps(n)
+                lists.append(dict(sampler="dpmsolver++", spacing=spacing, steps=n, timesteps=m.timesteps.tolist()))
     for clip in (True, False):
         for spacing in ("trailing", "leading", "linspace"):
             for n in (10, 20, 30, 50):
@@ -97,6 +136,8 @@ def main():
                     runs.append(run("ddpm", n, spacing, clip, variance="fixed_large"))
                 if spacing == "leading" or spacing == "trailing" and T % n == 0:
                     runs += [run("ddim", n, spacing, clip, eta=eta) for eta in (0, 0.5, 1)]
+                runs += [run(kind, n, spacing, clip) for kind in ("dpmsolver++", "sde-dpmsolver++")]
+        runs += [run(kind, T, "trailing", clip) for kind in ("dpmsolver++", "sde-dpmsolver++")]
         runs.append(run("ddpm", T, "leading", clip, variance="fixed_small"))
         runs.append(run("ddpm", T, "leading", clip, variance="fixed_large"))
         runs += [run("ddim", T, "leading", clip, eta=eta) for eta in (0, 0.5, 1)]

@@ -10,8 +10,8 @@ import (
 //go:embed schedulers.json
 var schedulersJSON []byte
 
-// Schedulers holds what the DDPM and DDIM schedulers of diffusers do in float64
-// under linear betas 1e-4 to 0.02, T = 1000. There is no network: eps is Eps.
+// Schedulers holds what the DDPM, DDIM and DPM-Solver++ schedulers of diffusers
+// do in float64 under linear betas 1e-4 to 0.02, T = 1000. There is no network: eps is Eps.
 type Schedulers struct {
 	Timesteps []Timesteps  `json:"timesteps"`
 	Runs      []Trajectory `json:"runs"`
@@ -19,13 +19,15 @@ type Schedulers struct {
 
 // Timesteps are those that a run of so many steps visits, in falling order.
 type Timesteps struct {
+	Sampler   string `json:"sampler"` // "" for ddpm and ddim, else dpmsolver++
 	Spacing   string `json:"spacing"` // trailing, leading or linspace
 	Steps     int    `json:"steps"`
 	Timesteps []int  `json:"timesteps"`
 }
 
-// Trajectory is a sampling run from XT. Samplers: "ddim" with Eta, and "ddpm"
-// with Variance "fixed_small" (the posterior's) or "fixed_large" (beta_t).
+// Trajectory is a sampling run from XT. Samplers: "ddim" with Eta, "ddpm" with
+// Variance "fixed_small" (the posterior's) or "fixed_large" (beta_t),
+// "dpmsolver++" and "sde-dpmsolver++".
 type Trajectory struct {
 	Sampler  string  `json:"sampler"`
 	Steps    int     `json:"steps"`

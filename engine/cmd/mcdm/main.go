@@ -1,5 +1,5 @@
-// Command mcdm samples pictures natively, evaluates networks and lists
-// graphics adapters.
+// Command mcdm samples pictures natively, evaluates networks, samples where the
+// right answer is known and lists graphics adapters.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
@@ -36,7 +38,7 @@ predictions are merged at every step: eps_c = eps_0 + sum w_i (eps_i - eps_0).`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(sampleCommand(), epsCommand(), devicesCommand())
+	root.AddCommand(sampleCommand(), epsCommand(), exactCommand(), devicesCommand())
 	return root
 }
 
@@ -45,7 +47,21 @@ type target struct{ bundle, device string }
 
 func (t *target) flags(c *cobra.Command) {
 	c.Flags().StringVar(&t.bundle, "bundle", "weights/bundles/avatars", "folder of the bundle")
-	c.Flags().StringVar(&t.device, "device", "gpu", `"gpu" (the fastest adapter), a part of an adapter's name, or "cpu" (the Go twins: slow, exact)`)
+	c.Flags().StringVar(&t.device, "device", "gpu", deviceHelp)
+}
+
+const deviceHelp = `"gpu" (the fastest adapter), a part of an adapter's name, or "cpu" (the Go twins: slow, exact)`
+
+// samplerFlags are those that sample and exact share.
+func samplerFlags(c *cobra.Command, o *sampler.Options) {
+	f := c.Flags()
+	f.StringVar(&o.Name, "sampler", "ddim", "one of "+strings.Join(sampler.Names, ", "))
+	f.IntVar(&o.Steps, "steps", sampler.DefaultSteps, "levels of noise from pure noise to the picture")
+	f.Float64Var(&o.Eta, "eta", 0, "noise of ddim, 0 to 1")
+	f.StringVar(&o.Variance, "variance", "posterior", "of ddpm: posterior or beta")
+	f.StringVar((*string)(&o.Spacing), "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
+	f.IntVar(&o.Corrector, "corrector", 0, "Langevin steps at every level after the first, each one more evaluation of the networks: wider variety")
+	f.Float64Var(&o.CorrectorSize, "corrector-size", sampler.DefaultCorrectorSize, "their step size, as a part of the level's noise variance: above 0, at most 1")
 }
 
 // load opens the device and the bundle.

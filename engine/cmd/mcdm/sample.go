@@ -22,8 +22,8 @@ func sampleCommand() *cobra.Command {
 		t                 target
 		q                 engine.Request
 		sketch, mask, out string
-		weights           []string
-		spacing           string
+		img, keep         string
+		weights, windows  []string
 	)
 	c := &cobra.Command{
 		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE]",
@@ -41,13 +41,21 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 			if q.Conditions.Mask, err = readMask(mask); err != nil {
 				return err
 			}
+			if q.Image, err = readImage("--image", img); err != nil {
+				return err
+			}
+			if q.Keep, err = readImage("--keep", keep); err != nil {
+				return err
+			}
 			if q.Weights, err = parseWeights(weights); err != nil {
+				return err
+			}
+			if q.Windows, err = parseWindows(windows); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("seed") {
 				q.Seed = rand.Uint64() >> 32 // short enough to read out
 			}
-			q.Sampler.Spacing = engine.Spacing(spacing)
 			m, _, err := t.load(cmd.Context())
 			if err != nil {
 				return err
@@ -76,13 +84,13 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	f.StringVar(&sketch, "sketch", "", "PNG of dark lines on light paper")
 	f.StringVar(&mask, "mask", "", "PNG with a palette, index = label")
 	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
-	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1), repeatable")
-	f.IntVar(&q.Sampler.Steps, "steps", 0, "network evaluations (default 50)")
-	f.StringVar(&q.Sampler.Name, "sampler", "ddim", "ddim or ddpm")
-	f.Float64Var(&q.Sampler.Eta, "eta", 0, "noise of ddim, 0 to 1")
+	f.StringVar(&img, "image", "", "PNG of a picture to start from (--start) or to keep parts of (--keep)")
+	f.Float64Var(&q.Sampler.Start, "start", 0, "the part of the way that --image skips, from 0 (starts from noise) to 1 (is the picture)")
+	f.StringVar(&keep, "keep", "", "PNG, white where --image stays and black where it is free")
+	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1; below 0: not like this), repeatable")
+	f.StringArrayVar(&windows, "window", nil, "NETWORK=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
+	samplerFlags(c, &q.Sampler)
 	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
-	f.StringVar(&q.Sampler.Variance, "variance", "posterior", "of ddpm: posterior or beta")
-	f.StringVar(&spacing, "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
 	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
 	f.IntVar(&q.Count, "count", 1, "pictures in one run")
 	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
@@ -132,6 +140,21 @@ func parseWeights(list []string) (map[string]float64, error) {
 			return nil, fmt.Errorf("--weight %s: want NETWORK=NUMBER, such as sketch=0.8", s)
 		}
 		out[name] = w
+	}
+	return out, nil
+}
+
+func parseWindows(list []string) (map[string]engine.Window, error) {
+	out := map[string]engine.Window{}
+	for _, s := range list {
+		name, value, named := strings.Cut(s, "=")
+		start, end, pair := strings.Cut(value, ":")
+		a, err1 := strconv.ParseFloat(start, 64)
+		b, err2 := strconv.ParseFloat(end, 64)
+		if !named || !pair || err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("--window %s: want NETWORK=START:END, such as sketch=0:0.6", s)
+		}
+		out[name] = engine.Window{Start: a, End: b}
 	}
 	return out, nil
 }

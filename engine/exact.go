@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// Exact is a sampling run on networks that are known in closed form: merge,
+// step and noise are those of Sample, on the same machines, and what they must
+// end with is known too (sampler.Recursion, sampler.Product).
+type Exact struct {
+	// Networks lists, for each network, the distribution of every coordinate;
+	// coordinates are the channels of z.
+	Networks [][]sampler.Gaussian
+	Weights  []float64 // of the networks in (12): see sampler.Merge
+	Count    int       // samples
+	Seed     uint64
+	Velocity bool // the networks say v instead of eps
+}
+
+// Run samples [Count, coordinates] through the steps. each (may be nil) gets z
+// after every step: index 0 is z_T.
+func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Schedule, steps []sampler.Step, each func(index int, z []float32)) ([]float32, error) {
+	if e.Count < 1 || len(e.Networks) == 0 || len(e.Networks) > shaders.MaxNetworks || len(e.Weights) != len(e.Networks) {
+		return nil, fmt.Errorf("%d samples of %d networks with %d weights: want at least one sample and 1 to %d networks, each with its weight",
+			e.Count, len(e.Networks), len(e.Weights), shaders.MaxNetworks)
+	}
+	coordinates := len(e.Networks[0])
+	for j, n := range e.Networks {
+		if len(n) != coordinates || coordinates == 0 {
+			return nil, fmt.Errorf("network %d has %d coordinates, network 0 has %d: want the same number, at least 1", j, len(n), coordinates)
+		}
+	}
+	var plan record.Plan
+	z := plan.Keep("z", 1, 1, e.Count, coordinates)
+	args := shaders.MergeStepArgs{
+		Z: z, Networks: len(e.Networks), Unshuffle: 1,
+		Eps:    plan.Keep("eps", len(e.Networks), 1, e.Count, coordinates),
+		X0Prev: plan.Keep("x0_prev", 1, 1, e.Count, coordinates), Known: plan.Keep("known", 2, 1, e.Count, coordinates),
+		Merged:  plan.Keep("merged eps", 1, 1, e.Count, coordinates),
+		Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*e.Count), N: 1, H: 1, W: e.Count, C: 1},
+		Step:    shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
+	}
+	step, begin := plan.Program("step"), plan.Program("begin")
+	step.Add("merge and step", shaders.MergeStep(args))
+	args.Init = true
+	begin.Add("z_T", shaders.MergeStep(args))
+	l, err := machine.Load(ctx, &plan, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Release()
+
+	prediction := bundle.Epsilon
+	if e.Velocity {
+		prediction = bundle.Velocity
+	}
+	params := stepParams(e.Seed)
+	params.Clip = 0 // a Gaussian has no bounds
+	advance := func(index int, g *record.Program) ([]float32, error) {
+		if err := l.Write(args.Step, params.Bytes()); err != nil {
+			return nil, err
+		}
+		if err := l.Run(ctx, g); err != nil {
+			return nil, err
+		}
+		v, err := read(ctx, l, z)
+		if err == nil && each != nil {
+			each(index, v)
+		}
+		return v, err
+	}
+	v, err := advance(0, begin)
+	for i, p := range steps {
+		if err != nil {
+			return nil, err
+		}
+		if err := l.Write(args.Eps, rows(e.eps(v, p), coordinates)); err != nil {
+			return nil, err
+		}
+		setStep(&params, prediction, p, e.Weights, i+1)
+		v, err = advance(i+1, step)
+	}
+	return v, err
+}
+
+// eps is what the networks say about z at a step, one after the other.
+func (e Exact) eps(z []float32, p sampler.Step) []float32 {
+	out := make([]float32, 0, len(e.Networks)*len(z))
+	abar := p.SqrtABar * p.SqrtABar
+	for _, n := range e.Networks {
+		for i, v := range z {
+			k, c := n[i%len(n)].Eps(abar)
+			eps := k*float64(v) + c
+			if e.Velocity { // Salimans and Ho 2022: eps = sqrt(abar) v + sqrt(1 - abar) z
+				eps = (eps - p.SqrtOneMinusABar*float64(v)) / p.SqrtABar
+			}
+			out = append(out, float32(eps))
+		}
+	}
+	return out
+}

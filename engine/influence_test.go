@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/engine/sampler"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// The maps of a run's last step are the difference of what Eps says about the
+// same z, each network on its own.
+func TestInfluenceIsTheDifferenceOfEps(t *testing.T) {
+	sketch, mask := drawing()
+	ctx := context.Background()
+	m := load(t, record.CPU())
+	q := Request{Conditions: Conditions{Sketch: sketch, Mask: mask}, Sampler: sampler.Options{Name: "ddpm", Steps: 1}, Count: 2, Influence: true}
+	for _, prediction := range []string{bundle.Epsilon, bundle.Velocity} {
+		m.diffusion.PredictionType = prediction
+		var last Progress
+		_, err := m.Sample(ctx, q, func(p Progress) { last = p })
+		require.NoError(t, err)
+		require.Len(t, last.Influence, 2)
+
+		// z_T is the noise itself, [B, C, H, W] for Eps; so are the conditions.
+		in := EpsInput{Batch: 2, Height: 8, Width: 8, Timestep: []float32{999, 999}, Cond: map[string][]float32{}}
+		for n := range 2 {
+			for c := range 12 {
+				for pixel := range 64 {
+					in.Sample = append(in.Sample, float32(shaders.Normals(uint64(n), uint32(pixel), uint32(c/4), 0)[c%4]))
+				}
+			}
+			ink, index := inkOf(sketch, 16), labelsOf(mask, 2, 16)
+			for _, c := range []struct {
+				name     string
+				channels int
+				value    func(c, at int) float32
+			}{
+				{"sketch", 4, func(_, at int) float32 { return ink[at] }},
+				{"mask", 8, func(c, at int) float32 {
+					if int(index[at]) == c/4 {
+						return 1
+					}
+					return 0
+				}},
+			} {
+				for k := range c.channels {
+					for pixel := range 64 {
+						at := (pixel/8*2+k%4/2)*16 + pixel%8*2 + k%2
+						in.Cond[c.name] = append(in.Cond[c.name], c.value(k, at))
+					}
+				}
+			}
+		}
+		eps, _, err := m.Eps(ctx, in)
+		require.NoError(t, err)
+		for name, maps := range last.Influence {
+			require.Len(t, maps, 2)
+			for n, got := range maps {
+				require.Len(t, got, 16*16)
+				for at := range got {
+					y, x, want := at/16, at%16, 0.0
+					for colour := range 3 {
+						i := ((n*12+colour*4+y%2*2+x%2)*8+y/2)*8 + x/2
+						want += math.Abs(float64(eps[name][i])-float64(eps["none"][i])) / 3
+					}
+					require.InDelta(t, want, got[at], 1e-5, "%s %s sample %d at (%d, %d)", prediction, name, n, x, y)
+				}
+			}
+		}
+	}
+}
+
+// Nothing is compared where the unconditional network does not run, or where
+// nobody asked.
+func TestInfluenceNeedsTheUnconditional(t *testing.T) {
+	sketch, mask := drawing()
+	m := load(t, record.CPU())
+	for _, q := range []Request{
+		{Influence: true},
+		{Influence: true, Conditions: Conditions{Sketch: sketch}},
+		{Conditions: Conditions{Sketch: sketch, Mask: mask}},
+	} {
+		q.Sampler.Steps = 1
+		_, err := m.Sample(context.Background(), q, func(p Progress) { assert.Nil(t, p.Influence) })
+		require.NoError(t, err)
+	}
+}
