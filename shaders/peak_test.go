@@ -47,14 +47,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   y[id.x] = SUM;
 }`
 
-// multiplyAddCode has STEPS of 16 multiply-adds of vec4 for each chain.
+// multiplyAddCode has STEPS of 8 multiply-adds of vec4 for each chain.
 func multiplyAddCode(chains int, step string) string {
 	var declare, steps, sum []string
 	for c := range chains {
 		declare = append(declare, fmt.Sprintf("var v%d = x[%d] + f32(id.x);", c, 3+c))
 		sum = append(sum, fmt.Sprintf("v%d", c))
 	}
-	for range 16 {
+	for range 8 {
 		for c := range chains {
 			steps = append(steps, strings.ReplaceAll(step, "v", fmt.Sprintf("v%d", c)))
 		}
@@ -80,9 +80,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 }
 
 const (
-	peakInvocations = 1 << 18               // enough for every lane of a large GPU, several times
-	copyBytes       = 64 << 20              // larger than caches, within WebGPU's default limit of a binding
-	peakTime        = 20 * time.Millisecond // so long no launch matters
+	peakInvocations = 1 << 18  // enough for every lane of a large GPU, several times
+	copyBytes       = 64 << 20 // larger than caches, within WebGPU's default limit of a binding
+
+	// A run shall take so long that launching it does not matter, and stay far
+	// from 5 s, after which wgpu-native stops waiting whether it is done or not.
+	peakLeast = 20 * time.Millisecond
+	peakMost  = 500 * time.Millisecond
 )
 
 // measurePeak tries some forms of both programs and keeps the best.
@@ -107,12 +111,12 @@ var measurePeak = sync.OnceValues(func() (*peak, error) {
 				return nil, err
 			}
 			// Longer and longer, until the time is the arithmetic's and not the launch's.
-			for n, took := 1, time.Duration(0); took < peakTime; n *= 2 {
+			for n, took := 1, time.Duration(0); took < peakLeast; n *= 2 {
 				again := func() error { return errorsOf(d.Write(x, 0, multiplyAddInput(n)), run()) }
 				if took, err = best(again); err != nil {
 					return nil, err
 				}
-				flop := float64(peakInvocations) * float64(n) * 16 * float64(chains) * 4 * 2
+				flop := float64(peakInvocations) * float64(n) * 8 * float64(chains) * 4 * 2
 				if f := flop / took.Seconds(); f > p.flops {
 					p.flops, p.multiply, p.flop = f, again, flop
 				}
@@ -120,17 +124,21 @@ var measurePeak = sync.OnceValues(func() (*peak, error) {
 		}
 	}
 	for _, each := range []int{1, 4} {
-		run, err := program(d, copyCode(each), x, y, [3]uint32{1 << 10, uint32(copyBytes / 16 / 64 / each >> 10), 1})
-		if err != nil {
-			return nil, err
+		var run func() error
+		var moved float64
+		var took time.Duration
+		// The largest that is not too slow counts: a smaller one may lie in a cache.
+		for size := copyBytes >> 4; size <= copyBytes && took < peakMost; size *= 2 {
+			moved = 2 * float64(size)
+			if run, err = program(d, copyCode(each), x, y, [3]uint32{1 << 10, uint32(size / 16 / 64 / each >> 10), 1}); err != nil {
+				return nil, err
+			}
+			if took, err = best(run); err != nil {
+				return nil, err
+			}
 		}
-		took, err := best(run)
-		if err != nil {
-			return nil, err
-		}
-		p.moved = 2 * copyBytes
-		if b := p.moved / took.Seconds(); b > p.bytes {
-			p.bytes, p.copy = b, run
+		if b := moved / took.Seconds(); b > p.bytes {
+			p.bytes, p.copy, p.moved = b, run, moved
 		}
 	}
 	return p, nil
