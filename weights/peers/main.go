@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -51,7 +52,7 @@ func main() {
 	onGPU := flag.Bool("gpu", false, "use the machine's graphics card instead of SwiftShader")
 	only := flag.String("only", strings.Join(peers, ","), "peers to run; ours always is")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *dir, strings.Split(*only, ","), *rounds, *warm, *onGPU); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)

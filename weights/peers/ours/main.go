@@ -71,7 +71,7 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	if p.model, err = engine.OnGPU(ctx, d, b, nil); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, plan of %.1f MB", d.Info(), float64(p.model.Bytes())/1e6), nil
+	return fmt.Sprintf("%s, %.1f MB of weights on it", d.Info(), float64(p.model.Bytes())/1e6), nil
 }
 
 func fetchBundle(ctx context.Context) (*bundle.Bundle, error) {
