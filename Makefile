@@ -6,17 +6,20 @@ GO       ?= go
 WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 RUNS     := weights/train/runs
+PEERS    := weights/peers/cache
 PYTHON   ?= python3
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench screenshots data weights import clean
+.PHONY: help run build test deps check bench bench-peers screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
 	@echo 'make test         install what the tests need, check and test everything'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
+	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
+	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
 	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
@@ -40,7 +43,7 @@ deps:
 check:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu
+	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu ./weights/peers/ours
 
 test: deps check build
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
@@ -48,6 +51,20 @@ test: deps check build
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine
+
+bench-peers: deps weights/peers/node_modules $(PEERS)/step.safetensors
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $(PEERS)/ours.wasm ./weights/peers/ours
+	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(PEERS)/wasm_exec.js
+	$(GO) run ./weights/peers $(PEERS_FLAGS)
+
+weights/peers/node_modules: weights/peers/package-lock.json
+	cd weights/peers && npm ci --ignore-scripts
+	touch $@
+
+$(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manifest.json
+	@$(PYTHON) -c 'import diffusers, onnx, PIL' || { echo 'pip install -r weights/peers/requirements.txt, or name a Python that has them: make bench-peers PYTHON=...'; exit 1; }
+	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
+	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
 screenshots: deps build
 	mkdir -p server/.cache/screenshots
@@ -70,4 +87,4 @@ import:
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 clean:
-	rm -rf server/.cache && find server/dist -mindepth 1 ! -name .keep -delete
+	rm -rf server/.cache $(PEERS) && find server/dist -mindepth 1 ! -name .keep -delete

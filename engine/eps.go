@@ -24,10 +24,13 @@ type EpsInput struct {
 	ContextLength int
 	// Weights of (12) by network, 1 where absent.
 	Weights map[string]float64
+	// MergedOnly leaves the networks' own predictions where they are.
+	MergedOnly bool
 }
 
 // Eps evaluates every network of the model on the input and merges by (12):
-// [B, C, H, W] by network's name, and the merge.
+// [B, C, H, W] by network's name, unless only the merge is asked for, and the
+// merge.
 func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32, merged []float32, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,7 +71,11 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 		return nil, nil, err
 	}
 	nets = map[string][]float32{}
-	for i, n := range x.networks {
+	read := x.networks
+	if in.MergedOnly {
+		read = nil
+	}
+	for i, n := range read {
 		one := x.z
 		one.Buffer, one.Offset = x.all.Buffer, i*x.z.Size()
 		if nets[n.name], err = x.readChannelsFirst(ctx, one); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,12 +13,17 @@ import (
 )
 
 // benchmark times a call on the adapter; flop is its multiply-adds times two.
+// %roofline is how near it comes to the least time that the adapter's own peak
+// and bandwidth allow, when every input is read once and every output written
+// once. Small tensors stay in caches, so it may pass 100 where little is
+// computed.
 func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shaders.Dispatch) {
+	best, err := measurePeak()
+	require.NoError(b, err)
 	dev, err := openGPU()
 	require.NoError(b, err)
 	m := record.GPU(dev)
 	defer m.Release()
-	ctx := context.Background()
 	f := newFixture(b)
 	call := build(f)
 	for _, c := range f.consts {
@@ -25,26 +31,71 @@ func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shade
 		require.NoError(b, err)
 		*c.to = buffer
 	}
-	g := f.plan.Program("benchmark")
-	g.Add("benchmark", call()...)
-	l, err := m.Load(ctx, &f.plan, nil)
-	require.NoError(b, err)
-	defer l.Release()
-	for _, w := range f.write {
-		require.NoError(b, l.Write(w.to, w.data))
-	}
-	run := func() {
-		require.NoError(b, l.Run(ctx, g))
-		require.NoError(b, l.Wait(ctx))
-	}
-	run() // the first use compiles
+	once, release := f.repeated(m, 1, call())
+	once() // the first use compiles
+	start := time.Now()
+	once()
+	n := repeats(time.Since(start))
+	release()
+	run, release := f.repeated(m, n, call())
+	defer release()
+	run()
 	b.ResetTimer()
 	for range b.N {
 		run()
 	}
+	each := b.Elapsed() / time.Duration(b.N*n)
+	b.ReportMetric(float64(each.Nanoseconds()), "ns/op")
 	if flop > 0 {
-		b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		b.ReportMetric(flop/each.Seconds()/1e9, "GFLOP/s")
 	}
+	bytes := f.traffic(call())
+	b.ReportMetric(bytes/each.Seconds()/1e9, "GB/s")
+	b.ReportMetric(100*float64(best.ceiling(flop, bytes))/float64(each), "%roofline")
+}
+
+// repeats is how often a call that takes so long alone stands in the timed
+// program: enough that submitting and waiting cost little beside it, as they do
+// within a step, and not so often that a slow adapter takes seconds.
+func repeats(alone time.Duration) int {
+	return int(max(1, min(50, 20*time.Millisecond/max(alone, 1))))
+}
+
+// repeated is a program of the same call n times, with what frees it.
+func (f *fixture) repeated(m record.Machine, n int, call []shaders.Dispatch) (run, release func()) {
+	ctx := context.Background()
+	plan := f.plan
+	g := plan.Program("benchmark")
+	for range n {
+		g.Add("benchmark", call...)
+	}
+	l, err := m.Load(ctx, &plan, nil)
+	require.NoError(f.t, err)
+	for _, w := range f.write {
+		require.NoError(f.t, l.Write(w.to, w.data))
+	}
+	return func() {
+		require.NoError(f.t, l.Run(ctx, g))
+		require.NoError(f.t, l.Wait(ctx))
+	}, l.Release
+}
+
+// traffic is the bytes of all that a call binds, each part of a buffer once.
+func (f *fixture) traffic(call []shaders.Dispatch) float64 {
+	size := map[shaders.View]int{}
+	for _, d := range call {
+		for _, v := range d.Bindings {
+			size[v] = v.Size
+		}
+	}
+	for _, c := range f.consts {
+		size[shaders.View{Buffer: *c.to}] = len(c.data)
+	}
+	sum := 0
+	for _, n := range size {
+		sum += n
+	}
+	return float64(sum)
 }
 
 // The layers of the shipped networks that take the most time.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mcdm/mcdm/server/site"
+	"github.com/mcdm/mcdm/wasm/e2e/headless"
 )
 
 // page is the built page in a headless Chromium, and what went on in it.
@@ -30,22 +31,6 @@ type page struct {
 	problems []string // console errors, exceptions, blocked requests
 	requests []string
 }
-
-// flags give headless Chromium WebGPU and WebGL on a machine without a GPU,
-// and keep it from calling home.
-var flags = append(chromedp.DefaultExecAllocatorOptions[:],
-	chromedp.NoSandbox,
-	chromedp.Flag("headless", "new"),
-	chromedp.Flag("enable-unsafe-webgpu", true),
-	chromedp.Flag("use-webgpu-adapter", "swiftshader"),
-	chromedp.Flag("enable-features", "Vulkan"),
-	chromedp.Flag("use-angle", "swiftshader"),
-	chromedp.Flag("enable-unsafe-swiftshader", true),
-	chromedp.Flag("disable-gpu", false),
-	chromedp.Flag("disable-quic", true),
-	chromedp.Flag("disable-component-update", true),
-	chromedp.Flag("disable-sync", true),
-)
 
 // open serves the built page and opens it. wait bounds the whole test.
 func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
@@ -66,7 +51,7 @@ func openAt(t *testing.T, handler http.Handler, width, height int, wait time.Dur
 
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	t.Cleanup(cancel)
-	options := append(append([]chromedp.ExecAllocatorOption{}, flags...), chromedp.WindowSize(width, height))
+	options := append(headless.Flags(), chromedp.WindowSize(width, height))
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(options, more...)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
