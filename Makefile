@@ -10,13 +10,14 @@ PYTHON   ?= python3
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench screenshots data weights import clean
+.PHONY: help run build test deps check bench bench-server screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
 	@echo 'make test         install what the tests need, check and test everything'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
+	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
 	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
@@ -48,6 +49,15 @@ test: deps check build
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine
+
+# RUNLEVEL=1: the packages are not to start their services.
+bench-server: build
+	@command -v nginx >/dev/null && command -v caddy >/dev/null && command -v wrk >/dev/null || { \
+	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$SUDO apt-get update -qq && $$SUDO env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends nginx-light caddy wrk; }
+	$(GO) build -o server/.cache/server ./server
+	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
 
 screenshots: deps build
 	mkdir -p server/.cache/screenshots
