@@ -6,11 +6,16 @@ GO       ?= go
 WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 RUNS     := weights/train/runs
+PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
 PYTHON   ?= python3
+# The same source makes the same bytes, wherever it lies and whatever git says.
+REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
+PLATFORMS    ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench bench-server screenshots data weights import clean
+.PHONY: help run build test deps check bench bench-server release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -18,6 +23,8 @@ help:
 	@echo 'make build        the page, its program and the bundle, ready to be served'
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
 	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
+	@echo 'make release      servers for all systems and the site as a folder, in server/release'
+	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
 	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
@@ -28,9 +35,9 @@ run: build
 
 build:
 	mkdir -p server/.cache
-	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $(WASM) ./wasm
+	GOOS=js GOARCH=wasm $(GO) build $(REPRODUCIBLE) -o $(WASM) ./wasm
 	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" server/.cache/wasm_exec.js
-	$(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+	$(PACK)
 
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
@@ -59,6 +66,23 @@ bench-server: build
 	$(GO) build -o server/.cache/server ./server
 	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
 
+release: build
+	rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@for p in $(PLATFORMS); do os=$${p%/*}; out=$(RELEASE)/mcdm-$$os-$${p#*/}; \
+	  test $$os != windows || out=$$out.exe; echo $$out; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build $(REPRODUCIBLE) -o $$out ./server || exit 1; done
+	$(PACK) -static -out $(RELEASE)/site
+	cd $(RELEASE) && export LC_ALL=C; sum=$$(command -v sha256sum || echo shasum -a 256); \
+	  find * -type f ! -name SHA256SUMS | sort | xargs $$sum > SHA256SUMS
+	TZ=UTC find $(RELEASE) -exec touch -t 198001010000 {} +
+
+release-check: release
+	@set -e; copy=$$(mktemp -d); trap 'chmod -R u+w $$copy; rm -rf $$copy' EXIT; \
+	  git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C $$copy; \
+	  GOCACHE=$$copy/.gocache $(MAKE) -C $$copy release PLATFORMS='$(PLATFORMS)'; \
+	  cmp $(RELEASE)/SHA256SUMS $$copy/$(RELEASE)/SHA256SUMS; \
+	  cat $(RELEASE)/SHA256SUMS; echo 'built twice, every byte equal'
+
 screenshots: deps build
 	mkdir -p server/.cache/screenshots
 	SCREENSHOTS=$(CURDIR)/server/.cache/screenshots $(GO) test -count=1 -timeout 20m -run 'Obeys|DrawPaintType|Phone' ./wasm/e2e
@@ -80,4 +104,4 @@ import:
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 clean:
-	rm -rf server/.cache && find server/dist -mindepth 1 ! -name .keep -delete
+	rm -rf server/.cache $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

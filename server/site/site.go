@@ -21,10 +21,14 @@ import (
 	"time"
 )
 
-// Policy is the Content-Security-Policy of every answer: the page may load
-// from and talk to its own server only, and runs no inline script.
-const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// MetaPolicy is the page's Content-Security-Policy where it must say it itself,
+// on hosts that send no headers of ours: the page may load from and talk to its
+// own server only, and runs no inline script.
+const MetaPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'"
+
+// Policy is that of every answer. Who may frame the page, only a header can say.
+const Policy = MetaPolicy + "; frame-ancestors 'none'"
 
 // Health is the path that answers "ok" as long as the server runs.
 const Health = "/healthz"
