@@ -55,8 +55,10 @@ var loads = []load{
 	{"shard", "bundle/none-0-*.safetensors", "", false},
 }
 
-// rate is what one round measured.
-type rate struct{ requests, bytes float64 } // per second
+// rate is what one round measured: requests and bytes per second, and the
+// server's own processor time for a request in microseconds, which tells more
+// than the clock where the machine has other work.
+type rate struct{ requests, bytes, cpu float64 }
 
 func run(ctx context.Context, ours, site string, rounds int, length time.Duration, out io.Writer) error {
 	site, err := filepath.Abs(site)
@@ -80,7 +82,7 @@ func run(ctx context.Context, ours, site string, rounds int, length time.Duratio
 		return err
 	}
 	fmt.Fprintf(out, "%d rounds of %v, 32 connections; medians, and medians of the rounds' ratios\n", rounds, length)
-	fmt.Fprintf(out, "%-16s %-6s %12s %12s %14s\n", "", "", "requests/s", "MB/s", "ours to it")
+	fmt.Fprintf(out, "%-16s %-6s %12s %10s %12s %12s %12s\n", "", "", "requests/s", "MB/s", "us/request", "ours to it", "in us")
 	for _, l := range loads {
 		measured := make([][]rate, len(servers))
 		for range rounds {
@@ -93,12 +95,14 @@ func run(ctx context.Context, ours, site string, rounds int, length time.Duratio
 			}
 		}
 		for i, s := range servers {
-			var requests, bytes, ratio []float64
+			var requests, bytes, cpu, ratio, cost []float64
 			for k, r := range measured[i] {
-				requests, bytes = append(requests, r.requests), append(bytes, r.bytes)
+				requests, bytes, cpu = append(requests, r.requests), append(bytes, r.bytes), append(cpu, r.cpu)
 				ratio = append(ratio, measured[0][k].requests/r.requests)
+				cost = append(cost, measured[0][k].cpu/r.cpu)
 			}
-			fmt.Fprintf(out, "%-16s %-6s %12.0f %12.1f %14.2f\n", l.name, s.name, median(requests), median(bytes)/1e6, median(ratio))
+			fmt.Fprintf(out, "%-16s %-6s %12.0f %10.1f %12.1f %12.2f %12.2f\n", l.name, s.name,
+				median(requests), median(bytes)/1e6, median(cpu), median(ratio), median(cost))
 		}
 	}
 	return nil
@@ -112,7 +116,30 @@ func median(v []float64) float64 {
 // server is one that runs.
 type server struct {
 	name, url string
+	pid       int
 	ended     chan struct{}
+}
+
+// cpu is the processor time that a server and its workers have used; 0 where
+// the system is not Linux.
+func (s server) cpu() time.Duration {
+	const tick = time.Second / 100 // USER_HZ
+	var ticks int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path) // pid (name) state ppid ...
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if pid := strconv.Itoa(s.pid); f[1] != pid && path != "/proc/"+pid+"/stat" {
+			continue
+		}
+		user, _ := strconv.Atoi(f[11])
+		system, _ := strconv.Atoi(f[12])
+		ticks += user + system
+	}
+	return time.Duration(ticks) * tick
 }
 
 // start runs all three on free ports of loopback, until ctx is done.
@@ -149,7 +176,7 @@ func start(ctx context.Context, ours, site, temp string) ([]server, error) {
 		}
 		ended := make(chan struct{})
 		go func() { c.Wait(); close(ended) }()
-		servers = append(servers, server{s.name, "http://" + address + "/", ended})
+		servers = append(servers, server{s.name, "http://" + address + "/", c.Process.Pid, ended})
 		if err := wait(ctx, address, ended); err != nil {
 			if errors.Is(err, errEnded) {
 				err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(log.Bytes()))
@@ -258,7 +285,9 @@ func (s server) measure(ctx context.Context, l load, site string, length time.Du
 	for key, values := range header {
 		args = append(args, "-H", key+": "+values[0])
 	}
+	used := s.cpu()
 	text, err := exec.CommandContext(ctx, "wrk", args...).Output()
+	used = s.cpu() - used
 	if err != nil {
 		return rate{}, fmt.Errorf("wrk: %w", err)
 	}
@@ -270,10 +299,18 @@ func (s server) measure(ctx context.Context, l load, site string, length time.Du
 		return rate{}, fmt.Errorf("wrk says %q", text)
 	}
 	requests, err := strconv.ParseFloat(string(match[1]), 64)
+	if err != nil {
+		return rate{}, fmt.Errorf("wrk says %q", text)
+	}
+	total := regexp.MustCompile(`([0-9]+) requests in`).FindSubmatch(text)
+	if total == nil {
+		return rate{}, fmt.Errorf("wrk says %q", text)
+	}
+	count, err := strconv.Atoi(string(total[1]))
 	if l.cached {
 		want = nil
 	}
-	return rate{requests, requests * float64(len(want))}, err
+	return rate{requests, requests * float64(len(want)), float64(used.Microseconds()) / float64(count)}, err
 }
 
 // get asks once; bodies stay as they come.
