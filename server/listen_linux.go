@@ -13,6 +13,6 @@ const tcpNotSentLowat = 25
 func unsent(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
 		// A kernel without it serves all the same.
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, 128<<10)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, 256<<10)
 	})
 }

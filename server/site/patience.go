@@ -9,8 +9,8 @@ import (
 // answer would cut off slow lines, or let idle ones stay; this one moves on as
 // bytes leave, and asks for 4 KiB a second.
 const (
-	Patience = 30 * time.Second
-	chunk    = 128 << 10
+	Patience = time.Minute
+	chunk    = 256 << 10
 )
 
 // patientWriter writes large answers in pieces, each with a deadline of its
