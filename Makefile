@@ -15,7 +15,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench bench-server release release-check screenshots data weights import clean
+.PHONY: help run build test deps check bench bench-server fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -23,6 +23,7 @@ help:
 	@echo 'make build        the page, its program and the bundle, ready to be served'
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
 	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
+	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
 	@echo 'make release      servers for all systems and the site as a folder, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
@@ -65,6 +66,13 @@ bench-server: build
 	  apt-get install -y -qq --no-install-recommends nginx-light caddy wrk; }
 	$(GO) build -o server/.cache/server ./server
 	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
+
+FUZZTIME ?= 6m
+FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textencoder/FuzzParse weights/tokenizer/FuzzVocabulary \
+  weights/tokenizer/FuzzTokens weights/pack/FuzzManifest weights/pack/FuzzShard engine/FuzzImages server/site/FuzzQuick
+fuzz:
+	@for f in $(FUZZERS); do echo $$f; \
+	  $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$${f%/*} || exit 1; done
 
 release: build
 	rm -rf $(RELEASE) && mkdir -p $(RELEASE)
