@@ -72,7 +72,7 @@ FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textenc
   weights/tokenizer/FuzzTokens weights/pack/FuzzManifest weights/pack/FuzzShard engine/FuzzImages server/site/FuzzQuick
 fuzz:
 	@for f in $(FUZZERS); do echo $$f; \
-	  $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$${f%/*} || exit 1; done
+	  $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%/*} || exit 1; done
 
 release: build
 	rm -rf $(RELEASE) && mkdir -p $(RELEASE)
