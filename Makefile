@@ -7,11 +7,16 @@ WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 RUNS     := weights/train/runs
 PEERS    := weights/peers/cache
+PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
 PYTHON   ?= python3
+# The same source makes the same bytes, wherever it lies and whatever git says.
+REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
+PLATFORMS    ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench bench-peers screenshots data weights import clean
+.PHONY: help run build test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -20,6 +25,10 @@ help:
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
+	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
+	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
+	@echo 'make release      servers for all systems and the site as a folder, in server/release'
+	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
 	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
@@ -30,9 +39,9 @@ run: build
 
 build:
 	mkdir -p server/.cache
-	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $(WASM) ./wasm
+	GOOS=js GOARCH=wasm $(GO) build $(REPRODUCIBLE) -o $(WASM) ./wasm
 	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" server/.cache/wasm_exec.js
-	$(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+	$(PACK)
 
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
@@ -66,6 +75,39 @@ $(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manif
 	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
 	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
+# RUNLEVEL=1: the packages are not to start their services.
+bench-server: build
+	@command -v nginx >/dev/null && command -v caddy >/dev/null && command -v wrk >/dev/null || { \
+	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$SUDO apt-get update -qq && $$SUDO env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends nginx-light caddy wrk; }
+	$(GO) build -o server/.cache/server ./server
+	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
+
+FUZZTIME ?= 6m
+FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textencoder/FuzzParse weights/tokenizer/FuzzVocabulary \
+  weights/tokenizer/FuzzTokens weights/pack/FuzzManifest weights/pack/FuzzShard engine/FuzzImages server/site/FuzzQuick
+fuzz:
+	@for f in $(FUZZERS); do echo $$f; \
+	  $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%/*} || exit 1; done
+
+release: build
+	rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@for p in $(PLATFORMS); do os=$${p%/*}; out=$(RELEASE)/mcdm-$$os-$${p#*/}; \
+	  test $$os != windows || out=$$out.exe; echo $$out; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build $(REPRODUCIBLE) -o $$out ./server || exit 1; done
+	$(PACK) -static -out $(RELEASE)/site
+	cd $(RELEASE) && export LC_ALL=C; sum=$$(command -v sha256sum || echo shasum -a 256); \
+	  find * -type f ! -name SHA256SUMS | sort | xargs $$sum > SHA256SUMS
+	TZ=UTC find $(RELEASE) -exec touch -t 198001010000 {} +
+
+release-check: release
+	@set -e; copy=$$(mktemp -d); trap 'chmod -R u+w $$copy; rm -rf $$copy' EXIT; \
+	  git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C $$copy; \
+	  GOCACHE=$$copy/.gocache $(MAKE) -C $$copy release PLATFORMS='$(PLATFORMS)'; \
+	  cmp $(RELEASE)/SHA256SUMS $$copy/$(RELEASE)/SHA256SUMS; \
+	  cat $(RELEASE)/SHA256SUMS; echo 'built twice, every byte equal'
+
 screenshots: deps build
 	mkdir -p server/.cache/screenshots
 	SCREENSHOTS=$(CURDIR)/server/.cache/screenshots $(GO) test -count=1 -timeout 20m -run 'Obeys|DrawPaintType|Phone' ./wasm/e2e
@@ -87,4 +129,4 @@ import:
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 clean:
-	rm -rf server/.cache $(PEERS) && find server/dist -mindepth 1 ! -name .keep -delete
+	rm -rf server/.cache $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

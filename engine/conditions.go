@@ -140,8 +140,8 @@ func area(i, n, m int) (from, to int) {
 // encodeSketch gives the condition's channels [C=r*r] on the network's grid,
 // channels last.
 func encodeSketch(img image.Image, side, r int) ([]byte, error) {
-	if img.Bounds().Empty() {
-		return nil, fmt.Errorf("the sketch has no pixels")
+	if err := checkSize(img.Bounds()); err != nil {
+		return nil, fmt.Errorf("the sketch: %w", err)
 	}
 	ink := inkOf(img, side)
 	return unshuffle(1, side, r, func(_, y, x int) float32 { return ink[y*side+x] }), nil
@@ -150,8 +150,8 @@ func encodeSketch(img image.Image, side, r int) ([]byte, error) {
 // encodeMask gives one-hot labels [C=labels*r*r] on the network's grid,
 // channels last, all zero where the label is unknown.
 func encodeMask(m *image.Paletted, labels, side, r int) ([]byte, error) {
-	if m.Bounds().Empty() {
-		return nil, fmt.Errorf("the mask has no pixels")
+	if err := checkSize(m.Bounds()); err != nil {
+		return nil, fmt.Errorf("the mask: %w", err)
 	}
 	index := labelsOf(m, labels, side)
 	return unshuffle(labels, side, r, func(c, y, x int) float32 {

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"embed"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -24,14 +26,27 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
+// options are the command line.
+type options struct {
+	addr      string
+	dir       string
+	cert, key string
+	quiet     bool
+}
+
 func main() {
-	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	var o options
+	flag.StringVar(&o.addr, "addr", "localhost:8080", "address to listen on; \":8080\" opens it to other computers")
+	flag.StringVar(&o.dir, "dir", "", "folder to serve in place of the embedded one")
+	flag.StringVar(&o.cert, "tls-cert", "", "certificate chain, a PEM file: serve https:// and HTTP/2")
+	flag.StringVar(&o.key, "tls-key", "", "key of the certificate, a PEM file")
+	flag.BoolVar(&o.quiet, "quiet", false, "log no requests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	folder, err := fs.Sub(dist, "dist")
-	if err == nil {
-		err = serve(ctx, *addr, folder, os.Stdout)
+	err := fmt.Errorf("%q is no option: see -help", flag.Args())
+	if flag.NArg() == 0 {
+		err = run(ctx, o, os.Stdout, os.Stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
@@ -39,35 +54,64 @@ func main() {
 	}
 }
 
-// serve answers on addr until ctx is done, then lets running answers end.
-func serve(ctx context.Context, addr string, folder fs.FS, out io.Writer) error {
-	handler, err := site.Handler(folder)
+// run serves what o asks for.
+func run(ctx context.Context, o options, out, log io.Writer) error {
+	if o.dir == "" {
+		folder, err := fs.Sub(dist, "dist")
+		if err != nil {
+			return err
+		}
+		return serve(ctx, o, folder, out, log)
+	}
+	// The root is left neither by ".." nor by links.
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return fmt.Errorf("-dir: %w", err)
+	}
+	defer root.Close()
+	return serve(ctx, o, root.FS(), out, log)
+}
+
+// serve answers until ctx is done, then lets running answers end.
+func serve(ctx context.Context, o options, folder fs.FS, out, log io.Writer) error {
+	files, err := site.Handler(folder)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", addr)
+	certificates, err := loadTLS(o)
+	if err != nil {
+		return err
+	}
+	listen := net.ListenConfig{Control: unsent}
+	listen.SetMultipathTCP(false) // its connections would not inherit what unsent sets
+	listener, err := listen.Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return fmt.Errorf("%w (choose another with -addr)", err)
 	}
+	logger := slog.New(slog.NewTextHandler(log, nil))
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
-		fmt.Fprintf(os.Stderr, "server: %s is open to other computers; browsers give WebGPU to https:// and localhost only\n", addr)
+		hint := ""
+		if certificates == nil {
+			hint = "; browsers give WebGPU to https:// and localhost only: see -tls-cert"
+		}
+		logger.Warn("open to other computers"+hint, "addr", o.addr)
 	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      10 * time.Minute, // a slow line may take long for the networks
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
+	var handler http.Handler = files
+	var note func(site.Note)
+	if !o.quiet {
+		handler, note = logRequests(files, logger), logQuick(logger)
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || host == "" {
-		host = "localhost"
-	}
-	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	fmt.Fprintf(out, "mcdm is at http://%s\n", net.JoinHostPort(host, port))
+	server := newServer(handler, logger)
+	server.TLSConfig = certificates
+	fmt.Fprintf(out, "mcdm is at %s\n", address(o.addr, listener, certificates != nil))
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
+	go func() {
+		if certificates != nil {
+			done <- server.ServeTLS(listener, "", "")
+		} else {
+			done <- server.Serve(files.Quick(listener, note))
+		}
+	}()
 	select {
 	case err := <-done:
 		return err
@@ -79,5 +123,48 @@ func serve(ctx context.Context, addr string, folder fs.FS, out io.Writer) error 
 	if err := server.Shutdown(late); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return nil
+	return server.Close()
+}
+
+// newServer has a limit for everything that a client can drag out.
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:                      handler,
+		DisableGeneralOptionsHandler: true, // OPTIONS is refused like all others
+		ReadHeaderTimeout:            site.HeaderTimeout,
+		ReadTimeout:                  site.ReadTimeout,
+		WriteTimeout:                 site.Patience, // moved on by the handler as bytes leave
+		IdleTimeout:                  site.IdleTimeout,
+		MaxHeaderBytes:               16 << 10,
+		ErrorLog:                     errorLog(logger),
+	}
+}
+
+// loadTLS is nil where no certificate is given.
+func loadTLS(o options) (*tls.Config, error) {
+	if o.cert == "" && o.key == "" {
+		return nil, nil
+	}
+	if o.cert == "" || o.key == "" {
+		return nil, errors.New("-tls-cert and -tls-key need each other")
+	}
+	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+	if err != nil {
+		return nil, fmt.Errorf("-tls-cert %s, -tls-key %s: %w", o.cert, o.key, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// address names the host as it was asked for, with the port that was given.
+func address(addr string, listener net.Listener, secure bool) string {
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

@@ -4,23 +4,34 @@ package site
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Policy is the Content-Security-Policy of every answer: the page may load
-// from and talk to its own server only, and runs no inline script.
-const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// MetaPolicy is the page's Content-Security-Policy where it must say it itself,
+// on hosts that send no headers of ours: the page may load from and talk to its
+// own server only, and runs no inline script.
+const MetaPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'"
+
+// Policy is that of every answer. Who may frame the page, only a header can say.
+const Policy = MetaPolicy + "; frame-ancestors 'none'"
+
+// Health is the path that answers "ok" as long as the server runs.
+const Health = "/healthz"
 
 // types are those that the page needs; the system's table may lack them.
 var types = map[string]string{
@@ -32,116 +43,171 @@ var types = map[string]string{
 // hashed names end in 16 hexadecimal digits and the extension.
 var hashed = regexp.MustCompile(`[.-][0-9a-f]{16}\.[a-z]+$`)
 
-// file is one file with its encodings.
-type file struct {
-	name string
-	etag string
-	data map[string][]byte // by content encoding; "" is the file itself
+// every answer has these, errors too.
+var every = http.Header{
+	"Content-Security-Policy":      {Policy},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Referrer-Policy":              {"no-referrer"},
+	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// handler answers from memory: a page of some megabytes.
-type handler struct{ files map[string]*file } // by path without the leading slash
+// representation is one encoding of a file: bytes of its own, so a length, an
+// ETag and ranges of its own.
+type representation struct {
+	encoding string // "" is the file itself
+	data     []byte
+	header   http.Header // of the answer 200; not to be changed
 
-// Handler serves the files of a folder. index.html must be among them.
-func Handler(folder fs.FS) (http.Handler, error) {
-	h := &handler{map[string]*file{}}
+	head200, head304 []byte // for Quick
+}
+
+// file is what one path answers, smallest representation first. The file
+// itself is always among them.
+type file []*representation
+
+// Site answers from memory, a page of some megabytes: a request's path is looked
+// up in a table and never reaches a file system.
+type Site struct {
+	files map[string]file   // by path, with its leading slash
+	names map[string]string // every path, to be looked up by bytes
+}
+
+// Handler reads a folder and serves its files. index.html must be among them.
+// Names with a leading dot, and folders of such names, are not served.
+func Handler(folder fs.FS) (*Site, error) {
+	if _, err := fs.Stat(folder, "index.html"); errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New(`the site has no index.html: run "make build" first, and give -dir the folder that it fills`)
+	}
+	s := &Site{map[string]file{}, map[string]string{}}
+	encodings := map[string]string{".br": "br", ".gz": "gzip"}
 	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
+		switch {
+		case err != nil:
 			return err
+		case strings.HasPrefix(d.Name(), ".") && name != ".":
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case d.IsDir():
+			return nil
 		}
-		data, err := fs.ReadFile(folder, name)
+		data, err := read(folder, name)
 		if err != nil {
 			return err
 		}
-		base, encoding := name, ""
-		for suffix, e := range map[string]string{".br": "br", ".gz": "gzip"} {
-			if b, ok := strings.CutSuffix(name, suffix); ok {
-				base, encoding = b, e
-			}
+		base, encoding := name, encodings[path.Ext(name)]
+		if encoding != "" {
+			base = strings.TrimSuffix(name, path.Ext(name))
 		}
-		f := h.files[base]
-		if f == nil {
-			f = &file{name: base, data: map[string][]byte{}}
-			h.files[base] = f
-		}
-		f.data[encoding] = data
-		if encoding == "" {
-			sum := sha256.Sum256(data)
-			f.etag = hex.EncodeToString(sum[:8])
-		}
+		s.files["/"+base] = append(s.files["/"+base], represent(base, encoding, data))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the site: %w", err)
 	}
-	if h.files["index.html"] == nil {
-		return nil, errors.New(`the site is empty: run "make build" first`)
+	for name, f := range s.files {
+		if !slices.ContainsFunc(f, func(r *representation) bool { return r.encoding == "" }) {
+			return nil, fmt.Errorf("reading the site: %s%s has no %s beside it: some clients take no compressed files",
+				strings.TrimPrefix(name, "/"), map[string]string{"br": ".br", "gzip": ".gz"}[f[0].encoding], path.Base(name))
+		}
+		slices.SortFunc(f, func(a, b *representation) int { return cmp.Compare(len(a.data), len(b.data)) })
+		for _, r := range f {
+			if len(f) > 1 {
+				r.header["Vary"] = []string{"Accept-Encoding"}
+			}
+			r.heads()
+		}
 	}
-	return h, nil
+	s.files["/"] = s.files["/index.html"]
+	for name := range s.files {
+		s.names[name] = name
+	}
+	return s, nil
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Security-Policy", Policy)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		header.Set("Allow", "GET, HEAD")
-		http.Error(w, "only GET and HEAD are answered", http.StatusMethodNotAllowed)
-		return
+// read follows a link only where folder does: an os.Root never leaves itself.
+func read(folder fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(folder, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w (a link that leaves the folder? copy the file)", name, err)
 	}
-	// Paths are looked up in a table and never reach a file system.
-	name := strings.TrimPrefix(r.URL.Path, "/")
-	if name == "" {
-		name = "index.html"
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no plain file (%s): take it out of the folder", name, info.Mode().Type())
 	}
-	f := h.files[name]
-	if f == nil || f.data[""] == nil {
-		http.Error(w, "there is no such file", http.StatusNotFound)
-		return
-	}
-	if t := types[path.Ext(name)]; t != "" {
-		header.Set("Content-Type", t)
-	} else if t := mime.TypeByExtension(path.Ext(name)); t != "" {
-		header.Set("Content-Type", t)
-	} else {
-		header.Set("Content-Type", "application/octet-stream")
-	}
+	return fs.ReadFile(folder, name)
+}
+
+func represent(name, encoding string, data []byte) *representation {
+	kind := cmp.Or(types[path.Ext(name)], mime.TypeByExtension(path.Ext(name)), "application/octet-stream")
+	cache := "no-cache" // ask again, by ETag
 	if hashed.MatchString(name) {
-		header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	} else {
-		header.Set("Cache-Control", "no-cache")
+		cache = "public, max-age=31536000, immutable"
 	}
-	encoding := ""
-	if len(f.data) > 1 {
-		header.Set("Vary", "Accept-Encoding")
-		encoding = choose(r.Header.Get("Accept-Encoding"), f.data)
-	}
-	etag := f.etag
+	sum := sha256.Sum256(data)
+	header := maps.Clone(every)
+	header["Accept-Ranges"] = []string{"bytes"}
+	header["Cache-Control"] = []string{cache}
+	header["Content-Length"] = []string{strconv.Itoa(len(data))}
+	header["Content-Type"] = []string{kind}
+	header["Etag"] = []string{`"` + hex.EncodeToString(sum[:8]) + `"`}
 	if encoding != "" {
-		header.Set("Content-Encoding", encoding)
-		etag += "-" + encoding
+		header["Content-Encoding"] = []string{encoding}
 	}
-	header.Set("ETag", `"`+etag+`"`)
-	// ServeContent does conditions, ranges and HEAD.
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.data[encoding]))
+	return &representation{encoding: encoding, data: data, header: header}
 }
 
-// choose picks the smallest encoding that the client accepts.
-func choose(accept string, have map[string][]byte) string {
-	accepted := map[string]bool{}
-	for _, part := range strings.Split(accept, ",") {
-		name, q, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q = strings.ReplaceAll(q, " ", "")
-		if q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000" {
-			accepted[strings.ToLower(strings.TrimSpace(name))] = true
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		say(w, http.StatusMethodNotAllowed, "only GET and HEAD are answered")
+		return
+	}
+	f := s.files[r.URL.Path]
+	switch {
+	case f != nil:
+		s.send(w, r, f[choose(f, r.Header["Accept-Encoding"])])
+	case r.URL.Path == Health:
+		say(w, http.StatusOK, "ok")
+	default:
+		say(w, http.StatusNotFound, "there is no such file")
+	}
+}
+
+// say answers with a line that no cache keeps.
+func say(w http.ResponseWriter, status int, text string) {
+	maps.Copy(w.Header(), every)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, text, status)
+}
+
+func (s *Site) send(w http.ResponseWriter, r *http.Request, rep *representation) {
+	maps.Copy(w.Header(), rep.header)
+	patient := &patientWriter{w, http.NewResponseController(w)}
+	for _, key := range []string{"If-Match", "If-None-Match", "Range"} { // If-Range is nothing without Range
+		if r.Header[key] != nil {
+			// The bytes on the wire are what a range counts: those of the encoding.
+			w.Header().Del("Content-Length") // 304 and 412 have none
+			http.ServeContent(&whole{patient, len(rep.data)}, r, "", time.Time{}, bytes.NewReader(rep.data))
+			return
 		}
 	}
-	for _, e := range []string{"br", "gzip"} {
-		if accepted[e] && have[e] != nil {
-			return e
-		}
+	if r.Method == http.MethodGet {
+		patient.Write(rep.data) // an error here is the client's going
 	}
-	return ""
+}
+
+// whole gives the answer 200 its length, which ServeContent leaves out where
+// there is a Content-Encoding.
+type whole struct {
+	*patientWriter
+	length int
+}
+
+func (w *whole) WriteHeader(status int) {
+	if status == http.StatusOK {
+		w.Header().Set("Content-Length", strconv.Itoa(w.length))
+	}
+	w.patientWriter.WriteHeader(status)
 }

@@ -26,7 +26,7 @@ func one(t testing.TB) Files {
 	return files
 }
 
-func manifest(t *testing.T, files Files) *bundle.Manifest {
+func manifest(t testing.TB, files Files) *bundle.Manifest {
 	t.Helper()
 	m, err := bundle.ParseManifest(files[bundle.ManifestName])
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func manifest(t *testing.T, files Files) *bundle.Manifest {
 }
 
 // resign puts changed bytes in a shard's place with a matching hash and name.
-func resign(t *testing.T, files Files, m *bundle.Manifest, i int, data []byte) {
+func resign(t testing.TB, files Files, m *bundle.Manifest, i int, data []byte) {
 	t.Helper()
 	s := &m.Shards[i]
 	delete(files, s.Name)
@@ -112,7 +112,13 @@ func TestVerifyFinds(t *testing.T) {
 }
 
 // A manifest that lies is refused before any shard is read: there are none.
-func TestManifestLies(t *testing.T) {
+type manifestLie struct {
+	spoil func(m *bundle.Manifest)
+	want  string
+}
+
+// manifestLies are told by manifests of one network.
+func manifestLies() map[string]manifestLie {
 	type M = bundle.Manifest
 	ref := func(change func(r *bundle.TensorRef)) func(m *M) {
 		return func(m *M) {
@@ -121,10 +127,7 @@ func TestManifestLies(t *testing.T) {
 			m.Networks[0].Tensors["conv_in.weight"] = r
 		}
 	}
-	for name, test := range map[string]struct {
-		spoil func(m *M)
-		want  string
-	}{
+	return map[string]manifestLie{
 		"format":              {func(m *M) { m.Format = "gguf" }, `format is "gguf"`},
 		"version":             {func(m *M) { m.Version = 2 }, "version is 2"},
 		"name":                {func(m *M) { m.Name = "../x" }, `name "../x"`},
@@ -168,7 +171,11 @@ func TestManifestLies(t *testing.T) {
 			m.Networks[0].Config = json.RawMessage(strings.Replace(string(m.Networks[0].Config), `"block_out_channels":[16,32]`, `"block_out_channels":[65536,65536]`, 1))
 		}, "has shape"},
 		"config": {func(m *M) { m.Networks[0].Config = json.RawMessage(`{"_class_name":"UNet2DModel","act_fn":"relu"}`) }, "act_fn = relu"},
-	} {
+	}
+}
+
+func TestManifestLies(t *testing.T) {
+	for name, test := range manifestLies() {
 		t.Run(name, func(t *testing.T) {
 			m := manifest(t, one(t))
 			test.spoil(m)

@@ -5,9 +5,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/internal/hostile"
 )
 
 func TestReadsWhatPythonWrites(t *testing.T) {
@@ -66,27 +71,51 @@ func file(header string, data int) []byte {
 	return append(append(b, header...), make([]byte, data)...)
 }
 
+// lies are files that are refused, and what the refusal says.
+var lies = map[string]struct {
+	data []byte
+	says string
+}{
+	"empty":                {nil, "0 bytes"},
+	"torn length":          {[]byte{1, 0, 0}, "3 bytes"},
+	"header past the end":  {binary.LittleEndian.AppendUint64(nil, 1<<20), "header of 1048576 bytes"},
+	"huge header":          {binary.LittleEndian.AppendUint64(nil, math.MaxUint64), "header of 18446744073709551615 bytes"},
+	"header wraps around":  {append(binary.LittleEndian.AppendUint64(nil, math.MaxUint64-7), "{}"...), "header of"},
+	"no JSON":              {file(`{"a"`, 0), "header: unexpected EOF"},
+	"no object":            {file(`[]`, 0), "header: json"},
+	"deep":                 {file(strings.Repeat(`[`, 20000)+strings.Repeat(`]`, 20000), 0), "header: "},
+	"torn data":            {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 7), `tensor "a": data_offsets [0 8]`},
+	"trailing data":        {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 9), "tensors take 8 bytes, and 9 follow"},
+	"overlap":              {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), `tensor "b" begins at byte 4`},
+	"same bytes twice":     {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `tensor "b" begins at byte 0`},
+	"gap":                  {file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), `tensor "a" begins at byte 4`},
+	"backwards":            {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}`, 8), `tensor "a": data_offsets [8 0]`},
+	"offsets overflow":     {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[18446744073709551608,18446744073709551615]}}`, 8), `tensor "a": data_offsets`},
+	"offsets beyond u64":   {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551616]}}`, 8), `tensor "a": json`},
+	"three offsets":        {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}`, 8), `tensor "a": data_offsets [0 8 8]`},
+	"wrong shape":          {file(`{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8), `tensor "a": F32[3]`},
+	"shape overflows":      {file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0), `tensor "a": shape with 4611686018427387904`},
+	"product wraps to 0":   {file(`{"a":{"dtype":"F32","shape":[1073741824,1073741824,16],"data_offsets":[0,0]}}`, 0), `tensor "a": F32[1073741824 1073741824 16]`},
+	"huge and empty":       {file(`{"a":{"dtype":"F32","shape":[4611686018427387904,0],"data_offsets":[0,0]}}`, 0), `tensor "a": shape`},
+	"negative":             {file(`{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8), `tensor "a": shape with -2`},
+	"fraction":             {file(`{"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}`, 8), `tensor "a": json`},
+	"unknown dtype":        {file(`{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}`, 8), `tensor "a": dtype "F31"`},
+	"no dtype":             {file(`{"a":{"shape":[2],"data_offsets":[0,8]}}`, 8), `tensor "a": dtype ""`},
+	"no shape":             {file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), `tensor "a": no shape`},
+	"another fact":         {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}}`, 8), `tensor "a": json: unknown field "x"`},
+	"tensor twice":         {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `key "a" appears twice`},
+	"fact twice":           {file(`{"a":{"dtype":"F32","dtype":"F16","shape":[2],"data_offsets":[0,8]}}`, 8), `key "dtype" appears twice`},
+	"fact in another case": {file(`{"a":{"dtype":"F32","shape":[2],"Shape":[4],"data_offsets":[0,8]}}`, 8), `key "Shape" appears twice`},
+	"null":                 {file(`{"a":null}`, 0), `tensor "a": dtype ""`},
+	"metadata":             {file(`{"__metadata__":{"a":1}}`, 0), "__metadata__"},
+}
+
 func TestRefusesLies(t *testing.T) {
-	for name, b := range map[string][]byte{
-		"empty":               {},
-		"torn length":         {1, 0, 0},
-		"header past the end": binary.LittleEndian.AppendUint64(nil, 1<<20),
-		"huge header":         binary.LittleEndian.AppendUint64(nil, math.MaxUint64),
-		"no JSON":             file(`{"a"`, 0),
-		"torn data":           file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 7),
-		"trailing data":       file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 9),
-		"overlap":             file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
-		"gap":                 file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
-		"wrong shape":         file(`{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}`, 8),
-		"overflow":            file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0),
-		"huge and empty":      file(`{"a":{"dtype":"F32","shape":[4611686018427387904,0],"data_offsets":[0,0]}}`, 0),
-		"negative":            file(`{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8),
-		"unknown dtype":       file(`{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}`, 8),
-		"twice":               file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8),
-		"null":                file(`{"a":null}`, 0),
-	} {
-		_, err := Parse(b)
-		require.Error(t, err, name)
+	for name, lie := range lies {
+		_, err := Parse(lie.data)
+		require.ErrorContains(t, err, lie.says, name)
+		_, err = Spans(lie.data)
+		require.ErrorContains(t, err, lie.says, name)
 	}
 	path := filepath.Join(t.TempDir(), "torn.safetensors")
 	require.NoError(t, os.WriteFile(path, []byte{1}, 0o600))
@@ -94,15 +123,51 @@ func TestRefusesLies(t *testing.T) {
 	require.ErrorContains(t, err, "torn.safetensors")
 }
 
+// FuzzParse: what is read is whole, every refusal says where, and memory goes
+// with the file's size.
 func FuzzParse(f *testing.F) {
 	data, err := os.ReadFile("testdata/python.safetensors")
 	require.NoError(f, err)
 	f.Add(data)
+	for _, lie := range lies {
+		f.Add(lie.data)
+	}
+	place := regexp.MustCompile(`^not a whole safetensors file: .`)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if parsed, err := Parse(b); err == nil {
+		var parsed File
+		var spans map[string][2]int
+		var err error
+		hostile.Parse(t, len(b), 1000, 1<<20, func() {
+			if parsed, err = Parse(b); err != nil {
+				return
+			}
 			for _, name := range parsed.Names() {
 				_, _, _ = parsed.Float32(name)
 			}
+			spans, err = Spans(b)
+		})
+		if err != nil {
+			require.Regexp(t, place, err.Error())
+			return
 		}
+		covered := 8 + int(binary.LittleEndian.Uint64(b))
+		for name, tensor := range parsed {
+			dtype, err := safetensors.ParseDType(tensor.DType)
+			require.NoError(t, err)
+			size := int(dtype.Size())
+			for _, d := range tensor.Shape {
+				size *= d
+			}
+			require.Len(t, tensor.Data, size, name)
+			at := spans[name]
+			require.Equal(t, b[at[0]:at[1]], tensor.Data, name)
+			covered += size
+		}
+		require.Equal(t, len(b), covered)
+		again, err := parsed.Bytes()
+		require.NoError(t, err)
+		reread, err := Parse(again)
+		require.NoError(t, err)
+		require.Equal(t, len(parsed), len(reread))
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/internal/hostile"
 )
 
 type golden struct {
@@ -118,17 +120,60 @@ func TestRefusesBadVocabularies(t *testing.T) {
 }
 
 func FuzzTokens(f *testing.F) {
-	f.Add("a person’s hair, İ")
+	for _, text := range []string{"a person’s hair, İ", "", "'a' ''", "\xff\xfea\xc3", "a’\xe2\x80", strings.Repeat("a ", 99), "ﬀ 𝔸 ١٢ ǅ"} {
+		f.Add(text)
+	}
 	tok, err := New([]string{"<pad>", "<unk>", "a"}, 8)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, text string) {
 		end := 0
 		for _, token := range tok.Tokens(text) {
 			require.Less(t, token.Start, token.End)
+			require.LessOrEqual(t, token.End, len(text))
 			require.GreaterOrEqual(t, token.Start, end)
 			end = token.End
 		}
 		ids, _ := tok.Encode(text)
 		require.Len(t, ids, 8)
+	})
+}
+
+// FuzzVocabulary: a vocabulary is refused, or its words are what texts are made
+// of, each by its id.
+func FuzzVocabulary(f *testing.F) {
+	for _, v := range []string{"", "<pad>", "<pad>\n<unk>", "<pad>\n<unk>\na\na", "<unk>\n<pad>", "<pad>\n<unk>\n\n", "<pad>\n<unk>\n<pad>", "<pad>\n<unk>\nred\n\xff"} {
+		f.Add(v, 4, "a red <unk>")
+	}
+	f.Add("<pad>\n<unk>\nred", 0, "red")
+	f.Add("<pad>\n<unk>\nred", -1<<63, "red")
+	f.Fuzz(func(t *testing.T, lines string, length int, text string) {
+		vocabulary := strings.Split(lines, "\n")
+		length %= 1 << 10 // as many ids as are asked for are made: the manifest bounds it
+		var ids []int32
+		var unknown []string
+		var tokens []Token
+		var err error
+		hostile.Parse(t, len(lines)+len(text), 1000, 1<<20, func() {
+			var tok *Tokenizer
+			if tok, err = New(vocabulary, length); err == nil {
+				ids, unknown = tok.Encode(text)
+				tokens = tok.Tokens(text)
+			}
+		})
+		if err != nil {
+			require.Regexp(t, `^vocabulary|^length = `, err.Error())
+			return
+		}
+		require.Len(t, ids, length)
+		for i, token := range tokens {
+			if i < length {
+				require.Equal(t, token.ID, ids[i])
+			}
+			if token.Known() {
+				require.Equal(t, vocabulary[token.ID], token.Word)
+			} else {
+				require.Contains(t, unknown, token.Word)
+			}
+		}
 	})
 }

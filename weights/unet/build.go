@@ -27,6 +27,7 @@ type builder struct {
 	conditional bool
 	timeEmbed   int
 	groups      int
+	layers      int // resnets and transformers so far
 }
 
 func (r *raw) build() (*Config, error) {
@@ -270,6 +271,9 @@ func (b *builder) layer(block *Block, k kind, j, level, in, skip, out int, scale
 	if in%b.groups != 0 || out%b.groups != 0 {
 		return fmt.Errorf("norm_num_groups = %d does not divide the channels %d -> %d of %s.resnets.%d", b.groups, in, out, block.Name, j)
 	}
+	if b.layers++; b.layers > maxTotal {
+		return fmt.Errorf("%s.resnets.%d: more than %d layers in all", block.Name, j, maxTotal)
+	}
 	block.Resnets = append(block.Resnets, Resnet{
 		Name: fmt.Sprintf("%s.resnets.%d", block.Name, j),
 		In:   in, Skip: skip, Out: out,
@@ -305,6 +309,9 @@ func (b *builder) layer(block *Block, k kind, j, level, in, skip, out int, scale
 		layers, err := table.at(row, j)
 		if err != nil {
 			return err
+		}
+		if b.layers += layers; b.layers > maxTotal {
+			return fmt.Errorf("%s: more than %d layers in all", name, maxTotal)
 		}
 		block.Transformers = append(block.Transformers, &Transformer{
 			Name: name, Channels: out, Heads: heads, HeadDim: out / heads,

@@ -14,6 +14,7 @@ const (
 	maxLevels   = 16
 	maxLayers   = 64
 	maxChannels = 1 << 16
+	maxTotal    = 512 // resnets and transformer layers; SDXL has 87
 )
 
 // raw is config.json as diffusers writes it. Absent keys keep the defaults that

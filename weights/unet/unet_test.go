@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/internal/hostile"
 )
 
 func load[T any](t *testing.T, file string) map[string]T {
@@ -170,9 +172,48 @@ func FuzzParse(f *testing.F) {
 	for _, c := range configs {
 		f.Add([]byte(c))
 	}
+	for _, lie := range []string{
+		``, `{`, `[]`, `null`, `{"_class_name":"UNet2DModel","_class_name":"UNet2DConditionModel"}`,
+		`{"_class_name":"UNet2DModel","block_out_channels":[9223372036854775807]}`,
+		`{"_class_name":"UNet2DModel","block_out_channels":[],"down_block_types":[],"up_block_types":[]}`,
+		`{"_class_name":"UNet2DModel","block_out_channels":null,"down_block_types":null,"up_block_types":null}`,
+		`{"_class_name":"UNet2DModel","layers_per_block":-1}`,
+		`{"_class_name":"UNet2DModel","norm_num_groups":0}`,
+		`{"_class_name":"UNet2DModel","attention_head_dim":0}`,
+		`{"_class_name":"UNet2DModel","attention_head_dim":[]}`,
+		`{"_class_name":"UNet2DModel","freq_shift":1e308}`,
+		`{"_class_name":"UNet2DModel","norm_eps":1e999}`,
+		`{"_class_name":"UNet2DModel","sample_size":[64,64,64]}`,
+		hugeConfig,
+		`{"_class_name":"UNet2DConditionModel","transformer_layers_per_block":[[],[],[],[]]}`,
+		`{"_class_name":"UNet2DConditionModel","transformer_layers_per_block":[[1],[1,2],[3,4,5]]}`,
+		`{"_class_name":"UNet2DConditionModel","reverse_transformer_layers_per_block":[null]}`,
+		`{"_class_name":"UNet2DConditionModel","cross_attention_dim":[1,2,3,4]}`,
+	} {
+		f.Add([]byte(lie))
+	}
 	f.Fuzz(func(t *testing.T, config []byte) {
-		if c, err := Parse(config); err == nil {
-			c.Tensors()
+		var c *Config
+		var err error
+		hostile.Parse(t, len(config), 1000, 16<<20, func() {
+			if c, err = Parse(config); err == nil {
+				c.Tensors()
+			}
+		})
+		if err != nil {
+			require.Regexp(t, `^config\.json: .`, err.Error())
+			return
+		}
+		for name, shape := range c.Tensors() {
+			require.Positive(t, slices.Min(shape), name)
 		}
 	})
+}
+
+// hugeConfig is short and asks for a million layers.
+const hugeConfig = `{"_class_name":"UNet2DConditionModel","layers_per_block":64,"transformer_layers_per_block":64}`
+
+func TestHugeConfigIsRefused(t *testing.T) {
+	_, err := Parse([]byte(hugeConfig))
+	require.ErrorContains(t, err, "down_blocks.0.attentions.7: more than 512 layers")
 }

@@ -35,10 +35,10 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if q.Conditions.Sketch, err = readImage("--sketch", sketch); err != nil {
+			if q.Conditions.Sketch, err = readImage("--sketch", sketch, engine.DecodeSketch); err != nil {
 				return err
 			}
-			if q.Conditions.Mask, err = readMask(mask); err != nil {
+			if q.Conditions.Mask, err = readImage("--mask", mask, engine.DecodeMask); err != nil {
 				return err
 			}
 			if q.Image, err = readImage("--image", img); err != nil {
@@ -97,38 +97,19 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 	return c
 }
 
-func readImage(flag, path string) (image.Image, error) {
+// readImage reads what a flag names, by one of the engine's decoders.
+func readImage[T any](flag, path string, decode func(data []byte) (T, error)) (img T, err error) {
 	if path == "" {
-		return nil, nil
+		return img, nil
 	}
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return img, fmt.Errorf("%s: %w", flag, err)
 	}
-	defer f.Close()
-	img, err := png.Decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w (want a PNG file)", flag, path, err)
+	if img, err = decode(data); err != nil {
+		return img, fmt.Errorf("%s %s: %w", flag, path, err)
 	}
 	return img, nil
-}
-
-func readMask(path string) (*image.Paletted, error) {
-	img, err := readImage("--mask", path)
-	if img == nil || err != nil {
-		return nil, err
-	}
-	switch m := img.(type) {
-	case *image.Paletted:
-		return m, nil
-	case *image.Gray: // 8-bit indices without a palette
-		p := image.NewPaletted(m.Rect, nil)
-		for y := range m.Rect.Dy() {
-			copy(p.Pix[y*p.Stride:], m.Pix[y*m.Stride:][:m.Rect.Dx()])
-		}
-		return p, nil
-	}
-	return nil, fmt.Errorf("--mask %s: a mask's pixels are label indices: want a PNG with a palette or in 8-bit gray, not %T", path, img)
 }
 
 func parseWeights(list []string) (map[string]float64, error) {

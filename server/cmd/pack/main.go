@@ -1,6 +1,6 @@
 // Command pack makes the folder that the server embeds: the page's files under
 // names that carry their content's hash, compressed copies beside them, and a
-// bundle.
+// bundle. With -static it makes one for any other host.
 package main
 
 import (
@@ -14,9 +14,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/andybalholm/brotli"
+
+	"github.com/mcdm/mcdm/server/site"
 )
 
 type files []string
@@ -30,16 +33,20 @@ func main() {
 	bundle := flag.String("bundle", "weights/bundles/avatars", "folder of the bundle")
 	out := flag.String("out", "server/dist", "folder to fill; what was in it is removed")
 	cache := flag.String("cache", "server/.cache", "folder for compressed files, by hash")
+	static := flag.Bool("static", false, "for a host that sends no headers of ours: the page states its policy itself, and nothing is compressed")
 	flag.Var(&list, "file", "a file of the page, repeatable")
 	flag.Parse()
-	p := packer{out: *out, cache: *cache}
+	p := packer{out: *out, cache: *cache, static: *static}
 	if err := p.run(*index, list, *bundle); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
-type packer struct{ out, cache string }
+type packer struct {
+	out, cache string
+	static     bool
+}
 
 func (p packer) run(index string, list []string, bundle string) error {
 	if err := p.empty(); err != nil {
@@ -67,10 +74,32 @@ func (p packer) run(index string, list []string, bundle string) error {
 			return err
 		}
 	}
+	if p.static {
+		if page, err = stateless(page); err != nil {
+			return fmt.Errorf("%s: %w", index, err)
+		}
+	}
 	if err := p.write("index.html", page, true); err != nil {
 		return err
 	}
 	return p.bundle(bundle)
+}
+
+var elsewhere = regexp.MustCompile(`(?:src|href)="(?:/|[a-z]+:)[^"]*"`)
+
+// stateless makes a page that needs nothing of its host but its files, in
+// whatever folder they lie: its addresses are relative, and its policy comes
+// before all that it applies to.
+func stateless(page []byte) ([]byte, error) {
+	if address := elsewhere.Find(page); address != nil {
+		return nil, fmt.Errorf("%s is not relative: the page would break in a folder of a host", address)
+	}
+	const first = `<meta charset="utf-8">`
+	before, after, ok := bytes.Cut(page, []byte(first))
+	if !ok {
+		return nil, fmt.Errorf("no %s to put the policy after", first)
+	}
+	return fmt.Appendf(nil, "%s%s\n  <meta http-equiv=\"Content-Security-Policy\" content=\"%s\">%s", before, first, site.MetaPolicy, after), nil
 }
 
 // empty removes what an earlier run wrote.
@@ -119,7 +148,7 @@ func (p packer) write(name string, data []byte, compress bool) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil || !compress {
+	if err := os.WriteFile(path, data, 0o644); err != nil || !compress || p.static {
 		return err
 	}
 	for ext, encode := range map[string]func(io.Writer) io.WriteCloser{

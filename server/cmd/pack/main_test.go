@@ -81,3 +81,30 @@ func TestForgottenReferenceIsRefused(t *testing.T) {
 	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache")}
 	assert.ErrorContains(t, p.run(filepath.Join(dir, "index.html"), []string{filepath.Join(dir, "boot.js")}, dir), "does not refer to boot.js")
 }
+
+// TestStatic packs the page itself.
+func TestStatic(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"bundle/manifest.json": strings.Repeat(`{"a": 1}`, 99), "main.wasm": "1", "wasm_exec.js": "2"})
+	p := packer{out: filepath.Join(dir, "out"), cache: filepath.Join(dir, "cache"), static: true}
+	page := "../../../wasm/"
+	list := []string{filepath.Join(dir, "main.wasm"), filepath.Join(dir, "wasm_exec.js"), page + "style.css", page + "boot.js", page + "icon.svg", "../../../engine/gpu/replay.js"}
+	require.NoError(t, p.run(page+"index.html", list, filepath.Join(dir, "bundle")))
+	data, err := os.ReadFile(filepath.Join(p.out, "index.html"))
+	require.NoError(t, err)
+	policy := strings.Index(string(data), `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; `)
+	require.Positive(t, policy)
+	assert.Less(t, policy, strings.Index(string(data), "<script"))
+	assert.Less(t, policy, strings.Index(string(data), "<link"))
+	assert.NotContains(t, string(data), "frame-ancestors", "which a page cannot say")
+	compressed, err := filepath.Glob(filepath.Join(p.out, "*", "*.br"))
+	require.NoError(t, err)
+	assert.Empty(t, compressed)
+
+	for _, address := range []string{`<script src="/a.js">`, `<link href="https://elsewhere.example/">`, `<img src="data:,">`} {
+		_, err := stateless([]byte(`<meta charset="utf-8">` + address))
+		assert.ErrorContains(t, err, "not relative", address)
+	}
+	_, err = stateless([]byte("<p>"))
+	assert.ErrorContains(t, err, "policy")
+}

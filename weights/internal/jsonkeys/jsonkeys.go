@@ -1,6 +1,7 @@
 // Package jsonkeys finds repeated keys in JSON objects, which encoding/json
 // takes silently (the last one wins): in a file whose hash is trusted by one
-// reader and whose values by another, that is a way to lie.
+// reader and whose values by another, that is a way to lie. Keys that differ in
+// case alone are repeated too, since encoding/json fills one field from both.
 package jsonkeys
 
 import (
@@ -9,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 )
 
 // Check returns an error for the first object that names a key twice, for
@@ -31,10 +34,11 @@ func Check(data []byte) error {
 		}
 		top := len(stack) - 1
 		if name, ok := token.(string); ok && top >= 0 && stack[top].key {
-			if stack[top].seen[name] {
-				return fmt.Errorf("key %q appears twice in one object", name)
+			folded := strings.Map(fold, name)
+			if stack[top].seen[folded] {
+				return fmt.Errorf("key %.100q appears twice in one object", name)
 			}
-			stack[top].seen[name] = true
+			stack[top].seen[folded] = true
 			stack[top].key = false
 			continue
 		}
@@ -58,4 +62,14 @@ func Check(data []byte) error {
 		return errors.New("something follows the JSON value")
 	}
 	return nil
+}
+
+// fold maps all cases of a letter to one, as encoding/json does: k, K and the
+// sign of kelvin are the same.
+func fold(r rune) rune {
+	least := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		least = min(least, other)
+	}
+	return least
 }

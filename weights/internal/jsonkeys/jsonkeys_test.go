@@ -15,6 +15,7 @@ func TestCheck(t *testing.T) {
 	for _, bad := range []string{
 		``, `{`, `{"a":1`, `{"a":1,"a":2}`, `{"b":{"a":1,"a":1}}`, `[{"a":1,"b":[],"a":1}]`, `{"a":{},"a":{}}`, `{} {}`, `{"a":"a","a":"a"}`,
 		`{"\u0061":1,"a":2}`, `}`, `{]`,
+		`{"task":1,"TASK":2}`, `{"task":1,"ta\u017f\u212a":2}`,
 	} {
 		require.Error(t, Check([]byte(bad)), bad)
 	}
