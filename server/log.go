@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"time"
-
-	"github.com/mcdm/mcdm/server/site"
 )
 
 // logRequests writes a line for every answer: what was served and how, never to
@@ -29,14 +27,6 @@ func logRequests(next http.Handler, logger *slog.Logger) http.Handler {
 		logger.Info("request", "method", method, "file", file, "status", c.status, "bytes", c.bytes,
 			"encoding", w.Header().Get("Content-Encoding"), "proto", r.Proto, "took", time.Since(start))
 	})
-}
-
-// logQuick writes the same line for answers that net/http does not see.
-func logQuick(logger *slog.Logger) func(site.Note) {
-	return func(n site.Note) {
-		logger.Info("request", "method", http.MethodGet, "file", n.File, "status", n.Status, "bytes", n.Bytes,
-			"encoding", n.Encoding, "proto", "HTTP/1.1", "took", n.Took)
-	}
 }
 
 // counter notes an answer's status and size.

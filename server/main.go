@@ -74,7 +74,7 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 
 // serve answers until ctx is done, then lets running answers end.
 func serve(ctx context.Context, o options, folder fs.FS, out, log io.Writer) error {
-	files, err := site.Handler(folder)
+	handler, err := site.Handler(folder)
 	if err != nil {
 		return err
 	}
@@ -96,10 +96,8 @@ func serve(ctx context.Context, o options, folder fs.FS, out, log io.Writer) err
 		}
 		logger.Warn("open to other computers"+hint, "addr", o.addr)
 	}
-	var handler http.Handler = files
-	var note func(site.Note)
 	if !o.quiet {
-		handler, note = logRequests(files, logger), logQuick(logger)
+		handler = logRequests(handler, logger)
 	}
 	server := newServer(handler, logger)
 	server.TLSConfig = certificates
@@ -109,7 +107,7 @@ func serve(ctx context.Context, o options, folder fs.FS, out, log io.Writer) err
 		if certificates != nil {
 			done <- server.ServeTLS(listener, "", "")
 		} else {
-			done <- server.Serve(files.Quick(listener, note))
+			done <- server.Serve(listener)
 		}
 	}()
 	select {
@@ -131,10 +129,10 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
 		DisableGeneralOptionsHandler: true, // OPTIONS is refused like all others
-		ReadHeaderTimeout:            site.HeaderTimeout,
-		ReadTimeout:                  site.ReadTimeout,
+		ReadHeaderTimeout:            10 * time.Second,
+		ReadTimeout:                  30 * time.Second,
 		WriteTimeout:                 site.Patience, // moved on by the handler as bytes leave
-		IdleTimeout:                  site.IdleTimeout,
+		IdleTimeout:                  2 * time.Minute,
 		MaxHeaderBytes:               16 << 10,
 		ErrorLog:                     errorLog(logger),
 	}

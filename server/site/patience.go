@@ -17,13 +17,14 @@ const (
 // own. It works on HTTP/2 too, where the deadline is the stream's.
 type patientWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
+	control  *http.ResponseController
+	patience time.Duration
 }
 
 func (w *patientWriter) Write(data []byte) (n int, err error) {
 	for n < len(data) && err == nil {
 		// A recorder in a test has no deadline to set.
-		_ = w.control.SetWriteDeadline(time.Now().Add(Patience))
+		_ = w.control.SetWriteDeadline(time.Now().Add(w.patience))
 		wrote := 0
 		wrote, err = w.ResponseWriter.Write(data[n:min(n+chunk, len(data))])
 		n += wrote

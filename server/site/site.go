@@ -58,28 +58,26 @@ type representation struct {
 	encoding string // "" is the file itself
 	data     []byte
 	header   http.Header // of the answer 200; not to be changed
-
-	head200, head304 []byte // for Quick
 }
 
 // file is what one path answers, smallest representation first. The file
 // itself is always among them.
 type file []*representation
 
-// Site answers from memory, a page of some megabytes: a request's path is looked
-// up in a table and never reaches a file system.
-type Site struct {
-	files map[string]file   // by path, with its leading slash
-	names map[string]string // every path, to be looked up by bytes
+// handler answers from memory, a page of some megabytes: a request's path is
+// looked up in a table and never reaches a file system.
+type handler struct {
+	files    map[string]file // by path, with its leading slash
+	patience time.Duration
 }
 
 // Handler reads a folder and serves its files. index.html must be among them.
 // Names with a leading dot, and folders of such names, are not served.
-func Handler(folder fs.FS) (*Site, error) {
+func Handler(folder fs.FS) (http.Handler, error) {
 	if _, err := fs.Stat(folder, "index.html"); errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New(`the site has no index.html: run "make build" first, and give -dir the folder that it fills`)
 	}
-	s := &Site{map[string]file{}, map[string]string{}}
+	h := &handler{map[string]file{}, Patience}
 	encodings := map[string]string{".br": "br", ".gz": "gzip"}
 	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -101,13 +99,13 @@ func Handler(folder fs.FS) (*Site, error) {
 		if encoding != "" {
 			base = strings.TrimSuffix(name, path.Ext(name))
 		}
-		s.files["/"+base] = append(s.files["/"+base], represent(base, encoding, data))
+		h.files["/"+base] = append(h.files["/"+base], represent(base, encoding, data))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the site: %w", err)
 	}
-	for name, f := range s.files {
+	for name, f := range h.files {
 		if !slices.ContainsFunc(f, func(r *representation) bool { return r.encoding == "" }) {
 			return nil, fmt.Errorf("reading the site: %s%s has no %s beside it: some clients take no compressed files",
 				strings.TrimPrefix(name, "/"), map[string]string{"br": ".br", "gzip": ".gz"}[f[0].encoding], path.Base(name))
@@ -117,14 +115,10 @@ func Handler(folder fs.FS) (*Site, error) {
 			if len(f) > 1 {
 				r.header["Vary"] = []string{"Accept-Encoding"}
 			}
-			r.heads()
 		}
 	}
-	s.files["/"] = s.files["/index.html"]
-	for name := range s.files {
-		s.names[name] = name
-	}
-	return s, nil
+	h.files["/"] = h.files["/index.html"]
+	return h, nil
 }
 
 // read follows a link only where folder does: an os.Root never leaves itself.
@@ -155,19 +149,19 @@ func represent(name, encoding string, data []byte) *representation {
 	if encoding != "" {
 		header["Content-Encoding"] = []string{encoding}
 	}
-	return &representation{encoding: encoding, data: data, header: header}
+	return &representation{encoding, data, header}
 }
 
-func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		say(w, http.StatusMethodNotAllowed, "only GET and HEAD are answered")
 		return
 	}
-	f := s.files[r.URL.Path]
+	f := h.files[r.URL.Path]
 	switch {
 	case f != nil:
-		s.send(w, r, f[choose(f, r.Header["Accept-Encoding"])])
+		h.send(w, r, f[choose(f, r.Header["Accept-Encoding"])])
 	case r.URL.Path == Health:
 		say(w, http.StatusOK, "ok")
 	default:
@@ -182,9 +176,9 @@ func say(w http.ResponseWriter, status int, text string) {
 	http.Error(w, text, status)
 }
 
-func (s *Site) send(w http.ResponseWriter, r *http.Request, rep *representation) {
+func (h *handler) send(w http.ResponseWriter, r *http.Request, rep *representation) {
 	maps.Copy(w.Header(), rep.header)
-	patient := &patientWriter{w, http.NewResponseController(w)}
+	patient := &patientWriter{w, http.NewResponseController(w), h.patience}
 	for _, key := range []string{"If-Match", "If-None-Match", "Range"} { // If-Range is nothing without Range
 		if r.Header[key] != nil {
 			// The bytes on the wire are what a range counts: those of the encoding.
