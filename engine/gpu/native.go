@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
 )
@@ -273,7 +274,10 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 	if err := staging.MapAsync(wgpu.MapModeRead, 0, uint64(size), func(s wgpu.BufferMapAsyncStatus) { status = s }); err != nil {
 		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
 	}
-	d.device.Poll(true, nil)
+	// Not to be cut short: the callback needs what this function holds.
+	if err := d.drain(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("gpu: reading %q: %w", b.label, err)
+	}
 	if status != wgpu.BufferMapAsyncStatusSuccess {
 		err := fmt.Errorf("%w: reading %q: %v", ErrLost, b.label, status)
 		d.fail(err)
@@ -440,7 +444,19 @@ func (d *Device) Wait(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.device.Poll(true, nil)
+	return d.drain(ctx)
+}
+
+// drain waits until the queue is empty. It asks instead of letting wgpu wait:
+// that gives up after five seconds (CLEANUP_WAIT_MS), calls the work done and
+// frees what the device still uses.
+func (d *Device) drain(ctx context.Context) error {
+	for pause := 20 * time.Microsecond; !d.device.Poll(false, nil); pause = min(2*pause, time.Millisecond) {
+		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+			return err
+		}
+		time.Sleep(pause)
+	}
 	return nil
 }
 
@@ -452,7 +468,9 @@ func (d *Device) Close() {
 	d.fail(ErrClosed)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.device.Poll(true, nil)
+	for !d.device.Poll(false, nil) {
+		time.Sleep(time.Millisecond)
+	}
 	for _, l := range d.layouts {
 		l.Release()
 	}

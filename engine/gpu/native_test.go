@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -134,4 +135,51 @@ func TestAdapters(t *testing.T) {
 	_, err = Open(context.Background(), Options{Adapter: "no such chip"})
 	assert.ErrorIs(t, err, ErrNoAdapter)
 	assert.ErrorContains(t, err, list[0].Name)
+}
+
+// One launch that takes longer than the five seconds after which wgpu's own
+// wait gives up. A graphics card would be reset for it: software adapters only.
+func TestWaitOutlastsPoll(t *testing.T) {
+	ctx := context.Background()
+	d := device(t)
+	if !d.Info().Software {
+		t.Skipf("%s is no software adapter", d.Info())
+	}
+	// lavapipe ends all loops of an invocation after 65,535 turns.
+	const slow = `
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  var v = 0.0;
+  for (var i = 0u; i < 60000u; i++) { v = v * 0.5 + y[id.x]; }
+  y[id.x] = v;
+}
+`
+	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"slow", slow, []BindingKind{Storage}}}, func(int, int) {})
+	require.NoError(t, err)
+	const most = 65535
+	y, err := d.NewBuffer("y", 4*most)
+	require.NoError(t, err)
+	ones := make([]float32, most)
+	for i := range ones {
+		ones[i] = 1
+	}
+	run := func(groups int) time.Duration {
+		g, err := d.NewProgram("slow", []Launch{{Pipeline: ps[0], Bindings: []BufferView{{Buffer: y}}, Groups: [3]uint32{uint32(groups), 1, 1}, Label: "slow"}})
+		require.NoError(t, err)
+		defer g.Release()
+		require.NoError(t, d.Write(y, 0, floats(ones...)))
+		start := time.Now()
+		require.NoError(t, d.Run(g))
+		require.NoError(t, d.Wait(ctx))
+		return time.Since(start)
+	}
+	const probe = 256
+	run(probe)
+	groups := int(min(most, probe*7/run(probe).Seconds())) // about seven seconds
+	took := run(groups)
+	b, err := d.Read(ctx, y, 4*(groups-1), 4)
+	require.NoError(t, err)
+	assert.Equal(t, float32(2), math.Float32frombits(binary.LittleEndian.Uint32(b)), "after %v", took)
+	t.Logf("%d groups in %v", groups, took)
 }

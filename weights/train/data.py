@@ -5,6 +5,7 @@ Also the conditions as the networks see them, with what training does to them so
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -102,7 +103,12 @@ def pack_folder(folder):
         np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
     with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
         json.dump([r["caption"] for r in records], f)
-    os.rename(temporary, out)
+    try:
+        os.rename(temporary, out)
+    except OSError:  # another process was quicker
+        if not os.path.isdir(out):
+            raise
+        shutil.rmtree(temporary)
     return out
 
 
