@@ -42,6 +42,9 @@ func (s *Studio) request() (q engine.Request, using []string, err error) {
 	if q.Sampler.Steps, err = number("steps", 1, 1000); err != nil {
 		return q, nil, err
 	}
+	if q.Sampler.Corrector, err = number("corrector", 0, 10); err != nil {
+		return q, nil, err
+	}
 	if q.Sampler.Eta, err = strconv.ParseFloat(dom.Get("eta").Get("value").String(), 64); err != nil || q.Sampler.Eta < 0 || q.Sampler.Eta > 1 {
 		return q, nil, errors.New("Eta is a number from 0 to 1.")
 	}
