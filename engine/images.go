@@ -9,12 +9,12 @@ import (
 	"image/png"
 )
 
-// MaxPixels is how large a sketch or mask may be: a network's picture is a
+// MaxPixels is how large a sketch, mask or picture may be: a network's picture is a
 // thousandth of it.
 const MaxPixels = 1 << 24
 
-// DecodeSketch reads a PNG file.
-func DecodeSketch(data []byte) (image.Image, error) {
+// DecodePNG reads a PNG file of at most MaxPixels: a sketch, a picture.
+func DecodePNG(data []byte) (image.Image, error) {
 	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%w (want a PNG file)", err)
@@ -41,7 +41,7 @@ func DecodeSketch(data []byte) (image.Image, error) {
 // DecodeMask reads a PNG file whose pixels are indices of labels: one with a
 // palette, or in 8-bit gray.
 func DecodeMask(data []byte) (*image.Paletted, error) {
-	img, err := DecodeSketch(data)
+	img, err := DecodePNG(data)
 	if err != nil {
 		return nil, err
 	}

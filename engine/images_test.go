@@ -114,7 +114,7 @@ func FuzzImages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := allocated()
 		var ink, hot []byte
-		img, err := DecodeSketch(data)
+		img, err := DecodePNG(data)
 		if err == nil {
 			ink, err = encodeSketch(img, 16, 2)
 		}

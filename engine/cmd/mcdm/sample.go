@@ -35,16 +35,16 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if q.Conditions.Sketch, err = readImage("--sketch", sketch, engine.DecodeSketch); err != nil {
+			if q.Conditions.Sketch, err = readImage("--sketch", sketch, engine.DecodePNG); err != nil {
 				return err
 			}
 			if q.Conditions.Mask, err = readImage("--mask", mask, engine.DecodeMask); err != nil {
 				return err
 			}
-			if q.Image, err = readImage("--image", img); err != nil {
+			if q.Image, err = readImage("--image", img, engine.DecodePNG); err != nil {
 				return err
 			}
-			if q.Keep, err = readImage("--keep", keep); err != nil {
+			if q.Keep, err = readImage("--keep", keep, engine.DecodePNG); err != nil {
 				return err
 			}
 			if q.Weights, err = parseWeights(weights); err != nil {
