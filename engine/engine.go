@@ -149,7 +149,7 @@ func (m *Model) network(name string) *network {
 }
 
 // UnknownWords lists the words of a text that no text network knows; they are
-// encoded as <unk>.
+// left out.
 func (m *Model) UnknownWords(text string) []string {
 	for _, n := range m.networks {
 		if n.tokenizer != nil {

@@ -278,7 +278,7 @@ func (m *Model) encode(x *session, c Conditions) error {
 		case Mask:
 			data, err = encodeMask(c.Mask, n.labels, side, r)
 		case Text:
-			ids, _ := n.tokenizer.Encode(c.Text)
+			ids := n.tokenizer.EncodeKnown(c.Text)
 			if err := x.write(x.tokens[n.name], tokenRows(ids)); err != nil {
 				return err
 			}

@@ -79,6 +79,20 @@ func (t *Tokenizer) Encode(text string) (ids []int32, unknown []string) {
 	return ids, unknown
 }
 
+// EncodeKnown is Encode with the words left out that the vocabulary does not
+// have: a network that never met Unknown in training is led astray by it.
+func (t *Tokenizer) EncodeKnown(text string) []int32 {
+	ids := make([]int32, t.length) // Pad
+	n := 0
+	for _, token := range t.Tokens(text) {
+		if token.Known() && n < t.length {
+			ids[n] = token.ID
+			n++
+		}
+	}
+	return ids
+}
+
 // Tokens returns all words of a text with where they stand in it, those beyond
 // the length included and marked.
 func (t *Tokenizer) Tokens(text string) []Token {

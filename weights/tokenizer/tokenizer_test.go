@@ -177,3 +177,12 @@ func FuzzVocabulary(f *testing.F) {
 		}
 	})
 }
+
+// A word that is not known is as if it had not been typed.
+func TestEncodeKnown(t *testing.T) {
+	k, err := New([]string{"<pad>", "<unk>", "red", "hair", "blue"}, 3)
+	require.NoError(t, err)
+	with, _ := k.Encode("red hair blue")
+	require.Equal(t, with, k.EncodeKnown("red, qwertz hair zebra BLUE red"))
+	require.Equal(t, []int32{0, 0, 0}, k.EncodeKnown("qwertz"))
+}
