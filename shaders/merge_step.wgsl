@@ -6,7 +6,8 @@
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. x0_prev is the x0 of the last step without keep, for multistep samplers. Networks that predict eps have eps_out = 1 and eps_z = 0; those that
+// and x0 as pixels. x0_prev is the x0 of the last step without keep, for multistep samplers.
+// Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
 // 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
