@@ -8,21 +8,19 @@ import (
 // AttentionArgs describe softmax(Scale q k^T) v for every head. Q, K and V may
 // be channel ranges of wider rows, such as one projection to all three.
 type AttentionArgs struct {
-	Q                         Tensor // [N, 1, L, >= QOffset + Heads*HeadDim]
-	K, V                      Tensor // [N, 1, M, ...]
-	Y                         Tensor // [N, 1, L, Heads*HeadDim]
-	QOffset, KOffset, VOffset int    // channels before the first head
-	Heads, HeadDim            int
+	Q                         Tensor  // [N, 1, L, >= QOffset + Heads*HeadDim]
+	K, V                      Tensor  // [N, 1, M, ...]
+	Y                         Tensor  // [N, 1, L, Heads*HeadDim]
+	QOffset, KOffset, VOffset int     // channels before the first head, multiples of 4
+	Heads, HeadDim            int     // HeadDim is a multiple of 4
 	Scale                     float32 // usually 1 / sqrt(HeadDim)
 }
 
+// attentionParams counts strides and offsets in vec4s.
 type attentionParams struct {
-	L, M, Heads, QStride, KStride, VStride, YStride, QOffset, KOffset, VOffset uint32
-	Scale                                                                      float32
+	L, M, QStride, KStride, VStride, YStride, QOffset, KOffset, VOffset uint32
+	Scale                                                               float32
 }
-
-// maxHeadDim keeps a query in a quarter of the default workgroup memory.
-const maxHeadDim = 1024
 
 var attention = kernel("attention", attentionTwin)
 
@@ -38,36 +36,37 @@ func Attention(a AttentionArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d of q %v, k %v, v %v",
 			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, a.Q, a.K, a.V))
 	}
-	if a.HeadDim < 1 || a.HeadDim > maxHeadDim || max(y.W, a.Heads, y.N) > maxGroups {
-		panic(fmt.Sprintf("shaders: attention: %d heads of %d (at most %d) for y %v", a.Heads, a.HeadDim, maxHeadDim, y))
+	blocks := ceil(a.HeadDim, 64)
+	if a.HeadDim < 4 || (a.HeadDim|a.QOffset|a.KOffset|a.VOffset)%4 != 0 || max(y.W, a.Heads, y.N*blocks) > maxGroups {
+		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d for y %v: want multiples of 4",
+			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, y))
 	}
 	return Dispatch{
 		Kernel:    attention,
 		Constants: Constants{"HEAD_DIM": uint32(a.HeadDim)},
 		Params: encode(attentionParams{
-			uint32(y.W), uint32(a.K.W), uint32(a.Heads),
-			uint32(a.Q.Stride()), uint32(a.K.Stride()), uint32(a.V.Stride()), uint32(y.Stride()),
-			uint32(a.QOffset), uint32(a.KOffset), uint32(a.VOffset), a.Scale,
+			uint32(y.W), uint32(a.K.W),
+			uint32(a.Q.Stride() / 4), uint32(a.K.Stride() / 4), uint32(a.V.Stride() / 4), uint32(y.Stride() / 4),
+			uint32(a.QOffset / 4), uint32(a.KOffset / 4), uint32(a.VOffset / 4), a.Scale,
 		}),
 		Bindings: []View{view(a.Q), view(a.K), view(a.V), view(y)},
-		Groups:   [3]uint32{uint32(y.W), uint32(a.Heads), uint32(y.N)},
+		Groups:   [3]uint32{uint32(ceil(y.W, 16)), uint32(a.Heads), uint32(y.N * blocks)},
 	}
 }
 
 func attentionTwin(c Constants, params []byte, mem [][]byte) {
 	p := decode[attentionParams](params)
 	q, k, v, y := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3])
-	dim, heads, l, m := int(c["HEAD_DIM"]), int(p.Heads), int(p.L), int(p.M)
-	rows := len(y) / int(p.YStride)
+	dim, stride, l, m := int(c["HEAD_DIM"]), 4*int(p.YStride), int(p.L), int(p.M)
+	heads, rows := stride/dim, len(y)/stride
 	scores, out := make([]float64, m), make([]float64, dim)
 	for row := range rows {
 		n := row / l
-		clear(y[row*int(p.YStride) : (row+1)*int(p.YStride)])
 		for head := range heads {
 			top := math.Inf(-1)
-			query := q[row*int(p.QStride)+int(p.QOffset)+head*dim:][:dim]
+			query := q[4*(row*int(p.QStride)+int(p.QOffset))+head*dim:][:dim]
 			for j := range m {
-				key := k[(n*m+j)*int(p.KStride)+int(p.KOffset)+head*dim:][:dim]
+				key := k[4*((n*m+j)*int(p.KStride)+int(p.KOffset))+head*dim:][:dim]
 				s := 0.0
 				for d := range dim {
 					s += float64(query[d]) * float64(key[d])
@@ -80,13 +79,13 @@ func attentionTwin(c Constants, params []byte, mem [][]byte) {
 			for j := range m {
 				w := math.Exp(scores[j] - top)
 				sum += w
-				value := v[(n*m+j)*int(p.VStride)+int(p.VOffset)+head*dim:][:dim]
+				value := v[4*((n*m+j)*int(p.VStride)+int(p.VOffset))+head*dim:][:dim]
 				for d := range dim {
 					out[d] += w * float64(value[d])
 				}
 			}
 			for d := range dim {
-				y[row*int(p.YStride)+head*dim+d] = float32(out[d] / sum)
+				y[row*stride+head*dim+d] = float32(out[d] / sum)
 			}
 		}
 	}

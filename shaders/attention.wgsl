@@ -1,21 +1,22 @@
 // y[n, l, head, d] = sum_m softmax_m(scale sum_d q[n, l, head, d] k[n, m, head, d]) v[n, m, head, d]
 //
-// One workgroup per (query, head, n). Keys are visited 64 at a time with an online
-// softmax (Milakov and Gimelshein 2018): lane j scores key j of the chunk, then
-// lane d gathers output channel d (and d + 64, ...).
+// Flash attention (Dao et al. 2022): a workgroup takes 16 queries of one head and
+// visits the keys 64 at a time with an online softmax. A lane scores 4 queries
+// against 4 keys, a lane of the first 16 then turns one query's scores into
+// weights, and a lane gathers 4 queries x 4 channels of v. A head wider than 64
+// channels is gathered by several workgroups, which score again.
 
-override HEAD_DIM: u32 = 32u;
+override HEAD_DIM: u32 = 32u; // a multiple of 4
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;         // [N, L, q_stride], heads from channel q_offset
-@group(0) @binding(1) var<storage, read> k: array<f32>;         // [N, M, k_stride], from k_offset
-@group(0) @binding(2) var<storage, read> v: array<f32>;         // [N, M, v_stride], from v_offset
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;   // [N, L, y_stride]
+@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;         // [N, L, q_stride], heads from q_offset
+@group(0) @binding(1) var<storage, read> k: array<vec4<f32>>;         // [N, M, k_stride], from k_offset
+@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;         // [N, M, v_stride], from v_offset
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;   // [N, L, y_stride]
 @group(0) @binding(4) var<uniform> p: Params;
 
-struct Params {
+struct Params { // strides and offsets in vec4s
   l: u32,
   m: u32,
-  heads: u32,
   q_stride: u32,
   k_stride: u32,
   v_stride: u32,
@@ -26,66 +27,92 @@ struct Params {
   scale: f32,
 }
 
-const LANES = 64u;
-const PER_LANE = (HEAD_DIM + LANES - 1u) / LANES; // output channels of a lane
-const NONE = -3.0e38;                             // below any score
+const QUERIES = 16u;
+const KEYS = 64u;
+const QUADS = QUERIES * KEYS / 4u;
+const D4 = HEAD_DIM / 4u;
+const BLOCKS = (D4 + 15u) / 16u; // workgroups that share a head's channels
+const NONE = -3.0e38;            // below any score
 
-var<workgroup> query: array<f32, HEAD_DIM>;
-var<workgroup> score: array<f32, LANES>;
-var<workgroup> weight: array<f32, LANES>;
+var<workgroup> weight: array<vec4<f32>, QUADS>; // [QUERIES, KEYS/4] scores, then weights
+var<workgroup> fade: array<f32, QUERIES>;                     // what the sums so far are multiplied by
+var<workgroup> total: array<f32, QUERIES>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let l = id.x;
-  let head = id.y;
-  let n = id.z;
-  let q_at = (n * p.l + l) * p.q_stride + p.q_offset + head * HEAD_DIM;
-  for (var d = lane; d < HEAD_DIM; d += LANES) { query[d] = q[q_at + d] * p.scale; }
+  let n = id.z / BLOCKS;
+  let head = id.y * D4;
+  let quad = lane / 16u; // of queries
+  let column = lane % 16u; // quad of keys, then of channels
+  let rows = vec4<u32>(id.x * QUERIES + 4u * quad) + vec4<u32>(0u, 1u, 2u, 3u);
+  // Rows and keys outside are read at the last one inside; rows are not written,
+  // keys get no weight.
+  let q_at = (vec4<u32>(n * p.l) + min(rows, vec4<u32>(p.l - 1u))) * p.q_stride + p.q_offset + head;
+  let d = id.z % BLOCKS * 16u + column;
+  let v_at = p.v_offset + head + min(d, D4 - 1u);
 
-  var acc: array<f32, PER_LANE>;
-  for (var i = 0u; i < PER_LANE; i++) { acc[i] = 0.0; }
+  var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>(); var a3 = vec4<f32>();
   var top = NONE;
   var sum = 0.0;
-  for (var first = 0u; first < p.m; first += LANES) {
-    workgroupBarrier(); // the query is there; the last chunk's scores are used up
-    let key = first + lane;
-    var s = NONE;
-    if key < p.m {
-      let k_at = (n * p.m + key) * p.k_stride + p.k_offset + head * HEAD_DIM;
-      s = 0.0;
-      for (var d = 0u; d < HEAD_DIM; d++) { s += query[d] * k[k_at + d]; }
+  for (var first = 0u; first < p.m; first += KEYS) {
+    let keys = vec4<u32>(first + 4u * column) + vec4<u32>(0u, 1u, 2u, 3u);
+    let k_at = (vec4<u32>(n * p.m) + min(keys, vec4<u32>(p.m - 1u))) * p.k_stride + p.k_offset + head;
+    var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
+    for (var i = 0u; i < D4; i++) {
+      let kk = mat4x4<f32>(k[k_at.x + i], k[k_at.y + i], k[k_at.z + i], k[k_at.w + i]);
+      s0 += q[q_at.x + i] * kk;
+      s1 += q[q_at.y + i] * kk;
+      s2 += q[q_at.z + i] * kk;
+      s3 += q[q_at.w + i] * kk;
     }
-    score[lane] = s;
+    let inside = keys < vec4<u32>(p.m);
+    let at = quad * KEYS + column;
+    weight[at] = select(vec4<f32>(NONE), s0 * p.scale, inside);
+    weight[at + KEYS / 4u] = select(vec4<f32>(NONE), s1 * p.scale, inside);
+    weight[at + KEYS / 2u] = select(vec4<f32>(NONE), s2 * p.scale, inside);
+    weight[at + 3u * KEYS / 4u] = select(vec4<f32>(NONE), s3 * p.scale, inside);
     workgroupBarrier();
-    let count = min(LANES, p.m - first);
-    var top_now = top;
-    for (var j = 0u; j < count; j++) { top_now = max(top_now, score[j]); }
-    weight[lane] = exp(max(s - top_now, -100.0)) * f32(key < p.m);
-    workgroupBarrier();
-    let fade = exp(max(top - top_now, -100.0)) * f32(first > 0u);
-    top = top_now;
-    var part = 0.0;
-    for (var j = 0u; j < count; j++) { part += weight[j]; }
-    sum = sum * fade + part;
-    for (var i = 0u; i < PER_LANE; i++) {
-      let d = lane + i * LANES;
-      if d < HEAD_DIM {
-        var a = acc[i] * fade;
-        var v_at = (n * p.m + first) * p.v_stride + p.v_offset + head * HEAD_DIM + d;
-        for (var j = 0u; j < count; j++) {
-          a += weight[j] * v[v_at];
-          v_at += p.v_stride;
-        }
-        acc[i] = a;
+
+    let quads = (min(KEYS, p.m - first) + 3u) / 4u;
+    if lane < QUERIES {
+      let row = lane * KEYS / 4u;
+      var most = weight[row];
+      for (var j = 1u; j < quads; j++) { most = max(most, weight[row + j]); }
+      let now = max(max(top, max(most.x, most.y)), max(most.z, most.w));
+      var part = vec4<f32>();
+      for (var j = 0u; j < quads; j++) {
+        let w = exp(max(weight[row + j] - now, vec4<f32>(-100.0)));
+        weight[row + j] = w;
+        part += w;
       }
+      let f = exp(max(top - now, -100.0));
+      sum = sum * f + part.x + part.y + part.z + part.w;
+      top = now;
+      fade[lane] = f;
+      total[lane] = sum;
     }
+    workgroupBarrier();
+
+    let f = 4u * quad;
+    a0 *= fade[f]; a1 *= fade[f + 1u]; a2 *= fade[f + 2u]; a3 *= fade[f + 3u];
+    var w_at = quad * KEYS;
+    for (var j = 0u; j < quads; j++) {
+      let key = vec4<u32>(first + 4u * j) + vec4<u32>(0u, 1u, 2u, 3u);
+      let from_v = (vec4<u32>(n * p.m) + min(key, vec4<u32>(p.m - 1u))) * p.v_stride + v_at;
+      let vv = mat4x4<f32>(v[from_v.x], v[from_v.y], v[from_v.z], v[from_v.w]);
+      a0 += vv * weight[w_at];
+      a1 += vv * weight[w_at + KEYS / 4u];
+      a2 += vv * weight[w_at + KEYS / 2u];
+      a3 += vv * weight[w_at + 3u * KEYS / 4u];
+      w_at++;
+    }
+    workgroupBarrier(); // the weights are used up
   }
-  let y_at = (n * p.l + l) * p.y_stride + head * HEAD_DIM;
-  for (var i = 0u; i < PER_LANE; i++) {
-    let d = lane + i * LANES;
-    if d < HEAD_DIM { y[y_at + d] = acc[i] / sum; }
-  }
-  // The last head also clears the row's padding.
-  let c = p.heads * HEAD_DIM;
-  if head + 1u == p.heads && lane < p.y_stride - c { y[(n * p.l + l) * p.y_stride + c + lane] = 0.0; }
+  if d >= D4 { return; }
+  let y_at = (vec4<u32>(n * p.l) + rows) * p.y_stride + head + d;
+  let t = 4u * quad;
+  if rows.x < p.l { y[y_at.x] = a0 / total[t]; }
+  if rows.y < p.l { y[y_at.y] = a1 / total[t + 1u]; }
+  if rows.z < p.l { y[y_at.z] = a2 / total[t + 2u]; }
+  if rows.w < p.l { y[y_at.w] = a3 / total[t + 3u]; }
 }

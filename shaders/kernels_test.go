@@ -176,10 +176,11 @@ func TestAttention(t *testing.T) {
 		{2, 64, 32, 4, 48, 0.14433757, false},
 		{1, 32, 32, 4, 32, 0.17677669, true},
 		{1, 16, 16, 1, 512, 0.04419417, true},
-		{1, 63, 65, 2, 5, 20, false}, // logits of hundreds
-		{2, 3, 1, 3, 3, 1, true},
-		{1, 5, 128, 1, 65, 8, false},
+		{1, 63, 65, 2, 8, 20, false}, // logits of hundreds
+		{2, 3, 1, 3, 4, 1, true},
+		{1, 17, 128, 1, 68, 8, false},
 		{1, 2, 129, 2, 64, 1, false},
+		{2, 15, 63, 3, 132, 1, false},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
@@ -345,8 +346,8 @@ func TestPlantedFaults(t *testing.T) {
 		{"group_norm_stats eps", group, 0, 8, math.Float32bits(.1)},
 		{"group_norm_apply per_group", group, 1, 6, 2},
 		{"layer_norm eps", layer, 0, 3, math.Float32bits(.1)},
-		{"attention scale", attention, 0, 10, math.Float32bits(.51)},
-		{"attention v_offset", attention, 0, 9, 15},
+		{"attention scale", attention, 0, 9, math.Float32bits(.51)},
+		{"attention v_offset", attention, 0, 8, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dev, err := openGPU()

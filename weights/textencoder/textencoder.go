@@ -67,6 +67,9 @@ func Parse(config []byte) (*Config, error) {
 	if c.Hidden%c.Heads != 0 {
 		return nil, fmt.Errorf("text encoder's config.json: num_attention_heads = %d does not divide hidden_size = %d", c.Heads, c.Hidden)
 	}
+	if c.Hidden/c.Heads%4 != 0 {
+		return nil, fmt.Errorf("text encoder's config.json: num_attention_heads = %d of hidden_size = %d is not supported: heads are multiples of 4 channels wide here", c.Heads, c.Hidden)
+	}
 	return &c.Config, nil
 }
 

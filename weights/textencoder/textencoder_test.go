@@ -32,6 +32,7 @@ func TestRefuses(t *testing.T) {
 		`{"_class_name":"TextEncoder"}`:   "vocab_size = 0",
 		`{"_class_name":"TextEncoder","vocab_size":9,"hidden_size":8,"intermediate_size":8,"num_hidden_layers":1000000,"num_attention_heads":1,"max_position_embeddings":4}`: "num_hidden_layers",
 		`{"_class_name":"TextEncoder","vocab_size":9,"hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":3,"max_position_embeddings":4}`:       "does not divide",
+		`{"_class_name":"TextEncoder","vocab_size":9,"hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":4,"max_position_embeddings":4}`:       "multiples of 4",
 		`{"_class_name":"TextEncoder","vocab_size":9,"hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":1,"max_position_embeddings":-4}`:      "max_position_embeddings",
 	} {
 		_, err := Parse([]byte(config))

@@ -292,6 +292,9 @@ func (b *builder) layer(block *Block, k kind, j, level, in, skip, out int, scale
 		if out%headDim != 0 {
 			return fmt.Errorf("attention_head_dim = %d does not divide the %d channels of %s", headDim, out, name)
 		}
+		if headDim%4 != 0 {
+			return fmt.Errorf("attention_head_dim = %d of %s is not supported: heads are multiples of 4 channels wide here", headDim, name)
+		}
 		block.Attentions = append(block.Attentions, &Attention{
 			Name: name, Channels: out, Heads: out / headDim, HeadDim: headDim,
 			Groups: b.groups, Eps: b.NormEps, OutputScale: scale,
@@ -301,6 +304,9 @@ func (b *builder) layer(block *Block, k kind, j, level, in, skip, out int, scale
 		heads := b.AttentionHeadDim.at(level)
 		if out%heads != 0 {
 			return fmt.Errorf("attention_head_dim = %d heads do not divide the %d channels of %s", heads, out, name)
+		}
+		if out/heads%4 != 0 {
+			return fmt.Errorf("attention_head_dim = %d heads of the %d channels of %s are not supported: heads are multiples of 4 channels wide here", heads, out, name)
 		}
 		table, row := b.TransformerLayers, level
 		if kinds[block.Type].up && b.ReverseTransformer != nil {

@@ -125,6 +125,7 @@ func TestRefusesByName(t *testing.T) {
 		{`{"_class_name":"UNet2DModel","norm_num_groups":null}`, "norm_num_groups"},
 		{`{"_class_name":"UNet2DModel","norm_num_groups":48}`, "norm_num_groups = 48 does not divide"},
 		{`{"_class_name":"UNet2DModel","attention_head_dim":33}`, "attention_head_dim = 33 does not divide"},
+		{`{"_class_name":"UNet2DModel","attention_head_dim":14}`, "attention_head_dim = 14 of down_blocks"},
 		{`{"_class_name":"UNet2DModel","attention_head_dim":0}`, "attention_head_dim"},
 		{`{"_class_name":"UNet2DModel","layers_per_block":1000000000}`, "layers_per_block"},
 		{`{"_class_name":"UNet2DModel","layers_per_block":[]}`, "layers_per_block"},
