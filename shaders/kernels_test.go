@@ -123,7 +123,8 @@ func TestGroupNorm(t *testing.T) {
 	}{
 		{1, 32, 32, 64, 0, 32, true, false},
 		{1, 8, 8, 192, 128, 32, true, false}, // groups of 10 straddle both the vec4s and the skip
-		{2, 16, 16, 128, 64, 32, true, true},
+		{1, 16, 16, 128, 64, 8, true, false},
+		{2, 16, 16, 128, 64, 16, true, true},
 		{2, 5, 7, 6, 0, 2, false, false},
 		{1, 1, 1, 6, 3, 3, true, true},
 		{1, 63, 1, 20, 16, 4, false, true},
@@ -136,7 +137,7 @@ func TestGroupNorm(t *testing.T) {
 			ch := c.c1 + c.c2
 			offset := func() float32 { return 20 + f.value() } // a large mean: one pass would lose the variance
 			a := shaders.GroupNormArgs{
-				X: f.filled(c.n, c.h, c.w, c.c1, offset), Y: f.output("y", c.n, c.h, c.w, ch), Stats: f.plan.Keep("stats", c.n, 1, 1, 2*c.groups),
+				X: f.filled(c.n, c.h, c.w, c.c1, offset), Y: f.output("y", c.n, c.h, c.w, ch),
 				Gamma: f.input(1, 1, 1, ch), Beta: f.input(1, 1, 1, ch), Groups: c.groups, Eps: 1e-5, SiLU: c.silu,
 			}
 			if c.c2 > 0 {
@@ -145,16 +146,13 @@ func TestGroupNorm(t *testing.T) {
 			if c.shift {
 				a.ScaleShift = f.input(c.n, 1, 1, 2*ch)
 			}
-			f.check("group_norm", 5e-5, func() []shaders.Dispatch {
-				d := shaders.GroupNorm(a)
-				return d[:]
-			})
+			f.check("group_norm", 5e-5, func() []shaders.Dispatch { return one(shaders.GroupNorm(a)) })
 		})
 	}
 }
 
 func TestLayerNorm(t *testing.T) {
-	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}} {
+	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}, {1, 4, 3}, {1, 5, 260}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
 			x := f.filled(c.n, 1, c.l, c.c, func() float32 { return 20 + f.value() })
@@ -323,10 +321,8 @@ func TestPlantedFaults(t *testing.T) {
 	}
 	group := func(f *fixture) func() []shaders.Dispatch {
 		x, y, g, b := f.input(1, 4, 4, 8), f.output("y", 1, 4, 4, 8), f.input(1, 1, 1, 8), f.input(1, 1, 1, 8)
-		stats := f.plan.Keep("stats", 1, 1, 1, 4)
 		return func() []shaders.Dispatch {
-			d := shaders.GroupNorm(shaders.GroupNormArgs{X: x, Y: y, Stats: stats, Gamma: g, Beta: b, Groups: 2, Eps: 1e-5})
-			return d[:]
+			return one(shaders.GroupNorm(shaders.GroupNormArgs{X: x, Y: y, Gamma: g, Beta: b, Groups: 2, Eps: 1e-5}))
 		}
 	}
 	attention := func(f *fixture) func() []shaders.Dispatch {
@@ -336,18 +332,18 @@ func TestPlantedFaults(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		name         string
-		build        func(f *fixture) func() []shaders.Dispatch
-		launch, word int
-		value        uint32
+		name  string
+		build func(f *fixture) func() []shaders.Dispatch
+		word  int
+		value uint32
 	}{
-		{"conv2d pad_top", convCases[1].call, 0, 8, 0},
-		{"conv2d out_scale", convCases[1].call, 0, 10, math.Float32bits(1.001)},
-		{"group_norm_stats eps", group, 0, 8, math.Float32bits(.1)},
-		{"group_norm_apply per_group", group, 1, 6, 2},
-		{"layer_norm eps", layer, 0, 3, math.Float32bits(.1)},
-		{"attention scale", attention, 0, 9, math.Float32bits(.51)},
-		{"attention v_offset", attention, 0, 8, 3},
+		{"conv2d pad_top", convCases[1].call, 8, 0},
+		{"conv2d out_scale", convCases[1].call, 10, math.Float32bits(1.001)},
+		{"group_norm eps", group, 8, math.Float32bits(.1)},
+		{"group_norm per_group", group, 7, 8},
+		{"layer_norm eps", layer, 3, math.Float32bits(.1)},
+		{"attention scale", attention, 9, math.Float32bits(.51)},
+		{"attention v_offset", attention, 8, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dev, err := openGPU()
@@ -359,7 +355,7 @@ func TestPlantedFaults(t *testing.T) {
 			want := f.run(record.CPU(), call)[0]
 			got := f.run(m, func() []shaders.Dispatch {
 				ds := call()
-				binary.LittleEndian.PutUint32(ds[c.launch].Params[4*c.word:], c.value)
+				binary.LittleEndian.PutUint32(ds[0].Params[4*c.word:], c.value)
 				return ds
 			})[0]
 			assert.ErrorContains(t, compare("y", f.reads[0], got, want, 1e-4), "y[0,")

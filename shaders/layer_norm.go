@@ -10,8 +10,8 @@ type LayerNormArgs struct {
 }
 
 type layerNormParams struct {
-	Rows, C, Stride uint32
-	Eps             float32
+	Rows, C, C4 uint32
+	Eps         float32
 }
 
 var layerNorm = kernel("layer_norm", layerNormTwin)
@@ -26,16 +26,16 @@ func LayerNorm(a LayerNormArgs) Dispatch {
 	rows := y.N * y.H * y.W
 	return Dispatch{
 		Kernel:   layerNorm,
-		Params:   encode(layerNormParams{uint32(rows), uint32(y.C), uint32(y.Stride()), a.Eps}),
+		Params:   encode(layerNormParams{uint32(rows), uint32(y.C), uint32(y.Stride() / 4), a.Eps}),
 		Bindings: []View{view(a.X), view(a.Gamma), view(a.Beta), view(y)},
-		Groups:   spread(rows),
+		Groups:   spread(ceil(rows, 4)),
 	}
 }
 
 func layerNormTwin(_ Constants, params []byte, mem [][]byte) {
 	p := decode[layerNormParams](params)
 	x, gamma, beta, y := f32s(mem[0]), f32s(mem[1]), f32s(mem[2]), f32s(mem[3])
-	c, stride := int(p.C), int(p.Stride)
+	c, stride := int(p.C), 4*int(p.C4)
 	for r := range int(p.Rows) {
 		row := x[r*stride : r*stride+c]
 		sum := 0.0

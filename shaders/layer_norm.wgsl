@@ -1,50 +1,55 @@
 // y[r, c] = (x[r, c] - mean_r) / sqrt(variance_r + eps) gamma[c] + beta[c], over the
 // channels of every row r.
 //
-// One workgroup per row, two passes.
+// A workgroup takes 4 rows, 16 lanes each; two passes for the statistics.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;           // [R, stride]
-@group(0) @binding(1) var<storage, read> gamma: array<f32>;       // [C]
-@group(0) @binding(2) var<storage, read> beta: array<f32>;        // [C]
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;     // [R, stride]
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;       // [R, C/4]
+@group(0) @binding(1) var<storage, read> gamma: array<vec4<f32>>;   // [C/4]
+@group(0) @binding(2) var<storage, read> beta: array<vec4<f32>>;    // [C/4]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [R, C/4]
 @group(0) @binding(4) var<uniform> p: Params;
 
 struct Params {
   rows: u32,
   c: u32,
-  stride: u32,
+  c4: u32, // vec4s of a row
   eps: f32,
 }
 
-const LANES = 64u;
-var<workgroup> partial: array<f32, LANES>;
+const LANES = 16u; // of a row
+var<workgroup> partial: array<f32, 64>;
 
-fn total(lane: u32, v: f32) -> f32 {
-  partial[lane] = v;
+// total adds up the values of a row's lanes.
+fn total(lane: u32, v: vec4<f32>) -> f32 {
+  partial[lane] = v.x + v.y + v.z + v.w;
   workgroupBarrier();
   var sum = 0.0;
-  for (var i = 0u; i < LANES; i++) { sum += partial[i]; }
+  for (var i = 0u; i < LANES; i++) { sum += partial[lane / LANES * LANES + i]; }
   workgroupBarrier();
   return sum;
 }
 
+// inside is 1 for channels and 0 for padding.
+fn inside(i: u32) -> vec4<f32> {
+  return select(vec4<f32>(), vec4<f32>(1.0), vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.c));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = id.y * groups.x + id.x;
-  if row >= p.rows { return; }
-  let at = row * p.stride;
-  var sum = 0.0;
-  for (var c = lane; c < p.c; c += LANES) { sum += x[at + c]; }
+  let row = (id.y * groups.x + id.x) * 4u + lane / LANES;
+  let at = min(row, p.rows - 1u) * p.c4; // all lanes meet at the barriers
+  let first = lane % LANES;
+  var sum = vec4<f32>();
+  for (var i = first; i < p.c4; i += LANES) { sum += x[at + i]; }
   let mean = total(lane, sum) / f32(p.c);
-  sum = 0.0;
-  for (var c = lane; c < p.c; c += LANES) {
-    let d = x[at + c] - mean;
+  sum = vec4<f32>();
+  for (var i = first; i < p.c4; i += LANES) {
+    let d = (x[at + i] - mean) * inside(i);
     sum += d * d;
   }
   let inv = inverseSqrt(total(lane, sum) / f32(p.c) + p.eps);
-  for (var c = lane; c < p.stride; c += LANES) {
-    var v = 0.0;
-    if c < p.c { v = (x[at + c] - mean) * inv * gamma[c] + beta[c]; }
-    y[at + c] = v;
+  if row >= p.rows { return; }
+  for (var i = first; i < p.c4; i += LANES) {
+    y[at + i] = ((x[at + i] - mean) * inv * gamma[i] + beta[i]) * inside(i);
   }
 }

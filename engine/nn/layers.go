@@ -56,13 +56,11 @@ func (l layers) matmul(label string, names []string, bias, x, skip shaders.Tenso
 func (l layers) groupNorm(name string, x, skip shaders.Tensor, groups int, eps float64, silu bool, scaleShift shaders.Tensor) shaders.Tensor {
 	c := x.C + skip.C
 	y := l.plan.Scratch(name, x.N, x.H, x.W, c)
-	launches := shaders.GroupNorm(shaders.GroupNormArgs{
+	l.to.Add(name, shaders.GroupNorm(shaders.GroupNormArgs{
 		X: x, Skip: skip, Y: y,
-		Stats: l.plan.Scratch(name+" statistics", x.N, 1, 1, 2*groups),
 		Gamma: l.vector(name+".weight", c), Beta: l.vector(name+".bias", c),
 		ScaleShift: scaleShift, Groups: groups, Eps: float32(eps), SiLU: silu,
-	})
-	l.to.Add(name, launches[:]...)
+	}))
 	return y
 }
 

@@ -1,0 +1,97 @@
+//go:build unix
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// BenchmarkLayers times every launch of one step of all the shipped networks by
+// itself and adds them up by kernel: where the time of a step goes. -v prints
+// each layer. On a software adapter it counts processor time, which is the same
+// on a busy machine, and on a GPU the time that passes.
+func BenchmarkLayers(b *testing.B) {
+	ctx := context.Background()
+	bd, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
+	require.NoError(b, err)
+	d, err := openGPU()
+	require.NoError(b, err)
+	now := processorTime
+	if !d.Info().Software {
+		now = func() time.Duration { return time.Duration(time.Now().UnixNano()) }
+	}
+	machine := record.GPU(d)
+	m, err := Load(ctx, machine, bd, nil)
+	require.NoError(b, err)
+	defer m.Release()
+	var plan record.Plan
+	x, err := m.record(&plan, m.networks, m.square(1))
+	require.NoError(b, err)
+	plan.Apart()
+
+	type layer struct {
+		kernel, key string
+		count       int
+		run         *record.Program
+	}
+	const repeats = 10
+	var layers []*layer
+	for _, d := range slices.Concat(x.eps.Dispatches, x.step.Dispatches) {
+		key := fmt.Sprint(d.Kernel.Name, d.Constants, d.Params, d.Groups)
+		if i := slices.IndexFunc(layers, func(l *layer) bool { return l.key == key }); i >= 0 {
+			layers[i].count++
+			continue
+		}
+		l := &layer{kernel: d.Kernel.Name, key: key, count: 1, run: plan.Program(d.Label)}
+		l.run.Add(d.Label, slices.Repeat([]shaders.Dispatch{d}, repeats)...)
+		layers = append(layers, l)
+	}
+	loaded, err := machine.Load(ctx, &plan, nil)
+	require.NoError(b, err)
+	defer loaded.Release()
+	run := func(l *layer) time.Duration {
+		start := now()
+		require.NoError(b, loaded.Run(ctx, l.run))
+		require.NoError(b, loaded.Wait(ctx))
+		return (now() - start) / repeats
+	}
+	for _, l := range layers {
+		run(l)
+	}
+	total := map[string]time.Duration{}
+	b.ResetTimer()
+	for range b.N {
+		for _, l := range layers {
+			took := run(l)
+			total[l.kernel] += took * time.Duration(l.count)
+			if testing.Verbose() {
+				fmt.Printf("%-18s %-50s %3d x %8.3f ms\n", l.kernel, l.run.Name, l.count, took.Seconds()*1e3)
+			}
+		}
+	}
+	for kernel, t := range total {
+		b.ReportMetric(t.Seconds()*1e3/float64(b.N), strings.ReplaceAll(kernel, "_", "-")+"-ms")
+	}
+}
+
+// processorTime is what all of this process's threads have used.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
