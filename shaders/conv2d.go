@@ -2,6 +2,7 @@ package shaders
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"sync"
@@ -40,7 +41,11 @@ type conv2dParams struct {
 	Strips                      uint32
 }
 
-var conv2d = kernel("conv2d", conv2dTwin)
+var (
+	conv2dDirect = kernel("conv2d_direct", conv2dTwin, "conv2d")
+	conv2dWide   = kernel("conv2d_wide", conv2dTwin, "conv2d")
+	conv2dTile   = kernel("conv2d_tile", conv2dTwin, "conv2d")
+)
 
 // Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
 func Conv2D(a Conv2DArgs) Dispatch {
@@ -60,19 +65,18 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	if a.Upsample > 2 || (a.Upsample == 2 && (a.Stride != 1 || ceil(y.H, 2) != a.X.H || ceil(y.W, 2) != a.X.W)) {
 		panic(fmt.Sprintf("shaders: conv2d: x %v cannot be enlarged %d times to y %v", a.X, a.Upsample, y))
 	}
+	weights := map[DType]uint32{F32: 0, F16: 1, I8: 2}[a.W.DType]
+	c := Constants{
+		"KH": uint32(a.W.KH), "KW": uint32(a.W.KW), "STRIDE": uint32(a.Stride), "UPSAMPLE": uint32(a.Upsample),
+		"WEIGHTS": weights, "ACTIVATION": uint32(a.Activation),
+		"HAS_SKIP": flag(a.Skip.Ok()), "HAS_BIAS": flag(a.Bias.Ok()),
+		"HAS_TIMEBIAS": flag(a.TimeBias.Ok()), "HAS_RESIDUAL": flag(a.Residual.Ok()),
+	}
 	o4 := y.Stride() / 4
 	strips := y.N * y.H * ceil(y.W, 4)
-	rows := ceil(strips, 8)
-	groups := [3]uint32{uint32(ceil(o4, 16)), uint32(min(rows, maxGroups)), uint32(ceil(rows, maxGroups))}
-	weights := map[DType]uint32{F32: 0, F16: 1, I8: 2}[a.W.DType]
-	return Dispatch{
-		Kernel: conv2d,
-		Constants: Constants{
-			"KH": uint32(a.W.KH), "KW": uint32(a.W.KW), "STRIDE": uint32(a.Stride), "UPSAMPLE": uint32(a.Upsample),
-			"WEIGHTS": weights, "ACTIVATION": uint32(a.Activation),
-			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_BIAS": flag(a.Bias.Ok()),
-			"HAS_TIMEBIAS": flag(a.TimeBias.Ok()), "HAS_RESIDUAL": flag(a.Residual.Ok()),
-		},
+	forms := conv2dForms(c, y, o4, strips)
+	d := Dispatch{
+		Forms: forms,
 		Params: encode(conv2dParams{
 			uint32(y.N), uint32(a.X.H), uint32(a.X.W), uint32(y.H), uint32(y.W),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
@@ -82,8 +86,28 @@ func Conv2D(a Conv2DArgs) Dispatch {
 			view(a.X), view(a.Skip), {Buffer: a.W.Data}, {Buffer: a.W.Scale},
 			view(a.Bias), view(a.TimeBias), view(a.Residual), view(y),
 		},
-		Groups: groups,
 	}
+	return d.In(forms[0])
+}
+
+// conv2dForms are the forms that suit an output: for software adapters the one
+// that loads least for its arithmetic.
+func conv2dForms(c Constants, y Tensor, o4, strips int) []Form {
+	groups := func(x, rows int) [3]uint32 {
+		return [3]uint32{uint32(x), uint32(min(rows, maxGroups)), uint32(ceil(rows, maxGroups))}
+	}
+	split := maps.Clone(c)
+	split["SPLIT"] = 8
+	forms := []Form{
+		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
+		{conv2dDirect, split, groups(ceil(o4, 2), ceil(strips, 8))},
+		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},
+	}
+	if y.W > 4 {
+		wide := Form{conv2dWide, c, groups(ceil(o4, 16), ceil(y.N*y.H*ceil(y.W, 8), 8))}
+		forms = append([]Form{wide}, forms...)
+	}
+	return forms
 }
 
 func conv2dTwin(c Constants, params []byte, mem [][]byte) {

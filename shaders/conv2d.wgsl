@@ -6,8 +6,8 @@
 // x, then of skip: a concatenation that is never written. With UPSAMPLE 2 the
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
-// Direct implicit GEMM without workgroup memory or barriers: one invocation makes
-// 4 pixels of a row x 8 output channels in registers.
+// This file stands in front of each of the kernel's forms, which differ in who
+// computes what: conv2d_direct, conv2d_wide, conv2d_tile.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
@@ -42,7 +42,7 @@ struct Params {
   pad_top: i32,
   pad_left: i32,
   out_scale: f32,
-  strips: u32, // of 4 pixels, in all: N OH ceil(OW / 4)
+  strips: u32, // of 4 pixels of a row, in all: N OH ceil(OW / 4)
 }
 
 // block reads 4 inputs (columns) x 4 outputs (rows).
@@ -81,72 +81,4 @@ fn finish(acc: vec4<f32>, o: u32, n: u32, at: u32) {
   if ACTIVATION == 1u { v = v / (1.0 + exp(-v)); }
   if ACTIVATION == 2u { v = 0.5 * v * (1.0 + erf(v * 0.7071067811865476)); }
   y[at * p.o4 + o] = v;
-}
-
-@compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-  let o = 2u * gid.x;
-  let strip = gid.z * groups.y * 8u + gid.y;
-  if o >= p.o4 || strip >= p.strips { return; }
-  let per_row = (p.ow + 3u) / 4u;
-  let ox = 4u * (strip % per_row);
-  let row = strip / per_row;
-  let oy = row % p.oh;
-  let n = row / p.oh;
-
-  var gh = p.h; // the grid that is convolved
-  var gw = p.w;
-  if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
-  let inputs = p.c1 + p.c2;
-  let o_next = select(0u, KH * KW * inputs, o + 1u < p.o4); // from block o to o + 1
-
-  var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>(); var a3 = vec4<f32>();
-  var b0 = vec4<f32>(); var b1 = vec4<f32>(); var b2 = vec4<f32>(); var b3 = vec4<f32>();
-  for (var ky = 0u; ky < KH; ky++) {
-    let iy = i32(oy * STRIDE + ky) - p.pad_top;
-    if iy < 0 || iy >= i32(gh) { continue; }
-    let line = (n * p.h + u32(iy) / UPSAMPLE) * p.w;
-    for (var kx = 0u; kx < KW; kx++) {
-      // Pixels outside are read at the border and multiplied by zero.
-      let ix = vec4<i32>(i32(ox * STRIDE + kx) - p.pad_left) + vec4<i32>(0, i32(STRIDE), 2 * i32(STRIDE), 3 * i32(STRIDE));
-      let last = vec4<i32>(i32(gw) - 1);
-      let m = select(vec4<f32>(), vec4<f32>(1.0), (ix >= vec4<i32>()) & (ix <= last));
-      let at = vec4<u32>(line) + vec4<u32>(clamp(ix, vec4<i32>(), last)) / UPSAMPLE;
-      var b = ((o * KH + ky) * KW + kx) * inputs;
-      let from_x = at * p.c1;
-      for (var i = 0u; i < p.c1; i++) {
-        let v0 = x[from_x.x + i] * m.x;
-        let v1 = x[from_x.y + i] * m.y;
-        let v2 = x[from_x.z + i] * m.z;
-        let v3 = x[from_x.w + i] * m.w;
-        let u = block(b);
-        a0 += u * v0; a1 += u * v1; a2 += u * v2; a3 += u * v3;
-        let v = block(b + o_next);
-        b0 += v * v0; b1 += v * v1; b2 += v * v2; b3 += v * v3;
-        b++;
-      }
-      if HAS_SKIP {
-        let from_skip = at * p.c2;
-        for (var i = 0u; i < p.c2; i++) {
-          let v0 = skip[from_skip.x + i] * m.x;
-          let v1 = skip[from_skip.y + i] * m.y;
-          let v2 = skip[from_skip.z + i] * m.z;
-          let v3 = skip[from_skip.w + i] * m.w;
-          let u = block(b);
-          a0 += u * v0; a1 += u * v1; a2 += u * v2; a3 += u * v3;
-          let v = block(b + o_next);
-          b0 += v * v0; b1 += v * v1; b2 += v * v2; b3 += v * v3;
-          b++;
-        }
-      }
-    }
-  }
-
-  let at = row * p.ow + ox;
-  let pair = o + 1u < p.o4;
-  finish(a0, o, n, at);
-  if pair { finish(b0, o + 1u, n, at); }
-  if ox + 1u < p.ow { finish(a1, o, n, at + 1u); if pair { finish(b1, o + 1u, n, at + 1u); } }
-  if ox + 2u < p.ow { finish(a2, o, n, at + 2u); if pair { finish(b2, o + 1u, n, at + 2u); } }
-  if ox + 3u < p.ow { finish(a3, o, n, at + 3u); if pair { finish(b3, o + 1u, n, at + 3u); } }
 }

@@ -165,7 +165,7 @@ func (f *fixture) run(m record.Machine, call func() []shaders.Dispatch) [][]uint
 	return out
 }
 
-// check runs the call by its twin and on the adapter and compares. tol is
+// check runs the call by its twin and in every form on the adapter and compares. tol is
 // relative to the value, or to the root mean
 // square of the output where that is larger.
 func (f *fixture) check(what string, tol float64, call func() []shaders.Dispatch) {
@@ -175,12 +175,25 @@ func (f *fixture) check(what string, tol float64, call func() []shaders.Dispatch
 	m := record.GPU(dev)
 	defer m.Release()
 	want := f.run(record.CPU(), call)
-	got := f.run(m, call)
-	for i, t := range f.reads {
-		if err := compare(what+" "+f.names[i], t, got[i], want[i], tol); err != nil {
-			f.t.Error(err)
+	for form := range max(1, len(call()[0].Forms)) {
+		got := f.run(m, func() []shaders.Dispatch { return in(form, call()) })
+		for i, t := range f.reads {
+			if err := compare(fmt.Sprintf("%s form %d %s", what, form, f.names[i]), t, got[i], want[i], tol); err != nil {
+				f.t.Error(err)
+			}
 		}
 	}
+}
+
+// in puts a call's launches into their form of that number, alone.
+func in(form int, call []shaders.Dispatch) []shaders.Dispatch {
+	for i, d := range call {
+		if form < len(d.Forms) {
+			call[i] = d.In(d.Forms[form])
+			call[i].Forms = nil
+		}
+	}
+	return call
 }
 
 // compare finds the first value that differs, and overruns on both sides.

@@ -15,7 +15,8 @@ import (
 // WGSL's. All fields are four bytes, so order is offset.
 func TestParamsMatchWGSL(t *testing.T) {
 	structs := map[string]any{
-		"conv2d": conv2dParams{}, "group_norm": groupNormParams{},
+		"conv2d_direct": conv2dParams{}, "conv2d_wide": conv2dParams{}, "conv2d_tile": conv2dParams{},
+		"group_norm": groupNormParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
 	}
@@ -54,14 +55,14 @@ func TestStepParamsMatchWGSL(t *testing.T) {
 }
 
 func TestCodeSetsConstants(t *testing.T) {
-	code, err := conv2d.Code(Constants{"KH": 5, "HAS_BIAS": 1})
+	code, err := conv2dDirect.Code(Constants{"KH": 5, "HAS_BIAS": 1})
 	require.NoError(t, err)
 	assert.Contains(t, code, "const KH: u32 = 5u;")
 	assert.Contains(t, code, "const KW: u32 = 3u;")
 	assert.Contains(t, code, "const HAS_BIAS: bool = true;")
 	assert.NotContains(t, code, "override")
-	_, err = conv2d.Code(Constants{"KZ": 1})
-	assert.ErrorContains(t, err, "conv2d.wgsl declares no override KZ")
+	_, err = conv2dDirect.Code(Constants{"KZ": 1})
+	assert.ErrorContains(t, err, "conv2d_direct.wgsl declares no override KZ")
 }
 
 // Known answers of Philox4x32-10 from the Random123 distribution.

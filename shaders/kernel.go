@@ -65,14 +65,18 @@ var all []*Kernel
 // All lists every kernel.
 func All() []*Kernel { return all }
 
-// kernel reads name.wgsl and registers it with its twin. A file that breaks
+// kernel reads name.wgsl and registers it with its twin. Files named in front
+// of it come first: what several forms of a kernel share. A file that breaks
 // the conventions panics at start: that is a programmer's error.
-func kernel(name string, twin func(c Constants, params []byte, mem [][]byte)) *Kernel {
-	src, err := sources.ReadFile(name + ".wgsl")
-	if err != nil {
-		panic(err)
+func kernel(name string, twin func(c Constants, params []byte, mem [][]byte), front ...string) *Kernel {
+	k := &Kernel{Name: name, Twin: twin}
+	for _, file := range append(front, name) {
+		src, err := sources.ReadFile(file + ".wgsl")
+		if err != nil {
+			panic(err)
+		}
+		k.source += string(src) + "\n"
 	}
-	k := &Kernel{Name: name, Twin: twin, source: string(src)}
 	for i, m := range reBinding.FindAllStringSubmatch(k.source, -1) {
 		switch {
 		case m[1] != strconv.Itoa(i):

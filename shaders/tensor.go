@@ -63,6 +63,24 @@ type Dispatch struct {
 	Bindings  []View    // storage bindings in binding order (Params is last and not among them)
 	Groups    [3]uint32 // workgroups, none of them 0
 	Label     string    // the layer, for profiles and error messages
+
+	// Forms are all the ways to the same result where there are several, first
+	// the one for software adapters, in which the launch comes. A machine takes
+	// the fastest on its adapter.
+	Forms []Form
+}
+
+// Form is one division of a launch's work among invocations.
+type Form struct {
+	Kernel    *Kernel
+	Constants Constants
+	Groups    [3]uint32
+}
+
+// In is the launch in another form.
+func (d Dispatch) In(f Form) Dispatch {
+	d.Kernel, d.Constants, d.Groups = f.Kernel, f.Constants, f.Groups
+	return d
 }
 
 // View is the part of a buffer that one binding sees. Size 0 means to the end.

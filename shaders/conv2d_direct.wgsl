@@ -1,0 +1,93 @@
+// The form without workgroup memory to share: one invocation makes 4 pixels of a
+// row x 8 output channels in registers. With SPLIT 8 it adds up an eighth of the
+// input channels only, and the 8 invocations that share an output add their sums
+// at the end: for grids so small that there would be too few invocations.
+
+override SPLIT: u32 = 1u; // 1 or 8
+
+const STRIPS = 8u;          // of a workgroup when SPLIT is 1: 8 x 8 invocations
+const SUMS = SPLIT * 64u;   // vec4s of a workgroup's partial sums
+var<workgroup> sums: array<vec4<f32>, SUMS>;
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  // A workgroup is 8 pairs of outputs x 8 strips, or with SPLIT 8 slices of the
+  // inputs x 8 strips of one pair.
+  let pair = select(8u * group.x + local.x, group.x, SPLIT == 8u);
+  let slice = select(0u, local.x, SPLIT == 8u);
+  let o = 2u * pair;
+  let index = (group.z * groups.y + group.y) * STRIPS + local.y;
+  let strip = min(index, p.strips - 1u); // all meet at the barrier
+  let per_row = (p.ow + 3u) / 4u;
+  let ox = 4u * (strip % per_row);
+  let row = strip / per_row;
+  let oy = row % p.oh;
+  let n = row / p.oh;
+  if SPLIT == 1u && (o >= p.o4 || index >= p.strips) { return; }
+
+  var gh = p.h; // the grid that is convolved
+  var gw = p.w;
+  if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
+  let inputs = p.c1 + p.c2;
+  let o_next = select(0u, KH * KW * inputs, o + 1u < p.o4); // from block o to o + 1
+
+  var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>(); var a3 = vec4<f32>();
+  var b0 = vec4<f32>(); var b1 = vec4<f32>(); var b2 = vec4<f32>(); var b3 = vec4<f32>();
+  for (var ky = 0u; ky < KH; ky++) {
+    let iy = i32(oy * STRIDE + ky) - p.pad_top;
+    if iy < 0 || iy >= i32(gh) { continue; }
+    let line = (n * p.h + u32(iy) / UPSAMPLE) * p.w;
+    for (var kx = 0u; kx < KW; kx++) {
+      // Pixels outside are read at the border and multiplied by zero.
+      let ix = vec4<i32>(i32(ox * STRIDE + kx) - p.pad_left) + vec4<i32>(0, i32(STRIDE), 2 * i32(STRIDE), 3 * i32(STRIDE));
+      let last = vec4<i32>(i32(gw) - 1);
+      let m = select(vec4<f32>(), vec4<f32>(1.0), (ix >= vec4<i32>()) & (ix <= last));
+      let at = vec4<u32>(line) + vec4<u32>(clamp(ix, vec4<i32>(), last)) / UPSAMPLE;
+      let tap = ((o * KH + ky) * KW + kx) * inputs;
+      let from_x = at * p.c1;
+      for (var i = slice; i < p.c1; i += SPLIT) {
+        let v0 = x[from_x.x + i] * m.x;
+        let v1 = x[from_x.y + i] * m.y;
+        let v2 = x[from_x.z + i] * m.z;
+        let v3 = x[from_x.w + i] * m.w;
+        let u = block(tap + i);
+        a0 += u * v0; a1 += u * v1; a2 += u * v2; a3 += u * v3;
+        let v = block(tap + i + o_next);
+        b0 += v * v0; b1 += v * v1; b2 += v * v2; b3 += v * v3;
+      }
+      if HAS_SKIP {
+        let from_skip = at * p.c2;
+        for (var i = slice; i < p.c2; i += SPLIT) {
+          let v0 = skip[from_skip.x + i] * m.x;
+          let v1 = skip[from_skip.y + i] * m.y;
+          let v2 = skip[from_skip.z + i] * m.z;
+          let v3 = skip[from_skip.w + i] * m.w;
+          let u = block(tap + p.c1 + i);
+          a0 += u * v0; a1 += u * v1; a2 += u * v2; a3 += u * v3;
+          let v = block(tap + p.c1 + i + o_next);
+          b0 += v * v0; b1 += v * v1; b2 += v * v2; b3 += v * v3;
+        }
+      }
+    }
+  }
+
+  let at = row * p.ow + ox;
+  let both = o + 1u < p.o4;
+  if SPLIT == 8u {
+    // The invocation of slice s adds up the s-th of its strip's 8 vec4s.
+    let mine = local.y * 64u + slice * 8u;
+    sums[mine] = a0; sums[mine + 1u] = a1; sums[mine + 2u] = a2; sums[mine + 3u] = a3;
+    sums[mine + 4u] = b0; sums[mine + 5u] = b1; sums[mine + 6u] = b2; sums[mine + 7u] = b3;
+    workgroupBarrier();
+    var sum = vec4<f32>();
+    for (var s = 0u; s < 8u; s++) { sum += sums[local.y * 64u + s * 8u + slice]; }
+    let px = slice % 4u;
+    if index < p.strips && ox + px < p.ow && (slice < 4u || both) { finish(sum, o + slice / 4u, n, at + px); }
+    return;
+  }
+  finish(a0, o, n, at);
+  if both { finish(b0, o + 1u, n, at); }
+  if ox + 1u < p.ow { finish(a1, o, n, at + 1u); if both { finish(b1, o + 1u, n, at + 1u); } }
+  if ox + 2u < p.ow { finish(a2, o, n, at + 2u); if both { finish(b2, o + 1u, n, at + 2u); } }
+  if ox + 3u < p.ow { finish(a3, o, n, at + 3u); if both { finish(b3, o + 1u, n, at + 3u); } }
+}
