@@ -23,6 +23,9 @@ type device struct {
 	pipelines map[string]*gpu.Pipeline // by code
 	dummy     *gpu.Buffer
 	bytes     int64
+
+	tuned        tuning
+	tuneSoftware bool // time forms on software adapters too: for tests
 }
 
 func (m *device) Upload(label string, data []byte) (shaders.Buffer, error) {
@@ -77,9 +80,6 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	if err := m.compile(ctx, p, progress); err != nil {
-		return nil, err
-	}
 	if m.dummy == nil {
 		if m.dummy, err = m.alloc("unbound", dummySize); err != nil {
 			return nil, err
@@ -100,10 +100,18 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 		l.memory = append(l.memory, b)
 		l.bytes += int64(n)
 	}
+	if err := m.tune(ctx, p, l); err != nil {
+		return nil, err
+	}
+	if err := m.compile(ctx, p, progress); err != nil {
+		return nil, err
+	}
 	for _, g := range p.programs {
-		if l.programs[g], err = l.build(g); err != nil {
+		var params *gpu.Buffer
+		if l.programs[g], params, err = l.build(g); err != nil {
 			return nil, err
 		}
+		l.params = append(l.params, params)
 	}
 	return l, nil
 }
@@ -183,20 +191,24 @@ type gpuPlan struct {
 const paramsAlign = 256
 
 // build turns a program into bind groups; the Params of all its launches lie
-// in one uniform buffer.
-func (l *gpuPlan) build(g *Program) (*gpu.Program, error) {
+// in one uniform buffer, which is the caller's to release.
+func (l *gpuPlan) build(g *Program) (_ *gpu.Program, uniform *gpu.Buffer, err error) {
 	var params []byte
 	for _, d := range g.Dispatches {
 		params = append(params, d.Params...)
 		params = append(params, make([]byte, -len(params)&(paramsAlign-1))...)
 	}
-	uniform, err := l.machine.dev.NewUniform(g.Name+" params", max(len(params), 16))
+	uniform, err = l.machine.dev.NewUniform(g.Name+" params", max(len(params), 16))
 	if err != nil {
-		return nil, fmt.Errorf("record: allocating the parameters of %s: %w", g.Name, err)
+		return nil, nil, fmt.Errorf("record: allocating the parameters of %s: %w", g.Name, err)
 	}
-	l.params = append(l.params, uniform)
+	defer func() {
+		if err != nil {
+			uniform.Release()
+		}
+	}()
 	if err := l.machine.dev.Write(uniform, 0, params); err != nil {
-		return nil, fmt.Errorf("record: writing the parameters of %s: %w", g.Name, err)
+		return nil, nil, fmt.Errorf("record: writing the parameters of %s: %w", g.Name, err)
 	}
 
 	var launches []gpu.Launch
@@ -214,9 +226,9 @@ func (l *gpuPlan) build(g *Program) (*gpu.Program, error) {
 	}
 	program, err := l.machine.dev.NewProgram(g.Name, launches)
 	if err != nil {
-		return nil, fmt.Errorf("record: building %s: %w", g.Name, err)
+		return nil, nil, fmt.Errorf("record: building %s: %w", g.Name, err)
 	}
-	return program, nil
+	return program, uniform, nil
 }
 
 func (l *gpuPlan) view(v shaders.View) gpu.BufferView {

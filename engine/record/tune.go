@@ -1,0 +1,137 @@
+package record
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/shaders"
+)
+
+// tuning is what was found out about an adapter: by shape of launch, the number
+// of its fastest form.
+type tuning map[string]int
+
+// tuningName is where an adapter's tuning is kept from run to run. Other kernels
+// or another adapter begin anew.
+func tuningName(d *gpu.Device) string {
+	h := sha256.New()
+	fmt.Fprintln(h, d.Info().String(), d.Info().Architecture)
+	for _, k := range shaders.All() {
+		code, _ := k.Code(nil) // no constants: no error
+		fmt.Fprintln(h, k.Name, code)
+	}
+	return "tuning-" + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// shapeOf names a launch up to its buffers.
+func shapeOf(d shaders.Dispatch) string {
+	h := sha256.Sum256(fmt.Append(nil, pipelineKey(d.In(d.Forms[0])), d.Params))
+	return hex.EncodeToString(h[:8])
+}
+
+// Timed runs of a form: so many launches at once, the best of so many times.
+const tuneLaunches, tuneTimes = 8, 3
+
+// tune puts the launches of a loaded plan into their fastest forms. On a GPU
+// each shape that was never seen is timed in every form, on the plan's own
+// buffers, before anything is in them. A software adapter compiles for seconds
+// what a GPU's driver does in milliseconds, and one form is the best for all of
+// them: it takes the first.
+func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
+	if m.dev.Info().Software && !m.tuneSoftware {
+		return nil
+	}
+	name := tuningName(m.dev)
+	if m.tuned == nil {
+		m.tuned = tuning{}
+		// What cannot be read is measured again.
+		_ = json.Unmarshal(m.dev.Recall(name), &m.tuned)
+	}
+	unseen := map[string]shaders.Dispatch{}
+	for _, g := range p.programs {
+		for _, d := range g.Dispatches {
+			if len(d.Forms) < 2 {
+				continue
+			}
+			if i, ok := m.tuned[shapeOf(d)]; !ok || i < 0 || i >= len(d.Forms) {
+				unseen[shapeOf(d)] = d
+			}
+		}
+	}
+	if len(unseen) > 0 {
+		if err := m.time(ctx, l, unseen); err != nil {
+			return err
+		}
+		if data, err := json.Marshal(m.tuned); err == nil {
+			m.dev.Remember(name, data)
+		}
+	}
+	for _, g := range p.programs {
+		for i, d := range g.Dispatches {
+			if len(d.Forms) > 1 {
+				g.Dispatches[i] = d.In(d.Forms[m.tuned[shapeOf(d)]])
+			}
+		}
+	}
+	return nil
+}
+
+// time finds the fastest form of each launch.
+func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shaders.Dispatch) error {
+	var all Plan
+	programs := map[string][]*Program{}
+	for shape, d := range launches {
+		for _, f := range d.Forms {
+			g := all.Program("tuning " + d.Label)
+			for range tuneLaunches {
+				g.Add(d.Label, d.In(f))
+			}
+			programs[shape] = append(programs[shape], g)
+		}
+	}
+	if err := m.compile(ctx, &all, func(int, int) {}); err != nil {
+		return err
+	}
+	for shape, forms := range programs {
+		best := time.Duration(0)
+		for i, g := range forms {
+			took, err := l.stopwatch(ctx, g)
+			if err != nil {
+				return fmt.Errorf("record: timing %s: %w", g.Name, err)
+			}
+			if i == 0 || took < best {
+				best, m.tuned[shape] = took, i
+			}
+		}
+	}
+	return nil
+}
+
+// stopwatch is the shortest of some runs of a program, after one to warm up.
+func (l *gpuPlan) stopwatch(ctx context.Context, g *Program) (time.Duration, error) {
+	program, params, err := l.build(g)
+	if err != nil {
+		return 0, err
+	}
+	defer params.Release()
+	defer program.Release()
+	best := time.Duration(0)
+	for i := range 1 + tuneTimes {
+		start := time.Now()
+		if err := l.machine.dev.Run(program); err != nil {
+			return 0, err
+		}
+		if err := l.machine.dev.Wait(ctx); err != nil {
+			return 0, err
+		}
+		if took := time.Since(start); i == 1 || i > 1 && took < best {
+			best = took
+		}
+	}
+	return best, nil
+}
