@@ -39,20 +39,24 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: group_norm: %d groups of y %v", a.Groups, y))
 	}
 	per := c / a.Groups
-	return Dispatch{
-		Kernel: groupNorm,
-		Constants: Constants{
-			"QUADS": flag(per%4 == 0 && a.X.C%4 == 0), "SILU": flag(a.SiLU),
+	// Few lanes have little to say to each other, many are soon done.
+	var forms []Form
+	for _, lanes := range []uint32{32, 128, 256} {
+		forms = append(forms, Form{groupNorm, Constants{
+			"LANES": lanes, "QUADS": flag(per%4 == 0 && a.X.C%4 == 0), "SILU": flag(a.SiLU),
 			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok()),
-		},
+		}, [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
+	}
+	d := Dispatch{
+		Forms: forms,
 		Params: encode(groupNormParams{
 			uint32(y.H * y.W), uint32(c), uint32(a.X.C),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(a.ScaleShift.Stride() / 4), uint32(y.Stride() / 4),
 			uint32(per), a.Eps,
 		}),
 		Bindings: []View{view(a.X), view(a.Skip), view(a.Gamma), view(a.Beta), view(a.ScaleShift), view(y)},
-		Groups:   [3]uint32{uint32(a.Groups), uint32(y.N), 1},
 	}
+	return d.In(forms[0])
 }
 
 func groupNormTwin(k Constants, params []byte, mem [][]byte) {

@@ -7,6 +7,7 @@
 // sum of squares instead of the second would lose the variance of features with a
 // large mean.
 
+override LANES: u32 = 32u;   // of a workgroup, a multiple of 8
 override QUADS: bool = true; // groups and x are multiples of 4 channels wide
 override HAS_SKIP: bool = false;
 override HAS_SCALE_SHIFT: bool = false;
@@ -32,9 +33,8 @@ struct Params { // strides in vec4s
   eps: f32,
 }
 
-const LANES = 128u;
-const STRIPES = 16u; // partial sums of the first level of a total
-const SPAN = 8u;     // lanes of a stripe
+const SPAN = 8u;              // lanes whose values the first level of a total adds up
+const STRIPES = LANES / SPAN;
 var<workgroup> partial: array<f32, LANES>;
 var<workgroup> stripe: array<f32, STRIPES>;
 
@@ -53,12 +53,12 @@ fn total(lane: u32, v: f32) -> f32 {
   return sum;
 }
 
-// quad reads the 4 channels from c of a pixel.
+// quad reads channels 4c to 4c + 3 of a pixel, single reads channel c.
 fn quad(pixel: u32, c: u32) -> vec4<f32> {
   if HAS_SKIP {
-    if c >= p.c1 { return skip[pixel * p.stride2 + (c - p.c1) / 4u]; }
+    if c >= p.stride1 { return skip[pixel * p.stride2 + c - p.stride1]; }
   }
-  return x[pixel * p.stride1 + c / 4u];
+  return x[pixel * p.stride1 + c];
 }
 
 fn single(pixel: u32, c: u32) -> f32 {
@@ -68,58 +68,70 @@ fn single(pixel: u32, c: u32) -> f32 {
   return x[pixel * p.stride1 + c / 4u][c % 4u];
 }
 
-@compute @workgroup_size(128)
+// Item is a pixel and a channel of the group, or a quad of them. next is that
+// LANES further on, without a division.
+struct Item {
+  pixel: u32,
+  c: u32,
+}
+
+fn next(i: Item, stride: Item, width: u32) -> Item {
+  let to = Item(i.pixel + stride.pixel, i.c + stride.c);
+  if to.c >= width { return Item(to.pixel + 1u, to.c - width); }
+  return to;
+}
+
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let first = id.x * p.per_group;
-  let pixels = id.y * p.hw;
-  var width = p.per_group; // items of a pixel: channels, or quads of them
+  var width = p.per_group; // items of a pixel
   if QUADS { width /= 4u; }
-  let items = p.hw * width;
+  let first = id.x * width;
+  let start = Item(id.y * p.hw + lane / width, lane % width);
+  let stride = Item(LANES / width, LANES % width);
+  let end = (id.y + 1u) * p.hw;
   let count = f32(p.hw * p.per_group);
 
   var sum = vec4<f32>();
-  for (var i = lane; i < items; i += LANES) {
-    if QUADS { sum += quad(pixels + i / width, first + i % width * 4u); } else { sum.x += single(pixels + i / width, first + i % width); }
+  for (var i = start; i.pixel < end; i = next(i, stride, width)) {
+    if QUADS { sum += quad(i.pixel, first + i.c); } else { sum.x += single(i.pixel, first + i.c); }
   }
   let mean = total(lane, sum.x + sum.y + sum.z + sum.w) / count;
   sum = vec4<f32>();
-  for (var i = lane; i < items; i += LANES) {
+  for (var i = start; i.pixel < end; i = next(i, stride, width)) {
     if QUADS {
-      let d = quad(pixels + i / width, first + i % width * 4u) - mean;
+      let d = quad(i.pixel, first + i.c) - mean;
       sum += d * d;
     } else {
-      let d = single(pixels + i / width, first + i % width) - mean;
+      let d = single(i.pixel, first + i.c) - mean;
       sum.x += d * d;
     }
   }
   let inv = inverseSqrt(total(lane, sum.x + sum.y + sum.z + sum.w) / count + p.eps);
 
-  for (var i = lane; i < items; i += LANES) {
-    let pixel = pixels + i / width;
+  for (var i = start; i.pixel < end; i = next(i, stride, width)) {
+    let c = first + i.c;
     if QUADS {
-      let c = first / 4u + i % width;
-      var v = (quad(pixel, 4u * c) - mean) * inv * gamma[c] + beta[c];
+      var v = (quad(i.pixel, c) - mean) * inv * gamma[c] + beta[c];
       if HAS_SCALE_SHIFT {
         let at = id.y * p.stride_ss + c;
         v = v * (1.0 + scale_shift[at]) + scale_shift[at + p.c / 4u];
       }
       if SILU { v = v / (1.0 + exp(-v)); }
-      y[pixel * p.stride + c] = v;
+      y[i.pixel * p.stride + c] = v;
     } else {
-      let c = first + i % width;
-      var v = (single(pixel, c) - mean) * inv * gamma[c / 4u][c % 4u] + beta[c / 4u][c % 4u];
+      var v = (single(i.pixel, c) - mean) * inv * gamma[c / 4u][c % 4u] + beta[c / 4u][c % 4u];
       if HAS_SCALE_SHIFT {
         let at = 4u * id.y * p.stride_ss + c;
         v = v * (1.0 + scale_shift[at / 4u][at % 4u]) + scale_shift[(at + p.c) / 4u][(at + p.c) % 4u];
       }
       if SILU { v = v / (1.0 + exp(-v)); }
-      y[pixel * p.stride + c / 4u][c % 4u] = v;
+      y[i.pixel * p.stride + c / 4u][c % 4u] = v;
     }
   }
   // The last group clears the padding.
-  if !QUADS && first + p.per_group == p.c {
-    for (var i = lane; i < p.hw; i += LANES) {
-      for (var c = p.c; c < 4u * p.stride; c++) { y[(pixels + i) * p.stride + c / 4u][c % 4u] = 0.0; }
+  if !QUADS && first + width == p.c {
+    for (var i = id.y * p.hw + lane; i < end; i += LANES) {
+      for (var c = p.c; c < 4u * p.stride; c++) { y[i * p.stride + c / 4u][c % 4u] = 0.0; }
     }
   }
 }
