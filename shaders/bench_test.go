@@ -17,7 +17,20 @@ import (
 // and bandwidth allow, when every input is read once and every output written
 // once. Small tensors stay in caches, so it may pass 100 where little is
 // computed.
+//
+// Where a call has several forms, each is timed.
 func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shaders.Dispatch) {
+	forms := len(build(newFixture(b))()[0].Forms)
+	if forms == 0 {
+		benchmarkForm(b, flop, 0, build)
+		return
+	}
+	for form := range forms {
+		b.Run(fmt.Sprintf("form%d", form), func(b *testing.B) { benchmarkForm(b, flop, form, build) })
+	}
+}
+
+func benchmarkForm(b *testing.B, flop float64, form int, build func(f *fixture) func() []shaders.Dispatch) {
 	best, err := measurePeak()
 	require.NoError(b, err)
 	dev, err := openGPU()
@@ -25,7 +38,8 @@ func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shade
 	m := record.GPU(dev)
 	defer m.Release()
 	f := newFixture(b)
-	call := build(f)
+	launch := build(f)
+	call := func() []shaders.Dispatch { return in(form, launch()) }
 	for _, c := range f.consts {
 		buffer, err := m.Upload("weights", c.data)
 		require.NoError(b, err)

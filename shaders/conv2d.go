@@ -42,9 +42,9 @@ type conv2dParams struct {
 }
 
 var (
-	conv2dDirect = kernel("conv2d_direct", conv2dTwin, "conv2d")
-	conv2dWide   = kernel("conv2d_wide", conv2dTwin, "conv2d")
-	conv2dTile   = kernel("conv2d_tile", conv2dTwin, "conv2d")
+	conv2dDirect  = kernel("conv2d_direct", conv2dTwin, "conv2d")
+	conv2dTile    = kernel("conv2d_tile", conv2dTwin, "conv2d")
+	conv2dUniform = kernel("conv2d_uniform", conv2dTwin, "conv2d")
 )
 
 // Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
@@ -74,7 +74,7 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	}
 	o4 := y.Stride() / 4
 	strips := y.N * y.H * ceil(y.W, 4)
-	forms := conv2dForms(c, y, o4, strips)
+	forms := conv2dForms(c, o4, strips)
 	d := Dispatch{
 		Forms: forms,
 		Params: encode(conv2dParams{
@@ -90,24 +90,18 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	return d.In(forms[0])
 }
 
-// conv2dForms are the forms that suit an output: for software adapters the one
-// that loads least for its arithmetic.
-func conv2dForms(c Constants, y Tensor, o4, strips int) []Form {
+func conv2dForms(c Constants, o4, strips int) []Form {
 	groups := func(x, rows int) [3]uint32 {
 		return [3]uint32{uint32(x), uint32(min(rows, maxGroups)), uint32(ceil(rows, maxGroups))}
 	}
 	split := maps.Clone(c)
 	split["SPLIT"] = 8
-	forms := []Form{
+	return []Form{
+		{conv2dUniform, c, groups(ceil(o4, 4), ceil(strips, 16))},
 		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
 		{conv2dDirect, split, groups(ceil(o4, 2), ceil(strips, 8))},
 		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},
 	}
-	if y.W > 4 {
-		wide := Form{conv2dWide, c, groups(ceil(o4, 16), ceil(y.N*y.H*ceil(y.W, 8), 8))}
-		forms = append([]Form{wide}, forms...)
-	}
-	return forms
 }
 
 func conv2dTwin(c Constants, params []byte, mem [][]byte) {

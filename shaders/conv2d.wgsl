@@ -7,7 +7,7 @@
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
-// computes what: conv2d_direct, conv2d_wide, conv2d_tile.
+// computes what: conv2d_uniform, conv2d_direct, conv2d_tile.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
@@ -45,11 +45,20 @@ struct Params {
   strips: u32, // of 4 pixels of a row, in all: N OH ceil(OW / 4)
 }
 
+// int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
+// shifts that would move each byte to its place, which cost software adapters most of
+// their time. All but the highest byte are stored with 128 added.
+fn int8s(q: u32) -> vec4<f32> {
+  let bytes = vec4<u32>(q) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
+  return vec4<f32>(bitcast<vec4<i32>>(bytes)) - vec4<f32>(128.0, 32768.0, 8388608.0, 0.0);
+}
+const INT8_UNITS = vec4<f32>(1.0, 0.00390625, 0.0000152587890625, 0.000000059604644775390625);
+
 // block reads 4 inputs (columns) x 4 outputs (rows).
 fn block(b: u32) -> mat4x4<f32> {
   if WEIGHTS == 2u {
     let q = w[b];
-    return mat4x4<f32>(unpack4x8snorm(q.x), unpack4x8snorm(q.y), unpack4x8snorm(q.z), unpack4x8snorm(q.w));
+    return mat4x4<f32>(int8s(q.x), int8s(q.y), int8s(q.z), int8s(q.w));
   }
   if WEIGHTS == 1u {
     let u = w[2u * b];
@@ -73,7 +82,7 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
 
 fn finish(acc: vec4<f32>, o: u32, n: u32, at: u32) {
   var v = acc;
-  if WEIGHTS == 2u { v = v * (scale[o] * 127.0); }
+  if WEIGHTS == 2u { v *= scale[o] * INT8_UNITS; }
   if HAS_BIAS { v += bias[o]; }
   if HAS_TIMEBIAS { v += timebias[n * p.o4 + o]; }
   if HAS_RESIDUAL { v += residual[at * p.o4 + o]; }

@@ -9,7 +9,7 @@ import (
 
 // PackWeights lays a matrix out as conv2d.wgsl reads it: blocks of 4 inputs x
 // 4 outputs in the order [O/4][KH][KW][I/4], a block's numbers in the order
-// [input][output]. Outputs are padded to a multiple of four with zeros, and so
+// [input][output]; int8 is stored with int8Bias. Outputs are padded to a multiple of four with zeros, and so
 // are the inputs of each of the two sources.
 //
 // parts are matrices [O', I, KH, KW] of type t, little endian and row-major,
@@ -25,6 +25,11 @@ func PackWeights(t DType, parts [][]byte, cin [2]int, kh, kw int) []byte {
 		cout += len(p) / row
 	}
 	out := make([]byte, padded(cout)*taps*inputs*size)
+	if t == I8 {
+		for i := range out {
+			out[i] = int8Bias[i%4]
+		}
+	}
 	o := 0
 	for _, p := range parts {
 		for ; len(p) > 0; p = p[row:] {
@@ -36,7 +41,11 @@ func PackWeights(t DType, parts [][]byte, cin [2]int, kh, kw int) []byte {
 				from := p[i*taps*size:]
 				for k := range taps {
 					to := (((o/4*taps+k)*inputs+at)*4 + o%4) * size
-					copy(out[to:to+size], from[k*size:])
+					if t == I8 {
+						out[to] ^= from[k] // the bias is the sign's bit
+					} else {
+						copy(out[to:to+size], from[k*size:])
+					}
 				}
 			}
 			o++
@@ -44,6 +53,9 @@ func PackWeights(t DType, parts [][]byte, cin [2]int, kh, kw int) []byte {
 	}
 	return out
 }
+
+// int8Bias is added to the four outputs of an int8 block, see conv2d.wgsl.
+var int8Bias = [4]byte{128, 128, 128, 0}
 
 func bytesOf(t DType) int {
 	switch t {
@@ -63,7 +75,7 @@ func unpack(t DType, w []byte, i4, kh, kw int) func(o, i, y, x int) float64 {
 		b := w[(16*block+4*(i%4)+o%4)*size:]
 		switch t {
 		case I8:
-			return float64(int8(b[0]))
+			return float64(int8(b[0] ^ int8Bias[o%4]))
 		case F16:
 			return float64(float16.Frombits(binary.LittleEndian.Uint16(b)).Float32())
 		}
