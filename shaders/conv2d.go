@@ -23,10 +23,11 @@ type Conv2DArgs struct {
 	Skip     Tensor // [N, H, W, C2], optional: concatenated after X
 	W        Weights
 	Bias     Tensor // [1, 1, 1, O], optional
-	TimeBias Tensor // [N, 1, 1, O], optional
+	TimeBias Tensor // [N, 1, 1, >= TimeOffset + O], optional
 	Residual Tensor // like Y, optional
 	Y        Tensor // [N, OH, OW, O]
 
+	TimeOffset      int // channels of TimeBias before the first, a multiple of 4
 	Stride          int // 0 means 1
 	PadTop, PadLeft int // zeros; at the bottom and right as many as Y needs
 	Upsample        int // 2: nearest neighbour to Y's size first; 0 means 1
@@ -35,10 +36,10 @@ type Conv2DArgs struct {
 }
 
 type conv2dParams struct {
-	N, H, W, OH, OW, C1, C2, O4 uint32
-	PadTop, PadLeft             int32
-	OutScale                    float32
-	Strips                      uint32
+	N, H, W, OH, OW, C1, C2, O4    uint32
+	PadTop, PadLeft                int32
+	OutScale                       float32
+	Strips, TimeStride, TimeOffset uint32
 }
 
 var (
@@ -60,7 +61,10 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	}
 	mustBe("conv2d", "y", y, y.N, y.H, y.W, a.W.Cout)
 	optional("conv2d", "bias", a.Bias, 1, 1, 1, y.C)
-	optional("conv2d", "timebias", a.TimeBias, y.N, 1, 1, y.C)
+	optional("conv2d", "timebias", a.TimeBias, y.N, 1, 1, a.TimeBias.C)
+	if a.TimeBias.Ok() && (a.TimeOffset%4 != 0 || a.TimeOffset+y.C > a.TimeBias.C) {
+		panic(fmt.Sprintf("shaders: conv2d: channels from %d of timebias %v for y %v", a.TimeOffset, a.TimeBias, y))
+	}
 	optional("conv2d", "residual", a.Residual, y.N, y.H, y.W, y.C)
 	if a.Upsample > 2 || (a.Upsample == 2 && (a.Stride != 1 || ceil(y.H, 2) != a.X.H || ceil(y.W, 2) != a.X.W)) {
 		panic(fmt.Sprintf("shaders: conv2d: x %v cannot be enlarged %d times to y %v", a.X, a.Upsample, y))
@@ -80,7 +84,7 @@ func Conv2D(a Conv2DArgs) Dispatch {
 		Params: encode(conv2dParams{
 			uint32(y.N), uint32(a.X.H), uint32(a.X.W), uint32(y.H), uint32(y.W),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
-			int32(a.PadTop), int32(a.PadLeft), a.OutScale, uint32(strips),
+			int32(a.PadTop), int32(a.PadLeft), a.OutScale, uint32(strips), uint32(a.TimeBias.Stride() / 4), uint32(a.TimeOffset / 4),
 		}),
 		Bindings: []View{
 			view(a.X), view(a.Skip), {Buffer: a.W.Data}, {Buffer: a.W.Scale},
@@ -155,7 +159,7 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 					sum += float64(bias[o])
 				}
 				if c["HAS_TIMEBIAS"] != 0 {
-					sum += float64(timebias[n*so+o])
+					sum += float64(timebias[4*(n*int(p.TimeStride)+int(p.TimeOffset))+o])
 				}
 				to := (row*ow+ox)*so + o
 				if c["HAS_RESIDUAL"] != 0 {

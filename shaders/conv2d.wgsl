@@ -25,7 +25,7 @@ override HAS_RESIDUAL: bool = false;
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;         // [O/4, KH, KW, C1/4 + C2/4] blocks, see PackWeights
 @group(0) @binding(3) var<storage, read> scale: array<vec4<f32>>;     // [O/4]
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;      // [O/4]
-@group(0) @binding(5) var<storage, read> timebias: array<vec4<f32>>;  // [N, O/4]
+@group(0) @binding(5) var<storage, read> timebias: array<vec4<f32>>;  // [N, time_stride], from time_offset
 @group(0) @binding(6) var<storage, read> residual: array<vec4<f32>>;  // [N, OH, OW, O/4]
 @group(0) @binding(7) var<storage, read_write> y: array<vec4<f32>>;   // [N, OH, OW, O/4]
 @group(0) @binding(8) var<uniform> p: Params;
@@ -43,6 +43,8 @@ struct Params {
   pad_left: i32,
   out_scale: f32,
   strips: u32, // of 4 pixels of a row, in all: N OH ceil(OW / 4)
+  time_stride: u32, // vec4s of a row of timebias
+  time_offset: u32,
 }
 
 // int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
@@ -84,7 +86,7 @@ fn finish(acc: vec4<f32>, o: u32, n: u32, at: u32) {
   var v = acc;
   if WEIGHTS == 2u { v *= scale[o] * INT8_UNITS; }
   if HAS_BIAS { v += bias[o]; }
-  if HAS_TIMEBIAS { v += timebias[n * p.o4 + o]; }
+  if HAS_TIMEBIAS { v += timebias[n * p.time_stride + p.time_offset + o]; }
   if HAS_RESIDUAL { v += residual[at * p.o4 + o]; }
   v *= p.out_scale;
   if ACTIVATION == 1u { v = v / (1.0 + exp(-v)); }

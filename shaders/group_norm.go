@@ -10,7 +10,8 @@ import (
 type GroupNormArgs struct {
 	X, Skip     Tensor  // [N, H, W, C1], [N, H, W, C2]; Skip is optional
 	Gamma, Beta Tensor  // [1, 1, 1, C1+C2]
-	ScaleShift  Tensor  // [N, 1, 1, 2*(C1+C2)], optional: scales, then shifts
+	ScaleShift  Tensor  // [N, 1, 1, >= ShiftOffset + 2*(C1+C2)], optional: scales, then shifts
+	ShiftOffset int     // channels of ScaleShift before the first, a multiple of 4
 	Y           Tensor  // [N, H, W, C1+C2]
 	Groups      int     // divides C1+C2
 	Eps         float32 // added to the variance
@@ -19,8 +20,8 @@ type GroupNormArgs struct {
 
 // groupNormParams counts strides in vec4s.
 type groupNormParams struct {
-	HW, C, C1, Stride1, Stride2, StrideSs, Stride, PerGroup uint32
-	Eps                                                     float32
+	HW, C, C1, Stride1, Stride2, StrideSs, OffsetSs, Stride, PerGroup uint32
+	Eps                                                               float32
 }
 
 var groupNorm = kernel("group_norm", groupNormTwin)
@@ -34,7 +35,10 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	mustBe("group_norm", "y", y, y.N, y.H, y.W, c)
 	mustBe("group_norm", "gamma", a.Gamma, 1, 1, 1, c)
 	mustBe("group_norm", "beta", a.Beta, 1, 1, 1, c)
-	optional("group_norm", "scale_shift", a.ScaleShift, y.N, 1, 1, 2*c)
+	optional("group_norm", "scale_shift", a.ScaleShift, y.N, 1, 1, a.ScaleShift.C)
+	if a.ScaleShift.Ok() && (a.ShiftOffset%4 != 0 || a.ShiftOffset+2*c > a.ScaleShift.C) {
+		panic(fmt.Sprintf("shaders: group_norm: channels from %d of scale_shift %v for y %v", a.ShiftOffset, a.ScaleShift, y))
+	}
 	if a.Groups < 1 || c%a.Groups != 0 || a.Groups > maxGroups || y.N > maxGroups {
 		panic(fmt.Sprintf("shaders: group_norm: %d groups of y %v", a.Groups, y))
 	}
@@ -51,7 +55,7 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 		Forms: forms,
 		Params: encode(groupNormParams{
 			uint32(y.H * y.W), uint32(c), uint32(a.X.C),
-			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(a.ScaleShift.Stride() / 4), uint32(y.Stride() / 4),
+			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(a.ScaleShift.Stride() / 4), uint32(a.ShiftOffset / 4), uint32(y.Stride() / 4),
 			uint32(per), a.Eps,
 		}),
 		Bindings: []View{view(a.X), view(a.Skip), view(a.Gamma), view(a.Beta), view(a.ScaleShift), view(y)},
@@ -93,7 +97,7 @@ func groupNormTwin(k Constants, params []byte, mem [][]byte) {
 				for j := first; j < first+per; j++ {
 					v := (value(n*hw+i, j)-mean)*inv*float64(gamma[j]) + float64(beta[j])
 					if k["HAS_SCALE_SHIFT"] != 0 {
-						row := n * 4 * int(p.StrideSs)
+						row := 4 * (n*int(p.StrideSs) + int(p.OffsetSs))
 						v = v*(1+float64(ss[row+j])) + float64(ss[row+c+j])
 					}
 					if k["SILU"] != 0 {

@@ -17,7 +17,7 @@ override SILU: bool = false;
 @group(0) @binding(1) var<storage, read> skip: array<vec4<f32>>;        // [N, HW, stride2]
 @group(0) @binding(2) var<storage, read> gamma: array<vec4<f32>>;       // [C/4]
 @group(0) @binding(3) var<storage, read> beta: array<vec4<f32>>;        // [C/4]
-@group(0) @binding(4) var<storage, read> scale_shift: array<vec4<f32>>; // [N, stride_ss]: C scales, then C shifts
+@group(0) @binding(4) var<storage, read> scale_shift: array<vec4<f32>>; // [N, stride_ss], from offset_ss: C scales, then C shifts
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;     // [N, HW, stride]
 @group(0) @binding(6) var<uniform> p: Params;
 
@@ -28,6 +28,7 @@ struct Params { // strides in vec4s
   stride1: u32,
   stride2: u32,
   stride_ss: u32,
+  offset_ss: u32,
   stride: u32,
   per_group: u32, // channels
   eps: f32,
@@ -113,7 +114,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     if QUADS {
       var v = (quad(i.pixel, c) - mean) * inv * gamma[c] + beta[c];
       if HAS_SCALE_SHIFT {
-        let at = id.y * p.stride_ss + c;
+        let at = id.y * p.stride_ss + p.offset_ss + c;
         v = v * (1.0 + scale_shift[at]) + scale_shift[at + p.c / 4u];
       }
       if SILU { v = v / (1.0 + exp(-v)); }
@@ -121,7 +122,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     } else {
       var v = (single(i.pixel, c) - mean) * inv * gamma[c / 4u][c % 4u] + beta[c / 4u][c % 4u];
       if HAS_SCALE_SHIFT {
-        let at = 4u * id.y * p.stride_ss + c;
+        let at = 4u * (id.y * p.stride_ss + p.offset_ss) + c;
         v = v * (1.0 + scale_shift[at / 4u][at % 4u]) + scale_shift[(at + p.c) / 4u][(at + p.c) % 4u];
       }
       if SILU { v = v / (1.0 + exp(-v)); }

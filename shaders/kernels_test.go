@@ -51,7 +51,7 @@ func (c convCase) call(f *fixture) func() []shaders.Dispatch {
 		a.Bias = f.input(1, 1, 1, c.o)
 	}
 	if c.time {
-		a.TimeBias = f.input(c.n, 1, 1, c.o)
+		a.TimeBias, a.TimeOffset = f.input(c.n, 1, 1, 8+c.o+3), 8
 	}
 	if c.residual {
 		a.Residual = f.input(c.n, oh, ow, c.o)
@@ -144,7 +144,7 @@ func TestGroupNorm(t *testing.T) {
 				a.Skip = f.input(c.n, c.h, c.w, c.c2)
 			}
 			if c.shift {
-				a.ScaleShift = f.input(c.n, 1, 1, 2*ch)
+				a.ScaleShift, a.ShiftOffset = f.input(c.n, 1, 1, 4+2*ch+1), 4
 			}
 			f.check("group_norm", 5e-5, func() []shaders.Dispatch { return one(shaders.GroupNorm(a)) })
 		})
@@ -339,8 +339,8 @@ func TestPlantedFaults(t *testing.T) {
 	}{
 		{"conv2d pad_top", convCases[1].call, 8, 0},
 		{"conv2d out_scale", convCases[1].call, 10, math.Float32bits(1.001)},
-		{"group_norm eps", group, 8, math.Float32bits(.1)},
-		{"group_norm per_group", group, 7, 8},
+		{"group_norm eps", group, 9, math.Float32bits(.1)},
+		{"group_norm per_group", group, 8, 8},
 		{"layer_norm eps", layer, 3, math.Float32bits(.1)},
 		{"attention scale", attention, 9, math.Float32bits(.51)},
 		{"attention v_offset", attention, 8, 3},

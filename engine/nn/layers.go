@@ -18,7 +18,7 @@ type layers struct {
 // width, unless args says otherwise; args carries what the layer adds to
 // x * W + b. args.Y is made when it is not given.
 func (l layers) conv(name string, x, skip shaders.Tensor, cout, k int, args shaders.Conv2DArgs) shaders.Tensor {
-	return l.matmul(name, []string{name}, l.vector(name+".bias", cout), x, skip, cout, k, args)
+	return l.matmul(name, []string{name}, l.vector(name+".bias", cout), x, skip, []int{cout}, k, args)
 }
 
 // linear is a fully connected layer over channels.
@@ -27,24 +27,24 @@ func (l layers) linear(name string, x shaders.Tensor, cout int, args shaders.Con
 }
 
 // stacked is several linear layers of the same input in one launch, their
-// outputs side by side along the channels.
-func (l layers) stacked(label string, names []string, bias bool, x shaders.Tensor, cout int, args shaders.Conv2DArgs) shaders.Tensor {
+// outputs side by side along the channels, each from a multiple of four on.
+func (l layers) stacked(label string, names []string, bias bool, x shaders.Tensor, couts []int, args shaders.Conv2DArgs) shaders.Tensor {
 	var b shaders.Tensor
 	if bias {
 		var biases []string
 		for _, n := range names {
 			biases = append(biases, n+".bias")
 		}
-		b = l.joined(biases, cout)
+		b = l.joined(biases, couts)
 	}
-	return l.matmul(label, names, b, x, shaders.Tensor{}, cout, 1, args)
+	return l.matmul(label, names, b, x, shaders.Tensor{}, couts, 1, args)
 }
 
-func (l layers) matmul(label string, names []string, bias, x, skip shaders.Tensor, cout, k int, a shaders.Conv2DArgs) shaders.Tensor {
+func (l layers) matmul(label string, names []string, bias, x, skip shaders.Tensor, couts []int, k int, a shaders.Conv2DArgs) shaders.Tensor {
 	a.X, a.Skip, a.Bias = x, skip, bias
-	a.W = l.matrix(names, cout, [2]int{x.C, skip.C}, k, k)
+	a.W = l.matrix(names, couts, [2]int{x.C, skip.C}, k, k)
 	if !a.Y.Ok() {
-		a.Y = l.plan.Scratch(label, x.N, x.H, x.W, cout*len(names))
+		a.Y = l.plan.Scratch(label, x.N, x.H, x.W, a.W.Cout)
 	}
 	if a.Stride == 0 {
 		a.PadTop, a.PadLeft = k/2, k/2
@@ -53,13 +53,13 @@ func (l layers) matmul(label string, names []string, bias, x, skip shaders.Tenso
 	return a.Y
 }
 
-func (l layers) groupNorm(name string, x, skip shaders.Tensor, groups int, eps float64, silu bool, scaleShift shaders.Tensor) shaders.Tensor {
+func (l layers) groupNorm(name string, x, skip shaders.Tensor, groups int, eps float64, silu bool, shift timeShift) shaders.Tensor {
 	c := x.C + skip.C
 	y := l.plan.Scratch(name, x.N, x.H, x.W, c)
 	l.to.Add(name, shaders.GroupNorm(shaders.GroupNormArgs{
 		X: x, Skip: skip, Y: y,
 		Gamma: l.vector(name+".weight", c), Beta: l.vector(name+".bias", c),
-		ScaleShift: scaleShift, Groups: groups, Eps: float32(eps), SiLU: silu,
+		ScaleShift: shift.of, ShiftOffset: shift.offset, Groups: groups, Eps: float32(eps), SiLU: silu,
 	}))
 	return y
 }

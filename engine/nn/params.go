@@ -78,12 +78,28 @@ func matches(got, want []int) bool {
 
 // vector uploads a bias or a norm's gain as f32 [1, 1, 1, C].
 func (p *params) vector(name string, c int) shaders.Tensor {
-	return p.table([]string{name}, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c})
+	return p.table(name, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c})
 }
 
-// joined uploads several vectors of c numbers end to end.
-func (p *params) joined(names []string, c int) shaders.Tensor {
-	return p.table(names, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c * len(names)})
+// joined uploads several vectors, each from a multiple of four on.
+func (p *params) joined(names []string, widths []int) shaders.Tensor {
+	key := strings.Join(names, "+")
+	if t, ok := p.vectors[key]; ok {
+		return t
+	}
+	var data []byte
+	for i, name := range names {
+		for _, v := range p.tensor(name, widths[i]).Float32() {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		data = append(data, make([]byte, -len(data)&15)...)
+	}
+	t := shaders.Tensor{N: 1, H: 1, W: 1, C: len(data) / 4}
+	var err error
+	t.Buffer, err = p.machine.Upload(key, data)
+	check(err)
+	p.vectors[key] = t
+	return t
 }
 
 // frequencies uploads those of the sinusoidal embedding of t, width c.
@@ -106,63 +122,63 @@ func (p *params) frequencies(c int, shift float64) shaders.Tensor {
 
 // rows uploads an embedding table as f32 [1, 1, V, D].
 func (p *params) rows(name string, v, d int) shaders.Tensor {
-	return p.table([]string{name}, []int{v, d}, shaders.Tensor{N: 1, H: 1, W: v, C: d})
+	return p.table(name, []int{v, d}, shaders.Tensor{N: 1, H: 1, W: v, C: d})
 }
 
-func (p *params) table(names []string, shape []int, view shaders.Tensor) shaders.Tensor {
-	key := strings.Join(names, "+")
-	if t, ok := p.vectors[key]; ok {
+func (p *params) table(name string, shape []int, view shaders.Tensor) shaders.Tensor {
+	if t, ok := p.vectors[name]; ok {
 		return t
 	}
 	var data []byte
-	for _, name := range names {
-		values := p.tensor(name, shape...).Float32()
-		row := shape[len(shape)-1]
-		for i, v := range values {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-			if (i+1)%row == 0 && len(names) == 1 {
-				data = append(data, make([]byte, 4*(-row&3))...)
-			}
+	row := shape[len(shape)-1]
+	for i, v := range p.tensor(name, shape...).Float32() {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		if (i+1)%row == 0 {
+			data = append(data, make([]byte, 4*(-row&3))...)
 		}
 	}
-	data = append(data, make([]byte, view.Size()-len(data))...)
-	b, err := p.machine.Upload(key, data)
+	b, err := p.machine.Upload(name, data)
 	check(err)
 	view.Buffer = b
-	p.vectors[key] = view
+	p.vectors[name] = view
 	return view
 }
 
 // matrix uploads the weights of a convolution [O, I, KH, KW] or linear [O, I],
-// or of several that read the same input, stacked along their outputs.
-// cin[0] and cin[1] inputs come from the first and the second source.
-func (p *params) matrix(names []string, cout int, cin [2]int, kh, kw int) shaders.Weights {
+// or of several that read the same input, stacked along their outputs: each
+// then begins at a multiple of four. cin[0] and cin[1] inputs come from the
+// first and the second source.
+func (p *params) matrix(names []string, couts []int, cin [2]int, kh, kw int) shaders.Weights {
 	key := fmt.Sprint(names, cin)
 	if w, ok := p.matrices[key]; ok {
 		return w
 	}
-	in := cin[0] + cin[1]
-	var parts []bundle.Tensor
+	w := shaders.Weights{Cin: cin, KH: kh, KW: kw}
+	dtypes := map[string]shaders.DType{"I8": shaders.I8, "F16": shaders.F16, "F32": shaders.F32}
 	dtype := ""
+	var data [][]byte
+	var scale []byte
 	for i, name := range names {
-		t := p.tensor(name+".weight", cout, in, kh, kw)
+		t := p.tensor(name+".weight", couts[i], cin[0]+cin[1], kh, kw)
 		if i > 0 && t.DType != dtype {
 			check(fmt.Errorf("%s.weight is %s and %s.weight is %s: weights that are used together must have one type", name, t.DType, names[0], dtype))
 		}
 		dtype = t.DType
-		parts = append(parts, t)
-	}
-	w := shaders.Weights{Cout: cout * len(parts), Cin: cin, KH: kh, KW: kw}
-	w.DType = map[string]shaders.DType{"I8": shaders.I8, "F16": shaders.F16, "F32": shaders.F32}[dtype]
-	var data [][]byte
-	for _, t := range parts {
 		data = append(data, t.Data)
-	}
-	if w.DType == shaders.I8 {
-		scale := make([]byte, 4*((w.Cout+3)&^3))
-		for o := range w.Cout {
-			binary.LittleEndian.PutUint32(scale[4*o:], math.Float32bits(parts[o/cout].Scale[o%cout]))
+		for _, v := range t.Scale {
+			scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(v))
 		}
+		w.Cout += couts[i]
+		if pad := -couts[i] & 3; pad > 0 {
+			scale = append(scale, make([]byte, 4*pad)...)
+			if len(names) > 1 {
+				data = append(data, make([]byte, pad*len(t.Data)/couts[i]))
+				w.Cout += pad
+			}
+		}
+	}
+	w.DType = dtypes[dtype]
+	if w.DType == shaders.I8 {
 		var err error
 		w.Scale, err = p.machine.Upload(names[0]+".scale", scale)
 		check(err)

@@ -48,7 +48,7 @@ func (e *TextEncoder) Record(plan *record.Plan, to *record.Program, tokens, y sh
 		name := textencoder.LayerName(i)
 		n := l.layerNorm(name+".layer_norm1", x, textencoder.Eps)
 		qkv := l.stacked(name+".self_attn.qkv_proj",
-			[]string{name + ".self_attn.q_proj", name + ".self_attn.k_proj", name + ".self_attn.v_proj"}, true, n, d, shaders.Conv2DArgs{})
+			[]string{name + ".self_attn.q_proj", name + ".self_attn.k_proj", name + ".self_attn.v_proj"}, true, n, []int{d, d, d}, shaders.Conv2DArgs{})
 		a := l.attention(name+".self_attn", c.Heads, d/c.Heads, qkv, 0, qkv, d, 2*d)
 		x = l.linear(name+".self_attn.out_proj", a, d, shaders.Conv2DArgs{Residual: x})
 

@@ -83,7 +83,7 @@ func (u *UNet) Record(plan *record.Plan, once, step *record.Program, in Inputs) 
 			h = b.conv(up.Name+".conv", h, shaders.Tensor{}, up.Channels, 3, shaders.Conv2DArgs{Y: y, Upsample: 2})
 		}
 	}
-	h = b.groupNorm("conv_norm_out", h, shaders.Tensor{}, c.NormGroups, c.NormEps, true, shaders.Tensor{})
+	h = b.groupNorm("conv_norm_out", h, shaders.Tensor{}, c.NormGroups, c.NormEps, true, timeShift{})
 	b.conv("conv_out", h, shaders.Tensor{}, c.OutChannels, c.ConvOutKernel, shaders.Conv2DArgs{Y: in.Eps})
 	return nil
 }
@@ -92,9 +92,18 @@ type unetRecorder struct {
 	layers
 	once    layers
 	context shaders.Tensor
-	temb    shaders.Tensor // silu(temb), [N, 1, 1, TimeEmbedDim]: no layer uses temb without it
+	shifts  map[string]timeShift // by resnet
 }
 
+// timeShift is what the time adds to a resnet: its channels of all resnets'
+// time_emb_proj(silu(temb)), [N, 1, 1, sum of their widths].
+type timeShift struct {
+	of     shaders.Tensor
+	offset int
+}
+
+// time records the embedding of t and the projections of all resnets, which
+// read nothing else, in one launch.
 func (b *unetRecorder) time(c *unet.Config, t shaders.Tensor) {
 	sinusoid := b.plan.Scratch("time_proj", t.N, 1, 1, c.TimeChannels)
 	b.to.Add("time_proj", shaders.TimeEmbedding(shaders.TimeEmbeddingArgs{
@@ -102,7 +111,24 @@ func (b *unetRecorder) time(c *unet.Config, t shaders.Tensor) {
 	}))
 	silu := shaders.Conv2DArgs{Activation: shaders.SiLU}
 	h := b.linear("time_embedding.linear_1", sinusoid, c.TimeEmbedDim, silu)
-	b.temb = b.linear("time_embedding.linear_2", h, c.TimeEmbedDim, silu)
+	temb := b.linear("time_embedding.linear_2", h, c.TimeEmbedDim, silu)
+
+	var names []string
+	var widths []int
+	for _, r := range c.Resnets() {
+		names = append(names, r.Name+".time_emb_proj")
+		widths = append(widths, r.Out)
+		if r.ScaleShift {
+			widths[len(widths)-1] *= 2
+		}
+	}
+	all := b.stacked("time_emb_proj", names, true, temb, widths, shaders.Conv2DArgs{})
+	b.shifts = map[string]timeShift{}
+	offset := 0
+	for i, r := range c.Resnets() {
+		b.shifts[r.Name] = timeShift{all, offset}
+		offset += (widths[i] + 3) &^ 3
+	}
 }
 
 // layer is a resnet and the attention that follows it in its block.
@@ -121,16 +147,14 @@ func (b *unetRecorder) attend(block *unet.Block, j int, h shaders.Tensor) shader
 }
 
 func (b *unetRecorder) resnet(r unet.Resnet, x, skip shaders.Tensor) shaders.Tensor {
-	none := shaders.Tensor{}
-	h := b.groupNorm(r.Name+".norm1", x, skip, r.Groups, r.Eps, true, none)
+	none, shift := shaders.Tensor{}, b.shifts[r.Name]
+	h := b.groupNorm(r.Name+".norm1", x, skip, r.Groups, r.Eps, true, timeShift{})
 	if r.ScaleShift {
-		scaleShift := b.linear(r.Name+".time_emb_proj", b.temb, 2*r.Out, shaders.Conv2DArgs{})
 		h = b.conv(r.Name+".conv1", h, none, r.Out, 3, shaders.Conv2DArgs{})
-		h = b.groupNorm(r.Name+".norm2", h, none, r.Groups, r.Eps, true, scaleShift)
+		h = b.groupNorm(r.Name+".norm2", h, none, r.Groups, r.Eps, true, shift)
 	} else {
-		bias := b.linear(r.Name+".time_emb_proj", b.temb, r.Out, shaders.Conv2DArgs{})
-		h = b.conv(r.Name+".conv1", h, none, r.Out, 3, shaders.Conv2DArgs{TimeBias: bias})
-		h = b.groupNorm(r.Name+".norm2", h, none, r.Groups, r.Eps, true, none)
+		h = b.conv(r.Name+".conv1", h, none, r.Out, 3, shaders.Conv2DArgs{TimeBias: shift.of, TimeOffset: shift.offset})
+		h = b.groupNorm(r.Name+".norm2", h, none, r.Groups, r.Eps, true, timeShift{})
 	}
 	residual := x
 	switch {
@@ -155,10 +179,10 @@ func (b *unetRecorder) downsample(d *unet.Resample, x shaders.Tensor) shaders.Te
 func (b *unetRecorder) selfAttention(a *unet.Attention, x shaders.Tensor) shaders.Tensor {
 	h := x
 	if a.Groups > 0 {
-		h = b.groupNorm(a.Name+".group_norm", x, shaders.Tensor{}, a.Groups, a.Eps, false, shaders.Tensor{})
+		h = b.groupNorm(a.Name+".group_norm", x, shaders.Tensor{}, a.Groups, a.Eps, false, timeShift{})
 	}
 	c := a.Channels
-	qkv := b.stacked(a.Name+".to_qkv", []string{a.Name + ".to_q", a.Name + ".to_k", a.Name + ".to_v"}, true, sequence(h), c, shaders.Conv2DArgs{})
+	qkv := b.stacked(a.Name+".to_qkv", []string{a.Name + ".to_q", a.Name + ".to_k", a.Name + ".to_v"}, true, sequence(h), []int{c, c, c}, shaders.Conv2DArgs{})
 	h = b.attention(a.Name, a.Heads, a.HeadDim, qkv, 0, qkv, c, 2*c)
 	y := b.linear(a.Name+".to_out.0", h, c,
 		shaders.Conv2DArgs{Residual: sequence(x), OutScale: float32(1 / a.OutputScale)})
@@ -167,20 +191,20 @@ func (b *unetRecorder) selfAttention(a *unet.Attention, x shaders.Tensor) shader
 
 func (b *unetRecorder) transformer(t *unet.Transformer, x shaders.Tensor) shaders.Tensor {
 	c := t.Channels
-	h := b.groupNorm(t.Name+".norm", x, shaders.Tensor{}, t.Groups, t.Eps, false, shaders.Tensor{})
+	h := b.groupNorm(t.Name+".norm", x, shaders.Tensor{}, t.Groups, t.Eps, false, timeShift{})
 	h = b.linear(t.Name+".proj_in", sequence(h), c, shaders.Conv2DArgs{})
 	for i := range t.Layers {
 		name := fmt.Sprintf("%s.transformer_blocks.%d", t.Name, i)
 
 		n := b.layerNorm(name+".norm1", h, t.LayerEps)
-		qkv := b.stacked(name+".attn1.to_qkv", []string{name + ".attn1.to_q", name + ".attn1.to_k", name + ".attn1.to_v"}, false, n, c, shaders.Conv2DArgs{})
+		qkv := b.stacked(name+".attn1.to_qkv", []string{name + ".attn1.to_q", name + ".attn1.to_k", name + ".attn1.to_v"}, false, n, []int{c, c, c}, shaders.Conv2DArgs{})
 		a := b.attention(name+".attn1", t.Heads, t.HeadDim, qkv, 0, qkv, c, 2*c)
 		h = b.linear(name+".attn1.to_out.0", a, c, shaders.Conv2DArgs{Residual: h})
 
 		n = b.layerNorm(name+".norm2", h, t.LayerEps)
-		q := b.stacked(name+".attn2.to_q", []string{name + ".attn2.to_q"}, false, n, c, shaders.Conv2DArgs{})
+		q := b.stacked(name+".attn2.to_q", []string{name + ".attn2.to_q"}, false, n, []int{c}, shaders.Conv2DArgs{})
 		kv := b.plan.Keep(name+".attn2.to_kv", b.context.N, 1, b.context.W, 2*c)
-		b.once.stacked(name+".attn2.to_kv", []string{name + ".attn2.to_k", name + ".attn2.to_v"}, false, b.context, c, shaders.Conv2DArgs{Y: kv})
+		b.once.stacked(name+".attn2.to_kv", []string{name + ".attn2.to_k", name + ".attn2.to_v"}, false, b.context, []int{c, c}, shaders.Conv2DArgs{Y: kv})
 		a = b.attention(name+".attn2", t.Heads, t.HeadDim, q, 0, kv, 0, c)
 		h = b.linear(name+".attn2.to_out.0", a, c, shaders.Conv2DArgs{Residual: h})
 

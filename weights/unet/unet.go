@@ -62,6 +62,20 @@ type Config struct {
 	Up   []Block
 }
 
+// Resnets lists all of them in forward order.
+func (c *Config) Resnets() (all []Resnet) {
+	for _, b := range c.Down {
+		all = append(all, b.Resnets...)
+	}
+	if c.Mid != nil {
+		all = append(all, c.Mid.Resnets...)
+	}
+	for _, b := range c.Up {
+		all = append(all, b.Resnets...)
+	}
+	return all
+}
+
 // Block is one level of the network on its way down or up, or its middle.
 //
 // Down and up: for every i, Resnets[i], then Attentions[i] or Transformers[i]
