@@ -43,18 +43,7 @@ func encodeKnown(img, keep image.Image, channels, side, r int) ([]byte, error) {
 	if img.Bounds().Empty() {
 		return nil, fmt.Errorf("the image has no pixels")
 	}
-	planes := make([][]float64, channels)
-	for c := range planes {
-		planes[c] = resample(img, side, func(v color.Color) float64 {
-			r, g, b, a := v.RGBA()
-			white := float64(0xffff - a)
-			if channels == 1 {
-				return (0.299*float64(r)+0.587*float64(g)+0.114*float64(b)+white)/0xffff*2 - 1
-			}
-			return (float64([]uint32{r, g, b}[min(c, 2)])+white)/0xffff*2 - 1
-		})
-	}
-	out := unshuffle(channels, side, r, func(c, y, x int) float32 { return float32(planes[c][y*side+x]) })
+	out := encodePicture(img, channels, side, r)
 	if keep == nil {
 		return append(out, make([]byte, len(out))...), nil
 	}
@@ -72,4 +61,20 @@ func spread(img image.Image, channels, side, r int) []byte {
 		return (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 0xffff
 	})
 	return unshuffle(channels, side, r, func(_, y, x int) float32 { return float32(gray[y*side+x]) })
+}
+
+// encodePicture gives [H, W, C] on the network's grid, -1 to 1.
+func encodePicture(img image.Image, channels, side, r int) []byte {
+	planes := make([][]float64, channels)
+	for c := range planes {
+		planes[c] = resample(img, side, func(v color.Color) float64 {
+			r, g, b, a := v.RGBA()
+			white := float64(0xffff - a)
+			if channels == 1 {
+				return (0.299*float64(r)+0.587*float64(g)+0.114*float64(b)+white)/0xffff*2 - 1
+			}
+			return (float64([]uint32{r, g, b}[min(c, 2)])+white)/0xffff*2 - 1
+		})
+	}
+	return unshuffle(channels, side, r, func(c, y, x int) float32 { return float32(planes[c][y*side+x]) })
 }

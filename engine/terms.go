@@ -26,11 +26,25 @@ func (m *Model) terms(c Conditions) []term {
 	var out []term
 	for _, n := range m.networks {
 		for _, at := range c.given(n.modality) {
-			name := n.name
-			if at > 0 {
-				name = fmt.Sprintf("%s.%d", n.name, at+1)
-			}
-			out = append(out, term{name, n, at})
+			out = append(out, term{termName(n, at), n, at})
+		}
+	}
+	return out
+}
+
+func termName(n *network, at int) string {
+	if at == 0 {
+		return n.name
+	}
+	return fmt.Sprintf("%s.%d", n.name, at+1)
+}
+
+// ConditionNames lists under which names the at-th condition of a modality, from
+// 0, goes in Request.Weights, Windows and Maps: one for each network that takes it.
+func (m *Model) ConditionNames(modality string, at int) (out []string) {
+	for _, n := range m.networks {
+		if n.modality == modality {
+			out = append(out, termName(n, at))
 		}
 	}
 	return out
