@@ -67,7 +67,7 @@ from 1e-4 to 0.02, T = 1000.`,
 			// Four samples share a pixel: rows are padded to four channels.
 			e := engine.Exact{Weights: sampler.Merge(ones), Count: (samples + 3) / 4, Seed: seed}
 			for _, g := range nets {
-				e.Networks = append(e.Networks, []sampler.Gaussian{g, g, g, g})
+				e.Networks = append(e.Networks, sampler.Independent{g, g, g, g})
 			}
 			m, err := t.machine(cmd.Context())
 			if err != nil {
