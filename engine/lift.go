@@ -14,9 +14,9 @@ import (
 // Lift tells how well one picture obeys its conditions, in nats: see
 // sampler.LiftLevels.
 type Lift struct {
-	// By condition, as named in Request.Weights: log p(picture | condition) / p(picture),
-	// in the eyes of the networks. Below 0 the picture is likelier without the
-	// condition.
+	// By condition, as named in Request.Weights: log p(picture | condition) / p(picture)
+	// as far as the levels between liftLeast and liftMost tell, in the eyes of the
+	// networks. Below 0 the picture is likelier without the condition.
 	By map[string]float64
 	// All is sum_i w_i By_i, the logarithm of what (12) aims at over p(picture): a
 	// condition with a weight below 0 counts against the picture.
@@ -27,9 +27,11 @@ type Lift struct {
 // when nothing is said.
 const LiftPairs = 8
 
-// The log signal-to-noise ratios that Lift judges by: with more noise nothing of
-// the picture is left, with less all of it can be seen without the condition.
-const liftLeast, liftMost = -10, 10
+// The log signal-to-noise ratios that Lift judges by. With more noise nothing of
+// the picture is left. With less, networks differ by how well they learned to
+// remove it more than by their conditions: README.md of package sampler has the
+// measurement.
+const liftLeast, liftMost = -7.5, .5
 
 // Lift scores finished pictures by the conditions and weights of a request, to
 // sort what several seeds gave: every picture gets the same levels and the same

@@ -52,7 +52,7 @@ func save(p *plot.Plot, path string) error {
 // curve draws a function with its name.
 func curve(p *plot.Plot, name string, f func(float64) float64, c color.Color, width float64, dashed bool) {
 	l := plotter.NewFunction(f)
-	l.Samples = 600
+	l.Samples = 200
 	l.Color, l.Width = c, vg.Points(width)
 	if dashed {
 		l.Dashes = dashes
