@@ -43,11 +43,11 @@ func BenchmarkStep(b *testing.B) {
 				require.NoError(b, err)
 				x, err := m.session(ctx, nets, m.square(count))
 				require.NoError(b, err)
-				require.NoError(b, m.encode(x, c.with))
+				require.NoError(b, m.encode(x, Request{Conditions: c.with}))
 				params := stepParams(1)
 				setStep(&params, m.diffusion.PredictionType, steps[0], weights[0], 1)
 				run := func() {
-					require.NoError(b, x.advance(ctx, params, steps[0].T))
+					require.NoError(b, x.advance(ctx, params, steps[0].T, weights[0]))
 					require.NoError(b, x.loaded.Wait(ctx))
 				}
 				require.NoError(b, x.loaded.Write(x.params, params.Bytes()))

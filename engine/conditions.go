@@ -19,6 +19,12 @@ type Conditions struct {
 	Mask *image.Paletted
 	// Text is a sentence; "" means none.
 	Text string
+	// More of the same, each one more evaluation of its network a step. In Weights,
+	// Windows and Maps the first of MoreTexts is "text.2", with text for its
+	// network's name, and so on.
+	MoreSketches []image.Image
+	MoreMasks    []*image.Paletted
+	MoreTexts    []string
 }
 
 // The modalities whose inputs this package can encode.
@@ -29,17 +35,36 @@ const (
 	Text          = "text"
 )
 
-// given tells whether the conditions hold an input for a modality.
-func (c Conditions) given(modality string) bool {
+func (c Conditions) sketches() []image.Image {
+	return append([]image.Image{c.Sketch}, c.MoreSketches...)
+}
+
+func (c Conditions) masks() []*image.Paletted {
+	return append([]*image.Paletted{c.Mask}, c.MoreMasks...)
+}
+
+func (c Conditions) texts() []string { return append([]string{c.Text}, c.MoreTexts...) }
+
+// given lists which of a modality's conditions are there, from 0.
+func (c Conditions) given(modality string) (which []int) {
 	switch modality {
 	case Sketch:
-		return c.Sketch != nil
+		return there(c.sketches(), func(s image.Image) bool { return s != nil })
 	case Mask:
-		return c.Mask != nil
+		return there(c.masks(), func(m *image.Paletted) bool { return m != nil })
 	case Text:
-		return c.Text != ""
+		return there(c.texts(), func(s string) bool { return s != "" })
 	}
-	return false
+	return nil
+}
+
+func there[T any](list []T, is func(T) bool) (which []int) {
+	for i, v := range list {
+		if is(v) {
+			which = append(which, i)
+		}
+	}
+	return which
 }
 
 // inkOf turns a drawing into ink on the picture's grid: 0 is paper, 1 a line,

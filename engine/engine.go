@@ -92,12 +92,12 @@ func (m *Model) upload(n *network) error {
 		s.text = 1
 	}
 	var plan record.Plan
-	_, err := m.record(&plan, []*network{n}, s)
+	_, err := m.record(&plan, bare(n), s)
 	return err
 }
 
 // Names lists the networks.
-func (m *Model) Names() []string { return names(m.networks) }
+func (m *Model) Names() []string { return names(bare(m.networks...)) }
 
 // Modalities lists what kinds of input the networks take.
 func (m *Model) Modalities() []string {
@@ -131,14 +131,6 @@ func (m *Model) drop() {
 	}
 }
 
-func names(nets []*network) []string {
-	var out []string
-	for _, n := range nets {
-		out = append(out, n.name)
-	}
-	return out
-}
-
 func (m *Model) network(name string) *network {
 	for _, n := range m.networks {
 		if n.name == name {
@@ -167,13 +159,13 @@ type (
 )
 
 // session returns a recording of the shape, the last one where it fits.
-func (m *Model) session(ctx context.Context, nets []*network, s shape) (*session, error) {
-	s.networks = strings.Join(names(nets), " ")
+func (m *Model) session(ctx context.Context, terms []term, s shape) (*session, error) {
+	s.terms = strings.Join(names(terms), " ")
 	if m.current != nil && m.key == s {
 		return m.current, nil
 	}
 	m.drop()
-	x, err := m.newSession(ctx, nets, s)
+	x, err := m.newSession(ctx, terms, s)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	if err := in.check(m, c); err != nil {
 		return nil, nil, err
 	}
-	x, err := m.session(ctx, m.networks, shape{
+	x, err := m.session(ctx, bare(m.networks...), shape{
 		batch: in.Batch, height: in.Height, width: in.Width, text: max(in.ContextLength, 1),
 	})
 	if err != nil {
@@ -50,14 +50,16 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	if err := x.setT(in.Timestep); err != nil {
 		return nil, nil, err
 	}
-	for name, t := range x.cond {
-		if err := x.loaded.Write(t, in.channelsLast(in.Cond[name], t.C)); err != nil {
-			return nil, nil, err
+	for _, e := range x.terms {
+		if e.cond.Ok() {
+			if err := x.loaded.Write(e.cond, in.channelsLast(in.Cond[e.name], e.cond.C)); err != nil {
+				return nil, nil, err
+			}
 		}
-	}
-	for name, t := range x.context {
-		if err := x.loaded.Write(t, rows(in.Context[name], t.C)); err != nil {
-			return nil, nil, err
+		if e.context.Ok() {
+			if err := x.loaded.Write(e.context, rows(in.Context[e.name], e.context.C)); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	p := shaders.StepParams{SqrtAbar: 1, EpsOut: 1}
@@ -67,21 +69,27 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return nil, nil, err
 	}
-	if err := x.run(ctx, x.once, x.eps, x.step); err != nil {
+	if err := x.run(ctx, x.once); err != nil {
+		return nil, nil, err
+	}
+	for _, e := range x.terms {
+		if err := x.run(ctx, e.eps); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := x.run(ctx, x.step); err != nil {
 		return nil, nil, err
 	}
 	nets = map[string][]float32{}
-	read := x.networks
+	read := x.terms
 	if in.MergedOnly {
 		read = nil
 	}
-	for i, n := range read {
-		one := x.z
-		one.Buffer, one.Offset = x.all.Buffer, i*x.z.Size()
-		if nets[n.name], err = x.readChannelsFirst(ctx, one); err != nil {
+	for _, e := range read {
+		if nets[e.name], err = x.readChannelsFirst(ctx, e.out); err != nil {
 			return nil, nil, err
 		}
-		m.toEps(nets[n.name], in)
+		m.toEps(nets[e.name], in)
 	}
 	if merged, err = x.readChannelsFirst(ctx, x.merged); err != nil {
 		return nil, nil, err
@@ -112,17 +120,13 @@ func (m *Model) allWeights(given map[string]float64) []float64 {
 		if n.modality == Unconditional {
 			continue
 		}
-		w, ok := given[n.name]
-		if !ok {
-			w = 1
-		}
-		modalities = append(modalities, w)
+		modalities = append(modalities, weightOf(given, n.name))
 	}
 	return sampler.Merge(modalities)
 }
 
 func (in EpsInput) check(m *Model, c int) error {
-	if err := m.checkWeights(in.Weights); err != nil {
+	if err := m.checkWeights(in.Weights, nil); err != nil {
 		return err
 	}
 	pixels := in.Batch * in.Height * in.Width

@@ -14,9 +14,8 @@ import (
 // step and noise are those of Sample, on the same machines, and what they must
 // end with is known too (sampler.Recursion, sampler.Product).
 type Exact struct {
-	// Networks lists, for each network, the distribution of every coordinate;
-	// coordinates are the channels of z.
-	Networks [][]sampler.Gaussian
+	// Networks are over the same coordinates, which are the channels of z.
+	Networks []sampler.Known
 	Weights  []float64 // of the networks in (12): see sampler.Merge
 	Count    int       // samples
 	Seed     uint64
@@ -30,10 +29,10 @@ func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Sched
 		return nil, fmt.Errorf("%d samples of %d networks with %d weights: want at least one sample and 1 to %d networks, each with its weight",
 			e.Count, len(e.Networks), len(e.Weights), shaders.MaxNetworks)
 	}
-	coordinates := len(e.Networks[0])
+	coordinates := e.Networks[0].Coordinates()
 	for j, n := range e.Networks {
-		if len(n) != coordinates || coordinates == 0 {
-			return nil, fmt.Errorf("network %d has %d coordinates, network 0 has %d: want the same number, at least 1", j, len(n), coordinates)
+		if d := n.Coordinates(); d != coordinates || d == 0 {
+			return nil, fmt.Errorf("network %d has %d coordinates, network 0 has %d: want the same number, at least 1", j, d, coordinates)
 		}
 	}
 	var plan record.Plan
@@ -93,14 +92,20 @@ func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Sched
 func (e Exact) eps(z []float32, p sampler.Step) []float32 {
 	out := make([]float32, 0, len(e.Networks)*len(z))
 	abar := p.SqrtABar * p.SqrtABar
+	d := e.Networks[0].Coordinates()
+	x, eps := make([]float64, d), make([]float64, d)
 	for _, n := range e.Networks {
-		for i, v := range z {
-			k, c := n[i%len(n)].Eps(abar)
-			eps := k*float64(v) + c
-			if e.Velocity { // Salimans and Ho 2022: eps = sqrt(abar) v + sqrt(1 - abar) z
-				eps = (eps - p.SqrtOneMinusABar*float64(v)) / p.SqrtABar
+		for i := 0; i < len(z); i += d {
+			for c := range x {
+				x[c] = float64(z[i+c])
 			}
-			out = append(out, float32(eps))
+			n.Eps(eps, x, abar)
+			for c, v := range eps {
+				if e.Velocity { // Salimans and Ho 2022: eps = sqrt(abar) v + sqrt(1 - abar) z
+					v = (v - p.SqrtOneMinusABar*x[c]) / p.SqrtABar
+				}
+				out = append(out, float32(v))
+			}
 		}
 	}
 	return out

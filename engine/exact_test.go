@@ -26,7 +26,7 @@ func machines(t *testing.T) map[string]record.Machine {
 }
 
 // four repeats a distribution: four samples share the four channels of a pixel.
-func four(g sampler.Gaussian) []sampler.Gaussian { return []sampler.Gaussian{g, g, g, g} }
+func four(g sampler.Gaussian) sampler.Independent { return sampler.Independent{g, g, g, g} }
 
 // example is that of the sampler's tests: the prior N(0, .5^2) and three
 // observations of .5 with noise variance .04.
@@ -119,7 +119,7 @@ func TestExactFollowsTheFormulas(t *testing.T) {
 func TestExactDisjoint(t *testing.T) {
 	s := linear(t)
 	prior := sampler.Gaussian{Mean: .1, Var: .25}
-	e := Exact{Networks: [][]sampler.Gaussian{four(prior)}, Weights: sampler.Merge([]float64{1, 1, 1}), Count: 1024, Seed: 9}
+	e := Exact{Networks: []sampler.Known{four(prior)}, Weights: sampler.Merge([]float64{1, 1, 1}), Count: 1024, Seed: 9}
 	want := four(prior) // the fourth coordinate: nobody speaks of it
 	for i, sd := range []float64{.4, .8, .2} {
 		want[i] = prior.Given(.5-.4*float64(i), sd)
@@ -204,7 +204,7 @@ func TestExactRefusals(t *testing.T) {
 		func(e *Exact) { e.Count = 0 },
 		func(e *Exact) { e.Networks = nil },
 		func(e *Exact) { e.Weights = e.Weights[1:] },
-		func(e *Exact) { e.Networks = [][]sampler.Gaussian{four(sampler.Gaussian{Var: 1}), {}, {}, {}} },
+		func(e *Exact) { e.Networks[1] = sampler.Independent{} },
 	} {
 		e := good
 		change(&e)

@@ -9,44 +9,62 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
-// Influence tells who shapes which pixels: for every modality's network, by
-// name, and every sample |eps_i - eps_0| of (12) at the current step, the mean
-// over the colours, [side*side] in row order. Weights are left out of it: a
-// network may pull hard and count little.
+// Influence tells who shapes which pixels: for every condition, by its name in
+// Request.Weights, and every sample |eps_i - eps_0| of (12) at the current step,
+// the mean over the colours, [side*side] in row order. Weights and maps are left
+// out of it: a network may pull hard and count little.
 type Influence map[string][][]float32
 
-// influence compares what the networks said in the last step. It is nil where
-// the unconditional network did not run: there is nothing to compare with.
-func (x *session) influence(ctx context.Context, d bundle.Diffusion, s sampler.Step) (Influence, error) {
-	free := -1
-	outputs := make([][]float32, len(x.networks))
-	for i, n := range x.networks {
-		if n.modality == Unconditional {
-			free = i
+// said is what the networks said in the last step, by term, as the host sees
+// it: nil for those that did not run. free says nil where there is nothing to
+// compare with.
+func (x *session) said(ctx context.Context, weights []float64) (free []float32, by [][]float32, err error) {
+	if len(x.terms) == 1 || x.terms[0].net.modality != Unconditional || !x.runs(0, weights) {
+		return nil, nil, nil
+	}
+	by = make([][]float32, len(x.terms))
+	for i, e := range x.terms {
+		if !x.runs(i, weights) {
+			continue
+		}
+		if by[i], err = read(ctx, x.loaded, e.out); err != nil {
+			return nil, nil, err
 		}
 	}
-	if free < 0 || len(x.networks) == 1 {
-		return nil, nil
+	return by[0], by, nil
+}
+
+// tell adds to a step's progress what was asked for about its networks.
+func (x *session) tell(ctx context.Context, p *Progress, q Request, d bundle.Diffusion, s sampler.Step, weights []float64) error {
+	maps := q.Influence && p.Preview != nil
+	if !maps && !q.Conflict {
+		return nil
 	}
-	for i := range x.networks {
-		one := x.z
-		one.Buffer, one.Offset = x.all.Buffer, i*x.z.Size()
-		var err error
-		if outputs[i], err = read(ctx, x.loaded, one); err != nil {
-			return nil, err
-		}
+	free, by, err := x.said(ctx, weights)
+	if err != nil || free == nil {
+		return err
 	}
+	if maps {
+		p.Influence = x.influence(free, by, d, s)
+	}
+	if q.Conflict {
+		p.Conflict = x.conflict(by, weights)
+	}
+	return nil
+}
+
+func (x *session) influence(free []float32, by [][]float32, d bundle.Diffusion, s sampler.Step) Influence {
 	scale := 1.0
 	if d.PredictionType == bundle.Velocity { // eps = sqrt(abar) v + sqrt(1 - abar) z
 		scale = s.SqrtABar
 	}
 	out := Influence{}
-	for i, n := range x.networks {
-		if i != free {
-			out[n.name] = pull(outputs[i], outputs[free], x.z, d.PixelUnshuffle, scale)
+	for i, e := range x.terms[1:] {
+		if said := by[1+i]; said != nil {
+			out[e.name] = pull(said, free, x.z, d.PixelUnshuffle, scale)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // pull is scale |a - b| of z's shape, by sample, as pixels: torch's

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"image"
 	"math"
 	"testing"
 
@@ -13,6 +14,51 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
+
+// noise is z_T of a seed for tiny's networks, [C, H, W].
+func noise(seed uint64) []float64 {
+	var out []float64
+	for c := range 12 {
+		for pixel := range 64 {
+			out = append(out, shaders.Normals(seed, uint32(pixel), uint32(c/4), 0)[c%4])
+		}
+	}
+	return out
+}
+
+// inputs are what Eps takes for tiny's networks, [B, C, H, W]: z at t and the
+// encoded conditions.
+func inputs(t float32, z [][]float64, sketch image.Image, mask *image.Paletted) EpsInput {
+	in := EpsInput{Batch: len(z), Height: 8, Width: 8, Cond: map[string][]float32{}}
+	ink, index := inkOf(sketch, 16), labelsOf(mask, 2, 16)
+	for _, values := range z {
+		in.Timestep = append(in.Timestep, t)
+		for _, v := range values {
+			in.Sample = append(in.Sample, float32(v))
+		}
+		for _, c := range []struct {
+			name     string
+			channels int
+			value    func(c, at int) float32
+		}{
+			{"sketch", 4, func(_, at int) float32 { return ink[at] }},
+			{"mask", 8, func(c, at int) float32 {
+				if int(index[at]) == c/4 {
+					return 1
+				}
+				return 0
+			}},
+		} {
+			for k := range c.channels {
+				for pixel := range 64 {
+					at := (pixel/8*2+k%4/2)*16 + pixel%8*2 + k%2
+					in.Cond[c.name] = append(in.Cond[c.name], c.value(k, at))
+				}
+			}
+		}
+	}
+	return in
+}
 
 // The maps of a run's last step are the difference of what Eps says about the
 // same z, each network on its own.
@@ -28,37 +74,7 @@ func TestInfluenceIsTheDifferenceOfEps(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, last.Influence, 2)
 
-		// z_T is the noise itself, [B, C, H, W] for Eps; so are the conditions.
-		in := EpsInput{Batch: 2, Height: 8, Width: 8, Timestep: []float32{999, 999}, Cond: map[string][]float32{}}
-		for n := range 2 {
-			for c := range 12 {
-				for pixel := range 64 {
-					in.Sample = append(in.Sample, float32(shaders.Normals(uint64(n), uint32(pixel), uint32(c/4), 0)[c%4]))
-				}
-			}
-			ink, index := inkOf(sketch, 16), labelsOf(mask, 2, 16)
-			for _, c := range []struct {
-				name     string
-				channels int
-				value    func(c, at int) float32
-			}{
-				{"sketch", 4, func(_, at int) float32 { return ink[at] }},
-				{"mask", 8, func(c, at int) float32 {
-					if int(index[at]) == c/4 {
-						return 1
-					}
-					return 0
-				}},
-			} {
-				for k := range c.channels {
-					for pixel := range 64 {
-						at := (pixel/8*2+k%4/2)*16 + pixel%8*2 + k%2
-						in.Cond[c.name] = append(in.Cond[c.name], c.value(k, at))
-					}
-				}
-			}
-		}
-		eps, _, err := m.Eps(ctx, in)
+		eps, _, err := m.Eps(ctx, inputs(999, [][]float64{noise(0), noise(1)}, sketch, mask))
 		require.NoError(t, err)
 		for name, maps := range last.Influence {
 			require.Len(t, maps, 2)

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mcdm/mcdm/engine/sampler"
@@ -17,12 +14,17 @@ import (
 // Request is everything that decides a picture.
 type Request struct {
 	Conditions Conditions
-	// Weights of the modalities in (12), by network name; 1 where absent, below 0
-	// for what the picture shall not show. A network with weight 0 is not run.
+	// Weights of the conditions in (12), by their network's name, for further ones
+	// text.2, text.3, ...; 1 where absent, below 0 for what the picture shall not
+	// show. A network is not run in steps where it has weight 0.
 	Weights map[string]float64
-	// Windows outside of which a network's weight is 0, by its name; absent: the
-	// whole way from noise to picture. They save no time.
+	// Windows outside of which a weight is 0, by the same names; absent: the whole
+	// way from noise to picture.
 	Windows map[string]Window
+	// Maps say where a condition counts, by the same names, as pictures of any
+	// size: its weight is multiplied by 1 where white and by 0 where black.
+	// Absent: everywhere.
+	Maps    map[string]image.Image
 	Sampler sampler.Options
 	// Image is a picture of any size to start from or to keep parts of; nil: none.
 	// With Sampler.Start > 0 the run starts from it under the noise of that level
@@ -36,8 +38,8 @@ type Request struct {
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
-	// Influence asks for Progress.Influence.
-	Influence bool
+	// Influence and Conflict ask for what Progress says under these names.
+	Influence, Conflict bool
 }
 
 // Progress tells about a finished step.
@@ -46,9 +48,12 @@ type Progress struct {
 	// Preview is the current estimate x0 of every sample; nil when the last one
 	// was taken less than PreviewEvery ago.
 	Preview []*image.RGBA
-	// Influence of the modalities in this step, beside a preview, where it was
+	// Influence of the conditions in this step, beside a preview, where it was
 	// asked for and the unconditional network ran.
 	Influence Influence
+	// Conflict between the conditions in this step, by sample, under the same
+	// circumstances but in every step: the networks' outputs are read back for it.
+	Conflict []Conflict
 }
 
 // PreviewEvery is the least time between two previews.
@@ -73,15 +78,17 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if q.Count < 0 || q.Count > maxCount {
 		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, maxCount)
 	}
-	nets, weights, err := m.choose(q, steps)
+	terms, weights, err := m.choose(q, steps)
 	if err != nil {
 		return nil, err
 	}
-	x, err := m.session(ctx, nets, m.square(q.Count))
+	shape := m.square(q.Count)
+	shape.maps = q.mapped(terms)
+	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.encode(x, q.Conditions); err != nil {
+	if err := m.encode(x, q); err != nil {
 		return nil, err
 	}
 	params := stepParams(q.Seed)
@@ -97,7 +104,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	var shown time.Time
 	for i, s := range steps {
 		setStep(&params, m.diffusion.PredictionType, s, weights[i], i+1)
-		if err := x.advance(ctx, params, s.T); err != nil {
+		if err := x.advance(ctx, params, s.T, weights[i]); err != nil {
 			return nil, err
 		}
 		if report == nil {
@@ -108,13 +115,11 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 			if p.Preview, err = x.pictures(ctx); err != nil {
 				return nil, err
 			}
-			if q.Influence {
-				if p.Influence, err = x.influence(ctx, m.diffusion, s); err != nil {
-					return nil, err
-				}
-			}
 			shown = time.Now()
 		} else if err := x.loaded.Wait(ctx); err != nil {
+			return nil, err
+		}
+		if err := x.tell(ctx, &p, q, m.diffusion, s, weights[i]); err != nil {
 			return nil, err
 		}
 		report(p)
@@ -151,8 +156,8 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 	}
 }
 
-// advance starts one step: all networks, merge, update.
-func (x *session) advance(ctx context.Context, p shaders.StepParams, t int) error {
+// advance starts one step: the networks that have some weight in it, merge, update.
+func (x *session) advance(ctx context.Context, p shaders.StepParams, t int, weights []float64) error {
 	ts := make([]float32, x.z.N)
 	for i := range ts {
 		ts[i] = float32(t)
@@ -163,7 +168,7 @@ func (x *session) advance(ctx context.Context, p shaders.StepParams, t int) erro
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return err
 	}
-	return x.run(ctx, x.eps, x.step)
+	return x.run(ctx, append(x.evaluate(weights), x.step)...)
 }
 
 // pictures reads the preview of every sample, after the last step the result.
@@ -182,117 +187,4 @@ func (x *session) pictures(ctx context.Context) ([]*image.RGBA, error) {
 		out = append(out, img)
 	}
 	return out, nil
-}
-
-// choose lists the networks to run and, for every step, their weights in (12):
-// those of the given conditions in their windows, and the unconditional one
-// where they leave some weight to it.
-func (m *Model) choose(q Request, steps []sampler.Step) ([]*network, [][]float64, error) {
-	if err := m.checkWeights(q.Weights); err != nil {
-		return nil, nil, err
-	}
-	for name, w := range q.Windows {
-		if m.network(name) == nil {
-			return nil, nil, fmt.Errorf("window of %s: the bundle has no network %q (it has %s)", name, name, strings.Join(m.Names(), ", "))
-		}
-		if err := w.Check(); err != nil {
-			return nil, nil, fmt.Errorf("window of %s %w", name, err)
-		}
-	}
-	var nets []*network
-	var free *network
-	for _, n := range m.networks {
-		counts := func(s sampler.Step) bool { return q.weight(m.schedule, n.name, s.T) != 0 }
-		if n.modality == Unconditional {
-			free = n
-		} else if q.Conditions.given(n.modality) && slices.ContainsFunc(steps, counts) {
-			nets = append(nets, n)
-		}
-	}
-	for _, modality := range []string{Sketch, Mask, Text} {
-		if q.Conditions.given(modality) && !m.has(modality) {
-			return nil, nil, fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
-		}
-	}
-	weights := make([][]float64, len(steps))
-	left, at := 0.0, 0 // the most that is left to the unconditional network
-	for i, s := range steps {
-		var ws []float64
-		for _, n := range nets {
-			ws = append(ws, q.weight(m.schedule, n.name, s.T))
-		}
-		weights[i] = sampler.Merge(ws)
-		if w := weights[i][0]; math.Abs(w) > math.Abs(left) {
-			left, at = w, s.T
-		}
-	}
-	if math.Abs(left) > 1e-12 {
-		if free == nil {
-			return nil, nil, fmt.Errorf("at t = %d the weights of %v leave %.3g for the unconditional network, which the bundle lacks: give one condition with weight 1 and no window", at, names(nets), left)
-		}
-		return append([]*network{free}, nets...), weights, nil
-	}
-	for i := range weights {
-		weights[i] = weights[i][1:]
-	}
-	return nets, weights, nil
-}
-
-// maxWeight bounds |w|: in f32, larger ones would no longer sum to 1.
-const maxWeight = 100
-
-func (m *Model) checkWeights(weights map[string]float64) error {
-	for name, w := range weights {
-		if m.network(name) == nil {
-			return fmt.Errorf("weight %s=%g: the bundle has no network %q (it has %s)", name, w, name, strings.Join(m.Names(), ", "))
-		}
-		if !(math.Abs(w) <= maxWeight) {
-			return fmt.Errorf("weight %s=%g: want a number from -%d to %d", name, w, maxWeight, maxWeight)
-		}
-	}
-	return nil
-}
-
-// weight of a modality's network at t.
-func (q Request) weight(s *sampler.Schedule, name string, t int) float64 {
-	if in, ok := q.Windows[name]; ok && !in.Open(s, t) {
-		return 0
-	}
-	if w, ok := q.Weights[name]; ok {
-		return w
-	}
-	return 1
-}
-
-// encode writes the conditions into the session.
-func (m *Model) encode(x *session, c Conditions) error {
-	side, r := m.diffusion.ImageSize, m.diffusion.PixelUnshuffle
-	for _, n := range x.networks {
-		var data []byte
-		var err error
-		switch n.modality {
-		case Unconditional:
-			continue
-		case Sketch:
-			data, err = encodeSketch(c.Sketch, side, r)
-		case Mask:
-			data, err = encodeMask(c.Mask, n.labels, side, r)
-		case Text:
-			ids := n.tokenizer.EncodeKnown(c.Text)
-			if err := x.write(x.tokens[n.name], tokenRows(ids)); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if want := x.cond[n.name].Size() / x.z.N; len(data) != want {
-			return fmt.Errorf("network %s takes %d condition channels, and a %s does not encode to them", n.name, n.conditionChannels, n.modality)
-		}
-		if err := x.write(x.cond[n.name], data); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
@@ -13,11 +14,12 @@ import (
 
 // shape says what one recording is for.
 type shape struct {
-	networks string // names, in order, joined: part of the cache key
-	batch    int
-	height   int // of the network's grid
-	width    int
-	text     int // length of given encoder_hidden_states; 0: texts come as tokens
+	terms  string // names, in order, joined: part of the cache key
+	batch  int
+	height int // of the network's grid
+	width  int
+	text   int  // length of given encoder_hidden_states; 0: texts come as tokens
+	maps   bool // terms count where their maps say
 }
 
 // session is a recording of some of the model's networks for one batch size,
@@ -26,26 +28,35 @@ type session struct {
 	loaded record.Loaded
 
 	// The programs, in the order of a run: encode what depends on the
-	// conditions alone, draw z_T, evaluate every network, merge and step.
-	once, begin, eps, step *record.Program
+	// conditions alone, draw z_T, evaluate the networks (each has a program of its
+	// own), merge and step.
+	once, begin, step *record.Program
 
-	networks []*network
-	z        shaders.Tensor            // [N, H, W, C]
-	t        shaders.Tensor            // [N, 1, 1, 1]
-	all      shaders.Tensor            // [M*N, H, W, C] eps of the networks, one after the other
-	merged   shaders.Tensor            // [N, H, W, C] eps_c
-	preview  shaders.Tensor            // [N, H*r, W*r, 1] RGBA8
-	params   shaders.Tensor            // StepParams
-	known    shaders.Tensor            // [2, H, W, C] a given picture, and where it stays
-	cond     map[string]shaders.Tensor // by network: concatenated channels
-	tokens   map[string]shaders.Tensor // by network
-	context  map[string]shaders.Tensor // by network
+	terms   []evaluation
+	maps    bool
+	z       shaders.Tensor // [N, H, W, C]
+	t       shaders.Tensor // [N, 1, 1, 1]
+	merged  shaders.Tensor // [N, H, W, C] eps_c
+	preview shaders.Tensor // [N, H*r, W*r, 1] RGBA8
+	params  shaders.Tensor // StepParams
+	known   shaders.Tensor // [2, H, W, C] a given picture, and where it stays; with maps [2+M, H, W, C]
+}
+
+// evaluation is a recorded term.
+type evaluation struct {
+	term
+	eps     *record.Program
+	out     shaders.Tensor // [N, H, W, C] what the network says about z and t
+	cond    shaders.Tensor // [N, H, W, Cc] concatenated channels, where it has some
+	context shaders.Tensor // [N, 1, L, D] encoder_hidden_states, where it cross-attends
+	tokens  shaders.Tensor // [N, 1, L, 1] what its text encoder makes them of
+	counts  []float32      // [H, W, C] where it counts, 0 to 1; nil: everywhere
 }
 
 // newSession records the networks and loads the recording.
-func (m *Model) newSession(ctx context.Context, nets []*network, s shape) (*session, error) {
+func (m *Model) newSession(ctx context.Context, terms []term, s shape) (*session, error) {
 	var plan record.Plan
-	x, err := m.record(&plan, nets, s)
+	x, err := m.record(&plan, terms, s)
 	if err != nil {
 		return nil, err
 	}
@@ -54,17 +65,22 @@ func (m *Model) newSession(ctx context.Context, nets []*network, s shape) (*sess
 }
 
 // record appends the programs of a run to a plan.
-func (m *Model) record(plan *record.Plan, nets []*network, s shape) (*session, error) {
+func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, error) {
+	if len(terms) > shaders.MaxNetworks {
+		return nil, fmt.Errorf("%d conditions and networks in one run (%s): at most %d can be merged", len(terms), strings.Join(names(terms), ", "), shaders.MaxNetworks)
+	}
 	c, r := m.diffusion.LatentChannels(), m.diffusion.PixelUnshuffle
+	all := plan.Keep("eps", len(terms)*s.batch, s.height, s.width, c)
+	planes := 2
+	if s.maps {
+		planes += len(terms)
+	}
 	x := &session{
-		networks: nets,
-		cond:     map[string]shaders.Tensor{}, tokens: map[string]shaders.Tensor{}, context: map[string]shaders.Tensor{},
-		once: plan.Program("encode"), begin: plan.Program("begin"), eps: plan.Program("eps"), step: plan.Program("step"),
+		once: plan.Program("encode"), begin: plan.Program("begin"), maps: s.maps,
 		z:      plan.Keep("z", s.batch, s.height, s.width, c),
 		t:      plan.Keep("t", s.batch, 1, 1, 1),
-		all:    plan.Keep("eps", len(nets)*s.batch, s.height, s.width, c),
 		merged: plan.Keep("merged eps", s.batch, s.height, s.width, c),
-		known:  plan.Keep("known", 2, s.height, s.width, c),
+		known:  plan.Keep("known", planes, s.height, s.width, c),
 	}
 	if x.z.Size()%256 != 0 {
 		return nil, fmt.Errorf("a batch of %d on a grid of %dx%d is not supported: batch * height * width must be a multiple of 16", s.batch, s.height, s.width)
@@ -75,50 +91,72 @@ func (m *Model) record(plan *record.Plan, nets []*network, s shape) (*session, e
 	}
 	x.params = shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4}
 
-	for i, n := range nets {
-		in := nn.Inputs{Z: x.z, T: x.t, Eps: x.z}
-		in.Eps.Buffer, in.Eps.Offset = x.all.Buffer, i*x.z.Size()
-		if n.conditionChannels > 0 {
-			in.Cond = plan.Keep(n.name+" condition", s.batch, s.height, s.width, n.conditionChannels)
-			x.cond[n.name] = in.Cond
+	for i, t := range terms {
+		e := evaluation{term: t, eps: plan.Program("eps " + t.name), out: x.z}
+		e.out.Buffer, e.out.Offset = all.Buffer, i*x.z.Size()
+		if err := x.recordTerm(plan, &e, s); err != nil {
+			return nil, fmt.Errorf("network %s: %w", t.net.name, err)
 		}
-		if d := n.unet.Config.CrossAttentionDim; d > 0 {
-			if err := x.recordText(plan, n, s, d); err != nil {
-				return nil, fmt.Errorf("network %s: %w", n.name, err)
-			}
-			in.Context = x.context[n.name]
-		}
-		if err := n.unet.Record(plan, x.once, x.eps, in); err != nil {
-			return nil, fmt.Errorf("network %s: %w", n.name, err)
-		}
+		x.terms = append(x.terms, e)
 	}
 	args := shaders.MergeStepArgs{
-		Eps: x.all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
+		Eps: all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
 		X0Prev: plan.Keep("x0_prev", s.batch, s.height, s.width, c), Known: x.known,
-		Networks: len(nets), Unshuffle: r,
+		Networks: len(terms), Unshuffle: r, Maps: s.maps,
 	}
+	x.step = plan.Program("step")
 	x.step.Add("merge and step", shaders.MergeStep(args))
 	args.Init = true
 	x.begin.Add("z_T", shaders.MergeStep(args))
 	return x, nil
 }
 
+// recordTerm records a network's evaluation.
+func (x *session) recordTerm(plan *record.Plan, e *evaluation, s shape) error {
+	n := e.net
+	if n.conditionChannels > 0 {
+		e.cond = plan.Keep(e.name+" condition", s.batch, s.height, s.width, n.conditionChannels)
+	}
+	if d := n.unet.Config.CrossAttentionDim; d > 0 {
+		if err := x.recordText(plan, e, s, d); err != nil {
+			return err
+		}
+	}
+	return n.unet.Record(plan, x.once, e.eps, nn.Inputs{Z: x.z, T: x.t, Cond: e.cond, Context: e.context, Eps: e.out})
+}
+
 // recordText makes a network's encoder_hidden_states [N, 1, L, D]: the text
 // encoder's output, or what the host writes.
-func (x *session) recordText(plan *record.Plan, n *network, s shape, d int) error {
+func (x *session) recordText(plan *record.Plan, e *evaluation, s shape, d int) error {
 	length := s.text
 	if length == 0 {
-		if n.text == nil {
+		if e.net.text == nil {
 			return fmt.Errorf("the network cross-attends, and the bundle has no text encoder for it")
 		}
-		length = n.text.Config.Length
+		length = e.net.text.Config.Length
 	}
-	x.context[n.name] = plan.Keep(n.name+" encoder_hidden_states", s.batch, 1, length, d)
+	e.context = plan.Keep(e.name+" encoder_hidden_states", s.batch, 1, length, d)
 	if s.text != 0 {
 		return nil
 	}
-	x.tokens[n.name] = plan.Keep(n.name+" tokens", s.batch, 1, length, 1)
-	return n.text.Record(plan, x.once, x.tokens[n.name], x.context[n.name])
+	e.tokens = plan.Keep(e.name+" tokens", s.batch, 1, length, 1)
+	return e.net.text.Record(plan, x.once, e.tokens, e.context)
+}
+
+// evaluate lists the programs of the terms that have some weight, and of the
+// unconditional network where maps may leave some to it.
+func (x *session) evaluate(weights []float64) (programs []*record.Program) {
+	for i, e := range x.terms {
+		if x.runs(i, weights) {
+			programs = append(programs, e.eps)
+		}
+	}
+	return programs
+}
+
+// runs tells whether a step needs a term's network.
+func (x *session) runs(i int, weights []float64) bool {
+	return weights[i] != 0 || x.maps && x.terms[i].net.modality == Unconditional
 }
 
 // run starts programs one after the other, empty ones left out.
@@ -177,11 +215,16 @@ func read(ctx context.Context, l record.Loaded, t shaders.Tensor) ([]float32, er
 	if err != nil {
 		return nil, err
 	}
+	return unpad(b, t), nil
+}
+
+// unpad gives the values of a tensor's rows.
+func unpad(b []byte, t shaders.Tensor) []float32 {
 	out := make([]float32, 0, t.N*t.H*t.W*t.C)
 	for p := range t.N * t.H * t.W {
 		for c := range t.C {
 			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(b[4*(p*t.Stride()+c):])))
 		}
 	}
-	return out, nil
+	return out
 }

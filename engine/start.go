@@ -23,7 +23,7 @@ func (m *Model) start(x *session, p *shaders.StepParams, q Request, first sample
 		if q.Sampler.Start > 0 || q.Keep != nil {
 			return fmt.Errorf("a run that starts later than from noise, or keeps a region, needs an image")
 		}
-		return x.loaded.Write(x.known, make([]byte, x.known.Size()))
+		return x.loaded.Write(x.known, make([]byte, 2*x.known.Size()/x.known.N)) // maps follow
 	}
 	if q.Sampler.Start > 0 {
 		p.CX0, p.CZ = float32(first.SqrtABar), float32(first.SqrtOneMinusABar)
@@ -43,6 +43,28 @@ func encodeKnown(img, keep image.Image, channels, side, r int) ([]byte, error) {
 	if img.Bounds().Empty() {
 		return nil, fmt.Errorf("the image has no pixels")
 	}
+	out := encodePicture(img, channels, side, r)
+	if keep == nil {
+		return append(out, make([]byte, len(out))...), nil
+	}
+	if keep.Bounds().Empty() {
+		return nil, fmt.Errorf("the region to keep has no pixels")
+	}
+	return append(out, spread(keep, channels, side, r)...), nil
+}
+
+// spread gives [H, W, C] on the network's grid, 0 where a picture is black or
+// transparent, 1 where it is white, the same for every colour.
+func spread(img image.Image, channels, side, r int) []byte {
+	gray := resample(img, side, func(v color.Color) float64 {
+		r, g, b, _ := v.RGBA() // premultiplied
+		return (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 0xffff
+	})
+	return unshuffle(channels, side, r, func(_, y, x int) float32 { return float32(gray[y*side+x]) })
+}
+
+// encodePicture gives [H, W, C] on the network's grid, -1 to 1.
+func encodePicture(img image.Image, channels, side, r int) []byte {
 	planes := make([][]float64, channels)
 	for c := range planes {
 		planes[c] = resample(img, side, func(v color.Color) float64 {
@@ -54,16 +76,5 @@ func encodeKnown(img, keep image.Image, channels, side, r int) ([]byte, error) {
 			return (float64([]uint32{r, g, b}[min(c, 2)])+white)/0xffff*2 - 1
 		})
 	}
-	out := unshuffle(channels, side, r, func(c, y, x int) float32 { return float32(planes[c][y*side+x]) })
-	if keep == nil {
-		return append(out, make([]byte, len(out))...), nil
-	}
-	if keep.Bounds().Empty() {
-		return nil, fmt.Errorf("the region to keep has no pixels")
-	}
-	lock := resample(keep, side, func(v color.Color) float64 {
-		r, g, b, _ := v.RGBA() // premultiplied: what is transparent is black
-		return (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 0xffff
-	})
-	return append(out, unshuffle(channels, side, r, func(_, y, x int) float32 { return float32(lock[y*side+x]) })...), nil
+	return unshuffle(channels, side, r, func(c, y, x int) float32 { return float32(planes[c][y*side+x]) })
 }

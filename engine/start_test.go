@@ -73,7 +73,7 @@ func TestStartIsTheNoisedPicture(t *testing.T) {
 		q := Request{Image: img, Sampler: sampler.Options{Steps: 20, Start: .7}, Seed: 3}
 		steps, err := q.Sampler.StepsOf(m.schedule)
 		require.NoError(t, err)
-		x, err := m.session(ctx, m.networks[:1], m.square(2))
+		x, err := m.session(ctx, bare(m.networks[0]), m.square(2))
 		require.NoError(t, err)
 		params := stepParams(q.Seed)
 		require.NoError(t, m.start(x, &params, q, steps[0]))

@@ -256,13 +256,16 @@ func TestMergeStep(t *testing.T) {
 		clip                    float32
 		init                    bool
 		keep                    uint32
+		maps                    bool
 	}{
-		{1, 32, 32, 12, 2, 4, 1, false, 0},
-		{2, 8, 8, 3, 1, 1, 0, false, 0},
-		{2, 8, 8, 3, 1, 16, 1, false, 1},
-		{1, 4, 4, 1, 1, 2, 1, false, 0},
-		{3, 8, 8, 12, 2, 2, 1, true, 1},
-		{1, 8, 9, 48, 4, 3, .5, false, 0},
+		{1, 32, 32, 12, 2, 4, 1, false, 0, false},
+		{2, 8, 8, 3, 1, 1, 0, false, 0, false},
+		{2, 8, 8, 3, 1, 16, 1, false, 1, false},
+		{1, 4, 4, 1, 1, 2, 1, false, 0, false},
+		{3, 8, 8, 12, 2, 2, 1, true, 1, true},
+		{1, 8, 9, 48, 4, 3, .5, false, 0, false},
+		{2, 16, 16, 12, 2, 4, 1, false, 0, true},
+		{1, 4, 5, 3, 1, 16, 0, false, 1, true},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
@@ -270,7 +273,11 @@ func TestMergeStep(t *testing.T) {
 			z := f.output("z", c.n, c.h, c.w, c.c)
 			prev := f.output("x0_prev", c.n, c.h, c.w, c.c)
 			merged := f.output("merged", c.n, c.h, c.w, c.c)
-			known := f.filled(2, c.h, c.w, c.c, func() float32 { return float32(f.rnd.IntN(3)) / 2 })
+			planes := 2
+			if c.maps {
+				planes += c.networks
+			}
+			known := f.filled(planes, c.h, c.w, c.c, func() float32 { return float32(f.rnd.IntN(3)) / 2 })
 			f.bytes(z, randomRows(f, z))
 			f.bytes(prev, randomRows(f, prev))
 			if c.init {
@@ -292,7 +299,7 @@ func TestMergeStep(t *testing.T) {
 			f.bytes(step, p.Bytes())
 			f.check("merge_step", 1e-5, func() []shaders.Dispatch {
 				return one(shaders.MergeStep(shaders.MergeStepArgs{
-					Eps: eps, Z: z, X0Prev: prev, Known: known, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init,
+					Eps: eps, Z: z, X0Prev: prev, Known: known, Merged: merged, Preview: preview, Step: step, Networks: c.networks, Unshuffle: c.r, Init: c.init, Maps: c.maps,
 				}))
 			})
 		})

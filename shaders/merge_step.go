@@ -47,8 +47,9 @@ type MergeStepArgs struct {
 	Z      Tensor // [N, H, W, C], updated in place
 	X0Prev Tensor // [N, H, W, C], x0 of the last step without Keep, updated in place
 	// Known is a picture, shared by the batch, and how far each value of x0 is
-	// locked to it, 0 to 1.
-	Known    Tensor // [2, H, W, C]
+	// locked to it, 0 to 1. With Maps it goes on with how far each network counts,
+	// 0 to 1; what it leaves is given to network 0, whose own map is not read.
+	Known    Tensor // [2, H, W, C], with Maps [2+M, H, W, C]
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
@@ -56,6 +57,7 @@ type MergeStepArgs struct {
 	// Unshuffle is r of pixel_unshuffle: C = colours*r*r. One colour shows as
 	// gray, of more than three the first three.
 	Unshuffle int
+	Maps      bool
 	Init      bool // z = CX0 known + CZ eta instead of a step; Eps is not read
 }
 
@@ -69,7 +71,11 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	mustBe("merge_step", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "z", z, z.N, a.Merged.H, a.Merged.W, z.C)
 	mustBe("merge_step", "x0_prev", a.X0Prev, z.N, z.H, z.W, z.C)
-	mustBe("merge_step", "known", a.Known, 2, z.H, z.W, z.C)
+	planes := 2
+	if a.Maps {
+		planes += a.Networks
+	}
+	mustBe("merge_step", "known", a.Known, planes, z.H, z.W, z.C)
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
@@ -78,7 +84,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	}
 	return Dispatch{
 		Kernel:    mergeStep,
-		Constants: Constants{"INIT": flag(a.Init), "CHANNELS": uint32(z.C), "UNSHUFFLE": uint32(r)},
+		Constants: Constants{"INIT": flag(a.Init), "MAPS": flag(a.Maps), "CHANNELS": uint32(z.C), "UNSHUFFLE": uint32(r)},
 		Params: encode(mergeStepParams{
 			uint32(a.Networks), uint32(z.N), uint32(z.H), uint32(z.W), uint32(z.Stride()), uint32(z.Size() / 4),
 		}),
@@ -142,7 +148,17 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 			}
 			e := 0.0
 			for j := range int(p.Networks) {
-				e += float64(s.Weights[j]) * float64(eps[j*int(p.Size)+at])
+				weight, m := float64(s.Weights[j]), 1.0
+				if k["MAPS"] != 0 && j > 0 {
+					m = float64(known[(2+j)*h*w*stride+same])
+				}
+				// What has no weight is not read: 0 times NaN is NaN.
+				if weight*m != 0 {
+					e += weight * m * float64(eps[j*int(p.Size)+at])
+				}
+				if weight*(1-m) != 0 {
+					e += weight * (1 - m) * float64(eps[at])
+				}
 			}
 			old := float64(z[at])
 			e = float64(s.EpsOut)*e + float64(s.EpsZ)*old

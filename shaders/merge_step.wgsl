@@ -1,12 +1,15 @@
 // The whole of a sampling step after the networks:
 //
-//   eps_c = eps_out sum_j w_j out_j + eps_z z                 (12), sum_j w_j = 1
+//   out_c = sum_j w_j (m_j out_j + (1 - m_j) out_0)           (12), sum_j w_j = 1
+//   eps_c = eps_out out_c + eps_z z
 //   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
 //   x0    = x0 + lock (known - x0)                            where a given picture stays
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. x0_prev is the x0 of the last step without keep, for multistep samplers.
+// and x0 as pixels. m_j, 0 to 1 (1 without MAPS), says where network j counts; what it leaves goes to
+// network 0, the unconditional one, so that the weights sum to 1 in every pixel. A network of weight 0
+// is not read: it need not have run. x0_prev is the x0 of the last step without keep, for multistep samplers.
 // Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
 // 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
@@ -19,11 +22,12 @@
 override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
 override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
+override MAPS: bool = false;   // known holds m_j too
 
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
 @group(0) @binding(2) var<storage, read_write> x0_prev: array<f32>;    // [N, HW, stride]
-@group(0) @binding(3) var<storage, read> known: array<f32>;            // [2, HW, stride]: a picture, and lock, 0 to 1
+@group(0) @binding(3) var<storage, read> known: array<f32>;            // [2, HW, stride]: a picture, and lock, 0 to 1; with MAPS [2 + M, HW, stride], then m_j
 @group(0) @binding(4) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
 @group(0) @binding(5) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
 @group(0) @binding(6) var<storage, read> step: Step;
@@ -116,7 +120,16 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
       continue;
     }
     var e = 0.0;
-    for (var j = 0u; j < p.networks; j++) { e += step.weights[j] * outputs[j * p.size + at]; }
+    var left = step.weights[0];
+    for (var j = u32(MAPS); j < p.networks; j++) {
+      let w = step.weights[j];
+      if w == 0.0 { continue; }
+      if !MAPS { e += w * outputs[j * p.size + at]; continue; }
+      let m = known[(2u + j) * hw * p.stride + same];
+      e += w * m * outputs[j * p.size + at];
+      left += w * (1.0 - m);
+    }
+    if MAPS && left != 0.0 { e += left * outputs[at]; }
     let old = z[at];
     e = step.eps_out * e + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,40 +19,73 @@ func exactCommand() *cobra.Command {
 	var (
 		t       target
 		o       sampler.Options
-		prior   string
+		priors  []string
 		obs     []string
 		samples int
 		seed    uint64
+		compare bool
+		plot    string
 	)
 	c := &cobra.Command{
 		Use:   "exact --obs VALUE,SD [--obs VALUE,SD ...]",
 		Short: "Sample where the right answer is known: Gaussian networks in closed form",
-		Long: `Run the sampler where the right answer is known. The picture is one number with
-a Gaussian prior, which the unconditional network knows; each modality is one
-observation of it with Gaussian noise, and its network knows the prior and that
-observation alone. All predict eps in closed form; merge, step and noise are
-those of every run. Printed are mean and standard deviation
+		Long: `Run the sampler where the right answer is known. The picture is one number whose
+prior, a Gaussian or several, the unconditional network knows; each modality is
+one observation of it with Gaussian noise, and its network knows the prior and
+that observation alone. All predict eps in closed form; merge, step and noise
+are those of every run. Printed are mean and standard deviation
 
   exact       of the prior under all observations together, by Bayes' rule
-  recursion   of what the sampler ends with, in closed form
+  recursion   of what the sampler ends with, in closed form (one --prior)
   sampled     of the samples it drew, with their standard errors
 
-exact and recursion differ because the merged eps is not the score of the
-product for t > 0, and because steps are finite. The schedule is linear, beta
-from 1e-4 to 0.02, T = 1000.`,
-		Example: `  mcdm exact --prior 0,0.5 --obs 0.5,0.2 --obs 0.5,0.2 --obs 0.5,0.2 --sampler ddpm --steps 1000 --corrector 1`,
-		Args:    cobra.NoArgs,
+and the gap: the largest difference between the share of samples below a value
+and what it should be. exact and recursion differ because the merged eps is not
+the score of the product for t > 0, and because steps are finite. The schedule
+is linear, beta from 1e-4 to 0.02, T = 1000.
+
+With --compare nothing is drawn: all samplers are run in closed form, with and
+without corrector, at equal numbers of evaluations, and compared by their
+distance from the exact distribution.`,
+		Example: `  mcdm exact --obs 0.5,0.2 --obs 0.5,0.2 --obs 0.5,0.2 --sampler ddpm --steps 1000 --corrector 1
+  mcdm exact --prior -0.5,0.1,2 --prior 0.5,0.2,1 --obs 0.3,0.5 --obs 0.2,0.5 --plot two.svg
+  mcdm exact --obs 0.5,0.2 --obs 0.5,0.2 --obs 0.5,0.2 --compare --plot samplers.svg`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			nets, err := gaussians(prior, obs)
+			nets, exact, err := mixtures(priors, obs)
 			if err != nil {
 				return err
 			}
 			if samples < 1 || samples > maxSamples {
 				return fmt.Errorf("--samples %d: want 1 to %d", samples, maxSamples)
 			}
+			if err := checkPlot(plot); err != nil {
+				return err
+			}
 			schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
 			if err != nil {
 				return err
+			}
+			ones := make([]float64, len(obs))
+			for i := range ones {
+				ones[i] = 1
+			}
+			weights := sampler.Merge(ones)
+			w := cmd.OutOrStdout()
+			if compare {
+				if len(priors) > 1 {
+					return fmt.Errorf("--compare is in closed form, which several --prior have not: want one")
+				}
+				rows, err := compareSamplers(schedule, o, gaussiansOf(nets), weights)
+				if err != nil {
+					return err
+				}
+				if plot != "" {
+					if err := plotRows(plot, rows, exact.Moments(0)); err != nil {
+						return err
+					}
+				}
+				return printRows(w, rows, exact.Moments(0))
 			}
 			steps, err := o.StepsOf(schedule)
 			if err != nil {
@@ -60,14 +94,10 @@ from 1e-4 to 0.02, T = 1000.`,
 			if !cmd.Flags().Changed("seed") {
 				seed = rand.Uint64() >> 32
 			}
-			ones := make([]float64, len(obs))
-			for i := range ones {
-				ones[i] = 1
-			}
 			// Four samples share a pixel: rows are padded to four channels.
-			e := engine.Exact{Weights: sampler.Merge(ones), Count: (samples + 3) / 4, Seed: seed}
+			e := engine.Exact{Weights: weights, Count: (samples + 3) / 4, Seed: seed}
 			for _, g := range nets {
-				e.Networks = append(e.Networks, []sampler.Gaussian{g, g, g, g})
+				e.Networks = append(e.Networks, sampler.Copies{Of: g, N: 4})
 			}
 			m, err := t.machine(cmd.Context())
 			if err != nil {
@@ -78,23 +108,34 @@ from 1e-4 to 0.02, T = 1000.`,
 			if err != nil {
 				return err
 			}
-			mean, sd := moments(z[:samples])
-			exact, closed := sampler.Product(nets, e.Weights), sampler.Recursion(schedule, steps, nets, e.Weights)
-			n := float64(samples)
-			w := cmd.OutOrStdout()
+			z = z[:samples]
 			fmt.Fprintf(w, "%-10s %8s %8s\n", "", "mean", "sd")
-			fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "exact", exact.Mean, math.Sqrt(exact.Var))
-			fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "recursion", closed.Mean, math.Sqrt(closed.Var))
+			right := exact.Moments(0)
+			fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "exact", right.Mean, math.Sqrt(right.Var))
+			var closed *sampler.Gaussian
+			if len(priors) == 1 {
+				g := sampler.Recursion(schedule, steps, gaussiansOf(nets), weights)
+				closed = &g
+				fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "recursion", g.Mean, math.Sqrt(g.Var))
+			}
+			n := float64(samples)
+			mean, sd := moments(z)
 			fmt.Fprintf(w, "%-10s %8.4f %8.4f  +- %.4f, %.4f\n", "sampled", mean, sd, sd/math.Sqrt(n), sd/math.Sqrt(2*n))
+			fmt.Fprintf(w, "%-10s %8.4f           below %.4f by chance alone in 95%% of runs\n", "gap", gap(z, exact), 1.358/math.Sqrt(n))
 			fmt.Fprintf(w, "networks %d, evaluations of each %d, samples %d, seed %d\n", len(nets), len(steps), samples, seed)
+			if plot != "" {
+				return plotDensities(plot, o, nets, exact, closed, z)
+			}
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&prior, "prior", "0,0.5", "MEAN,SD of the number")
+	f.StringArrayVar(&priors, "prior", []string{"0,0.5"}, "MEAN,SD of the number, or MEAN,SD,WEIGHT of one of several clusters; repeatable")
 	f.StringArrayVar(&obs, "obs", nil, "VALUE,SD: an observation and the standard deviation of its noise; repeatable")
 	f.IntVar(&samples, "samples", 20000, "how many to draw")
 	f.Uint64Var(&seed, "seed", 0, "of the noise (default: a random one, printed)")
+	f.BoolVar(&compare, "compare", false, "compare all samplers in closed form")
+	f.StringVar(&plot, "plot", "", "SVG or PNG to draw what is printed into")
 	f.StringVar(&t.device, "device", "cpu", deviceHelp)
 	samplerFlags(c, &o)
 	return c
@@ -103,35 +144,68 @@ from 1e-4 to 0.02, T = 1000.`,
 // maxSamples keeps a buffer within what every adapter binds.
 const maxSamples = 1_000_000
 
-// gaussians are the networks: the prior, and it under each observation alone.
-func gaussians(prior string, obs []string) ([]sampler.Gaussian, error) {
-	mean, sd, err := pair("--prior", "MEAN,SD", prior)
-	if err != nil {
-		return nil, err
-	}
-	p := sampler.Gaussian{Mean: mean, Var: sd * sd}
-	nets := []sampler.Gaussian{p}
-	for _, s := range obs {
-		value, sd, err := pair("--obs", "VALUE,SD", s)
+// mixtures are the networks, the prior and it under each observation alone, and
+// what all observations together make of it.
+func mixtures(priors, obs []string) (nets []sampler.Mixture, exact sampler.Mixture, err error) {
+	sum := 0.0
+	for _, s := range priors {
+		v, err := numbers("--prior", "MEAN,SD or MEAN,SD,WEIGHT", s)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		nets = append(nets, p.Given(value, sd))
+		weight := 1.0
+		if len(v) == 3 {
+			weight = v[2]
+		}
+		sum += weight
+		exact = append(exact, sampler.Component{Weight: weight, Independent: sampler.Independent{{Mean: v[0], Var: v[1] * v[1]}}})
+	}
+	for k := range exact {
+		exact[k].Weight /= sum
+	}
+	prior := exact
+	nets = append(nets, prior)
+	for _, s := range obs {
+		v, err := numbers("--obs", "VALUE,SD", s)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(v) != 2 {
+			return nil, nil, fmt.Errorf("--obs %s: want VALUE,SD, two numbers", s)
+		}
+		nets = append(nets, prior.Given(0, v[0], v[1]))
+		exact = exact.Given(0, v[0], v[1])
 	}
 	if len(nets) > shaders.MaxNetworks {
-		return nil, fmt.Errorf("%d observations: at most %d can be merged", len(obs), shaders.MaxNetworks-1)
+		return nil, nil, fmt.Errorf("%d observations: at most %d can be merged", len(obs), shaders.MaxNetworks-1)
 	}
-	return nets, nil
+	return nets, exact, nil
 }
 
-func pair(flag, want, s string) (v, sd float64, err error) {
-	a, b, ok := strings.Cut(s, ",")
-	v, err1 := strconv.ParseFloat(strings.TrimSpace(a), 64)
-	sd, err2 := strconv.ParseFloat(strings.TrimSpace(b), 64)
-	if !ok || err1 != nil || err2 != nil || math.Abs(v) > 100 || v != v || !(sd > 1e-3 && sd <= 100) {
-		return 0, 0, fmt.Errorf("%s %s: want %s, two numbers such as 0.5,0.2; SD above 0.001, both at most 100", flag, s, want)
+// gaussiansOf are mixtures of one component.
+func gaussiansOf(nets []sampler.Mixture) (out []sampler.Gaussian) {
+	for _, m := range nets {
+		out = append(out, m[0].Independent[0])
 	}
-	return v, sd, nil
+	return out
+}
+
+// numbers parses a value, its deviation and perhaps a weight.
+func numbers(flag, want, s string) ([]float64, error) {
+	var out []float64
+	for i, part := range strings.Split(s, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		least := []float64{-100, 1e-3, 1e-3}[min(i, 2)]
+		if err != nil || !(v >= least && v <= 100) || i > 2 {
+			out = nil
+			break
+		}
+		out = append(out, v)
+	}
+	if len(out) < 2 {
+		return nil, fmt.Errorf("%s %s: want %s, numbers such as 0.5,0.2; SD and WEIGHT at least 0.001, none above 100", flag, s, want)
+	}
+	return out, nil
 }
 
 func moments(z []float32) (mean, sd float64) {
@@ -143,4 +217,15 @@ func moments(z []float32) (mean, sd float64) {
 		sd += d * d / float64(len(z))
 	}
 	return mean, math.Sqrt(sd)
+}
+
+// gap is the statistic of Kolmogorov and Smirnov.
+func gap(z []float32, exact sampler.Mixture) (most float64) {
+	v := slices.Sorted(slices.Values(z))
+	n := float64(len(v))
+	for i, x := range v {
+		p := exact.CDF(0, float64(x))
+		most = max(most, math.Abs(p-float64(i)/n), math.Abs(p-float64(i+1)/n))
+	}
+	return most
 }

@@ -3,13 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"image/png"
 	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/sampler"
 )
 
 func run(t *testing.T, args ...string) (string, error) {
@@ -65,6 +70,11 @@ func TestExactRefusals(t *testing.T) {
 	for _, c := range []struct{ flag, value, want string }{
 		{"--obs", "1", "--obs 1: want VALUE,SD"},
 		{"--obs", "1,0", "--obs 1,0: want VALUE,SD"},
+		{"--obs", "1,1,1", "--obs 1,1,1: want VALUE,SD"},
+		{"--prior", "1,1,0", "--prior 1,1,0: want MEAN,SD or MEAN,SD,WEIGHT"},
+		{"--prior", "1,1,1,1", "want MEAN,SD or MEAN,SD,WEIGHT"},
+		{"--plot", "x.bmp", "--plot x.bmp: want a file name that ends in .svg or .png"},
+		{"--plot", "nowhere/x.svg", "--plot nowhere/x.svg"},
 		{"--obs", "NaN,1", "--obs NaN,1: want VALUE,SD"},
 		{"--prior", "a,1", "--prior a,1: want MEAN,SD"},
 		{"--samples", "0", "--samples 0: want 1 to"},
@@ -74,5 +84,67 @@ func TestExactRefusals(t *testing.T) {
 	} {
 		_, err := run(t, "exact", c.flag, c.value)
 		assert.ErrorContains(t, err, c.want)
+	}
+}
+
+// Two clusters: what is sampled from the prior alone is the prior; with
+// observations the merge is off, and the gap says so.
+func TestExactOfClusters(t *testing.T) {
+	clusters := []string{"exact", "--prior=-0.5,0.1,3", "--prior", "0.5,0.2,1", "--steps", "200", "--samples", "2000", "--seed", "1"}
+	gap := func(out string) float64 {
+		m := regexp.MustCompile(`(?m)^gap +(\S+) `).FindStringSubmatch(out)
+		require.NotNil(t, m, out)
+		v, err := strconv.ParseFloat(m[1], 64)
+		require.NoError(t, err)
+		return v
+	}
+	out, err := run(t, clusters...)
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^exact +-0\.2500 +0\.4528$`, out) // sd^2 = .75 (.25 + .01) + .25 (.25 + .04) - .25^2
+	assert.NotContains(t, out, "recursion")
+	assert.Less(t, gap(out), .06)
+	out, err = run(t, append(clusters, "--obs", "0.4,0.5", "--obs", "0.4,0.5", "--obs", "0.4,0.5")...)
+	require.NoError(t, err)
+	assert.Greater(t, gap(out), .1)
+}
+
+func TestExactCompares(t *testing.T) {
+	plot := filepath.Join(t.TempDir(), "all.svg")
+	three := []string{"exact", "--obs", "0.5,0.2", "--obs", "0.5,0.2", "--obs", "0.5,0.2"}
+	out, err := run(t, append(three, "--compare", "--plot", plot)...)
+	require.NoError(t, err)
+	assert.Contains(t, out, "exact: mean 0.4747, sd 0.1125")
+	// DDIM at .5485, .0248 and DDPM at .4988, .0849: the figures of the sampler's tests.
+	assert.Regexp(t, `(?m)^ +ddim( +\S+){5} +1\.02$`, out)
+	assert.InDelta(t, 1.02, math.Hypot(.5485-.4747, .0248-.1125)/.1125, .005)
+	assert.Regexp(t, `(?m)^ +ddpm( +\S+){5} +0\.33$`, out)
+	assert.InDelta(t, .33, math.Hypot(.4988-.4747, .0849-.1125)/.1125, .005)
+	data, err := os.ReadFile(plot)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), "<svg")
+	assert.Contains(t, string(data), "sde-dpmsolver++ + 1")
+
+	picture := filepath.Join(t.TempDir(), "one.png")
+	_, err = run(t, append(three, "--steps", "10", "--samples", "500", "--plot", picture)...)
+	require.NoError(t, err)
+	file, err := os.Open(picture)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = png.Decode(file)
+	require.NoError(t, err)
+}
+
+// What a budget pays for: all evaluations of the row lie within it.
+func TestCompareKeepsBudgets(t *testing.T) {
+	s, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	require.NoError(t, err)
+	rows, err := compareSamplers(s, sampler.Options{}, []sampler.Gaussian{{Mean: 0, Var: .25}}, []float64{1})
+	require.NoError(t, err)
+	require.Len(t, rows, 15)
+	for _, r := range rows {
+		for _, b := range budgets {
+			require.LessOrEqual(t, r.at(b).evaluations, b, r.name)
+			require.Greater(t, r.at(b).evaluations, b-4, r.name)
+		}
 	}
 }

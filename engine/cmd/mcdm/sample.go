@@ -19,26 +19,30 @@ import (
 
 func sampleCommand() *cobra.Command {
 	var (
-		t                 target
-		q                 engine.Request
-		sketch, mask, out string
-		img, keep         string
-		weights, windows  []string
+		t              target
+		q              engine.Request
+		given          conditionFlags
+		out, img, keep string
+		lift           int
+		sorted         bool
 	)
 	c := &cobra.Command{
-		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE]",
-		Short: "Sample pictures that obey any of a sketch, a part mask and a sentence",
+		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE] [--not SENTENCE]",
+		Short: "Sample pictures that obey any of sketches, part masks and sentences",
 		Long: `Sample pictures that obey any of a sketch (dark lines on light paper), a part
 mask (a PNG with a palette, index = label; any other index is "unknown") and a
 sentence, or none of them. With --count N the pictures have the seeds SEED,
-SEED+1, ... and are the same as when they are sampled alone.`,
-		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png`,
-		Args:    cobra.NoArgs,
+SEED+1, ... and are the same as when they are sampled alone.
+
+Each of the three may be given several times, at one more evaluation of its
+network a step. --weight, --window and --map name a condition by its network,
+the second of a kind by text.2 and so on; those of --not follow those of --text.`,
+		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png
+  mcdm sample --text "a person with long hair" --not "a person with glasses" --weight text.2=-0.5
+  mcdm sample --sketch lines.png --map sketch=left.png --text "a person with a beard" --count 8 --sort`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if q.Conditions.Sketch, err = readImage("--sketch", sketch, engine.DecodePNG); err != nil {
-				return err
-			}
-			if q.Conditions.Mask, err = readImage("--mask", mask, engine.DecodeMask); err != nil {
+			if err := given.read(&q); err != nil {
 				return err
 			}
 			if q.Image, err = readImage("--image", img, engine.DecodePNG); err != nil {
@@ -47,11 +51,8 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 			if q.Keep, err = readImage("--keep", keep, engine.DecodePNG); err != nil {
 				return err
 			}
-			if q.Weights, err = parseWeights(weights); err != nil {
-				return err
-			}
-			if q.Windows, err = parseWindows(windows); err != nil {
-				return err
+			if sorted && lift == 0 {
+				lift = engine.LiftPairs
 			}
 			if !cmd.Flags().Changed("seed") {
 				q.Seed = rand.Uint64() >> 32 // short enough to read out
@@ -61,40 +62,74 @@ SEED+1, ... and are the same as when they are sampled alone.`,
 				return err
 			}
 			defer m.Release()
-			for _, w := range m.UnknownWords(q.Conditions.Text) {
-				fmt.Fprintf(os.Stderr, "the text network does not know the word %q: it is ignored\n", w)
-			}
-			var bar *progressbar.ProgressBar
-			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
-				if bar == nil {
-					bar = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(os.Stderr),
-						progressbar.OptionSetDescription(fmt.Sprintf("seed %d", q.Seed)), progressbar.OptionShowCount(),
-						progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+			given.negate(&q, m)
+			for _, text := range append([]string{q.Conditions.Text}, q.Conditions.MoreTexts...) {
+				for _, w := range m.UnknownWords(text) {
+					fmt.Fprintf(os.Stderr, "the text network does not know the word %q: it is ignored\n", w)
 				}
-				bar.Set(p.Step)
+			}
+			var angles conflicts
+			steps := bar(fmt.Sprintf("seed %d", q.Seed))
+			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
+				steps(p.Step, p.Steps)
+				angles.add(p.Conflict)
 			})
 			if err != nil {
 				return err
 			}
-			return writePictures(out, q.Seed, pictures)
+			list := results(pictures, q.Seed)
+			if lift != 0 {
+				scores, err := m.Lift(cmd.Context(), q, pictures, lift, bar("scores"))
+				if err != nil {
+					return err
+				}
+				for i := range list {
+					list[i].lift = scores[i]
+				}
+			}
+			if sorted {
+				sortByLift(list)
+			}
+			if q.Conflict {
+				if err := angles.print(cmd.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			files, err := writePictures(out, list)
+			if err != nil {
+				return err
+			}
+			return table(cmd.OutOrStdout(), files, list)
 		},
 	}
 	t.flags(c)
+	given.flags(c)
 	f := c.Flags()
-	f.StringVar(&sketch, "sketch", "", "PNG of dark lines on light paper")
-	f.StringVar(&mask, "mask", "", "PNG with a palette, index = label")
-	f.StringVar(&q.Conditions.Text, "text", "", "a sentence")
 	f.StringVar(&img, "image", "", "PNG of a picture to start from (--start) or to keep parts of (--keep)")
 	f.Float64Var(&q.Sampler.Start, "start", 0, "the part of the way that --image skips, from 0 (starts from noise) to 1 (is the picture)")
 	f.StringVar(&keep, "keep", "", "PNG, white where --image stays and black where it is free")
-	f.StringArrayVar(&weights, "weight", nil, "NETWORK=NUMBER, the network's weight in the merge (default 1; below 0: not like this), repeatable")
-	f.StringArrayVar(&windows, "window", nil, "NETWORK=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
 	samplerFlags(c, &q.Sampler)
 	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
 	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
 	f.IntVar(&q.Count, "count", 1, "pictures in one run")
+	f.BoolVar(&sorted, "sort", false, "the picture that obeys best first, by its scores (--lift)")
+	f.IntVar(&lift, "lift", 0, fmt.Sprintf("print scores of how well the pictures obey, from that many noised copies of each, every one an evaluation of the networks (with --sort: %d)", engine.LiftPairs))
+	f.BoolVar(&q.Conflict, "conflict", false, "print for every step the angles between the conditions' pulls")
 	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
 	return c
+}
+
+// bar shows progress on the terminal, from the first call on.
+func bar(what string) func(done, total int) {
+	var b *progressbar.ProgressBar
+	return func(done, total int) {
+		if b == nil {
+			b = progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr),
+				progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+		}
+		b.Set(done)
+	}
 }
 
 // readImage reads what a flag names, by one of the engine's decoders.
@@ -118,7 +153,7 @@ func parseWeights(list []string) (map[string]float64, error) {
 		name, value, ok := strings.Cut(s, "=")
 		w, err := strconv.ParseFloat(value, 64)
 		if !ok || err != nil {
-			return nil, fmt.Errorf("--weight %s: want NETWORK=NUMBER, such as sketch=0.8", s)
+			return nil, fmt.Errorf("--weight %s: want NAME=NUMBER, such as sketch=0.8", s)
 		}
 		out[name] = w
 	}
@@ -133,26 +168,27 @@ func parseWindows(list []string) (map[string]engine.Window, error) {
 		a, err1 := strconv.ParseFloat(start, 64)
 		b, err2 := strconv.ParseFloat(end, 64)
 		if !named || !pair || err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("--window %s: want NETWORK=START:END, such as sketch=0:0.6", s)
+			return nil, fmt.Errorf("--window %s: want NAME=START:END, such as sketch=0:0.6", s)
 		}
 		out[name] = engine.Window{Start: a, End: b}
 	}
 	return out, nil
 }
 
-func writePictures(path string, seed uint64, pictures []*image.RGBA) error {
-	for i, p := range pictures {
+// writePictures returns the names of the files.
+func writePictures(path string, list []result) (files []string, err error) {
+	for i, r := range list {
 		name := path
-		if len(pictures) > 1 {
+		if len(list) > 1 {
 			ext := filepath.Ext(path)
 			name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i+1, ext)
 		}
-		if err := writePNG(name, p); err != nil {
-			return err
+		if err := writePNG(name, r.picture); err != nil {
+			return nil, err
 		}
-		fmt.Printf("%s  seed %d\n", name, seed+uint64(i))
+		files = append(files, name)
 	}
-	return nil
+	return files, nil
 }
 
 func writePNG(path string, img image.Image) (err error) {

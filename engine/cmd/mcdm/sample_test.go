@@ -15,6 +15,6 @@ func TestParseWindows(t *testing.T) {
 	assert.Equal(t, map[string]engine.Window{"sketch": {Start: 0, End: .6}, "text": {Start: .25, End: 1}}, w)
 	for _, s := range []string{"sketch", "sketch=0.5", "sketch=a:1", "sketch=0:b", "0:1"} {
 		_, err := parseWindows([]string{s})
-		assert.ErrorContains(t, err, "want NETWORK=START:END", s)
+		assert.ErrorContains(t, err, "want NAME=START:END", s)
 	}
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcdm/mcdm/engine"
+)
+
+// conditionFlags are what a run is asked to obey.
+type conditionFlags struct {
+	sketches, masks, texts, nots, weights, windows, maps []string
+}
+
+// notWeight is that of a --not for which no --weight is given.
+const notWeight = -1
+
+func (g *conditionFlags) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVar(&g.sketches, "sketch", nil, "PNG of dark lines on light paper; repeatable")
+	f.StringArrayVar(&g.masks, "mask", nil, "PNG with a palette, index = label; repeatable")
+	f.StringArrayVar(&g.texts, "text", nil, "a sentence; repeatable: the second is named text.2")
+	f.StringArrayVar(&g.nots, "not", nil, fmt.Sprintf("a sentence that the picture shall not obey: one more text, with weight %d; repeatable", notWeight))
+	f.StringArrayVar(&g.weights, "weight", nil, "NAME=NUMBER, the weight of a condition in the merge (default 1; below 0: not like this), repeatable")
+	f.StringArrayVar(&g.windows, "window", nil, "NAME=START:END, the part of the way on which it counts, from 0 (t = T-1, noise) to 1 (t = 0, the picture); repeatable")
+	f.StringArrayVar(&g.maps, "map", nil, "NAME=PNG, where it counts: its weight is multiplied by 1 where white, 0 where black; repeatable")
+}
+
+// read fills in the parts of a request that need no model.
+func (g *conditionFlags) read(q *engine.Request) (err error) {
+	c := &q.Conditions
+	for i, path := range g.sketches {
+		img, err := readImage("--sketch", path, engine.DecodePNG)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			c.Sketch = img
+		} else {
+			c.MoreSketches = append(c.MoreSketches, img)
+		}
+	}
+	for i, path := range g.masks {
+		mask, err := readImage("--mask", path, engine.DecodeMask)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			c.Mask = mask
+		} else {
+			c.MoreMasks = append(c.MoreMasks, mask)
+		}
+	}
+	for i, text := range append(g.texts[:len(g.texts):len(g.texts)], g.nots...) {
+		if strings.TrimSpace(text) == "" {
+			return fmt.Errorf("an empty sentence is given to --text or --not: leave the flag out, or say something")
+		}
+		if i == 0 {
+			c.Text = text
+		} else {
+			c.MoreTexts = append(c.MoreTexts, text)
+		}
+	}
+	if q.Weights, err = parseWeights(g.weights); err != nil {
+		return err
+	}
+	if q.Windows, err = parseWindows(g.windows); err != nil {
+		return err
+	}
+	q.Maps, err = readMaps(g.maps)
+	return err
+}
+
+// negate gives what is forbidden its weight, where it has none.
+func (g *conditionFlags) negate(q *engine.Request, m *engine.Model) {
+	for i := range g.nots {
+		for _, name := range m.ConditionNames(engine.Text, len(g.texts)+i) {
+			if _, given := q.Weights[name]; !given {
+				q.Weights[name] = notWeight
+			}
+		}
+	}
+}
+
+func readMaps(list []string) (map[string]image.Image, error) {
+	out := map[string]image.Image{}
+	for _, s := range list {
+		name, path, ok := strings.Cut(s, "=")
+		if !ok || path == "" {
+			return nil, fmt.Errorf("--map %s: want NAME=PNG, such as sketch=left.png", s)
+		}
+		img, err := readImage("--map "+name, path, engine.DecodePNG)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = img
+	}
+	return out, nil
+}
