@@ -38,7 +38,7 @@ func BenchmarkLayers(b *testing.B) {
 	require.NoError(b, err)
 	defer m.Release()
 	var plan record.Plan
-	x, err := m.record(&plan, m.networks, m.square(1))
+	x, err := m.record(&plan, bare(m.networks...), m.square(1))
 	require.NoError(b, err)
 	plan.Apart()
 
@@ -47,9 +47,13 @@ func BenchmarkLayers(b *testing.B) {
 		count       int
 		run         *record.Program
 	}
+	launches := slices.Clone(x.step.Dispatches)
+	for _, e := range x.terms {
+		launches = append(launches, e.eps.Dispatches...)
+	}
 	const repeats = 10
 	var layers []*layer
-	for _, d := range slices.Concat(x.eps.Dispatches, x.step.Dispatches) {
+	for _, d := range launches {
 		key := fmt.Sprint(d.Kernel.Name, d.Constants, d.Params, d.Groups)
 		if i := slices.IndexFunc(layers, func(l *layer) bool { return l.key == key }); i >= 0 {
 			layers[i].count++
