@@ -29,6 +29,7 @@ type Model struct {
 	diffusion bundle.Diffusion
 	schedule  *sampler.Schedule
 	networks  []*network
+	weights   int64 // bytes on the machine
 
 	mu       sync.Mutex
 	key      shape // of current
@@ -82,6 +83,7 @@ func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progres
 			progress(i+1, len(b.Manifest.Networks))
 		}
 	}
+	m.weights = machine.Bytes()
 	return m, nil
 }
 

@@ -269,6 +269,24 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	assert.Equal(t, before, d.Allocated())
 }
 
+// What is planned is what is then allocated.
+func TestMemoryIsThePlan(t *testing.T) {
+	d, err := openGPU()
+	require.NoError(t, err)
+	before := d.Allocated()
+	sketch, mask := drawing()
+	m, err := Load(context.Background(), record.GPU(d), tiny(t), nil)
+	require.NoError(t, err)
+	defer m.Release()
+	for _, count := range []int{1, 3} {
+		plan, err := m.Memory(count)
+		require.NoError(t, err)
+		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask}})
+		unbound := int64(256) // what unbound bindings see
+		assert.Equal(t, plan.Weights+plan.Activations+unbound, d.Allocated()-before, "%d pictures", count)
+	}
+}
+
 func TestInk(t *testing.T) {
 	img := image.NewGray(image.Rect(0, 0, 4, 4))
 	for i := range img.Pix {

@@ -137,6 +137,9 @@ func (s *state) fail(err error) {
 	s.once.Do(func() { close(s.lost) })
 }
 
+// Size of the buffer in bytes.
+func (b *Buffer) Size() int { return b.size }
+
 // span checks a range of a buffer against its size.
 func (b *Buffer) span(offset, size int) error {
 	if offset < 0 || size < 0 || offset%4 != 0 || size%4 != 0 || offset+size > b.size {

@@ -112,6 +112,8 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 			return nil, err
 		}
 		l.params = append(l.params, params)
+		l.bytes += int64(params.Size())
+		m.bytes += int64(params.Size())
 	}
 	return l, nil
 }
@@ -187,18 +189,11 @@ type gpuPlan struct {
 	bytes    int64
 }
 
-// paramsAlign is WebGPU's default minUniformBufferOffsetAlignment.
-const paramsAlign = 256
-
 // build turns a program into bind groups; the Params of all its launches lie
 // in one uniform buffer, which is the caller's to release.
 func (l *gpuPlan) build(g *Program) (_ *gpu.Program, uniform *gpu.Buffer, err error) {
-	var params []byte
-	for _, d := range g.Dispatches {
-		params = append(params, d.Params...)
-		params = append(params, make([]byte, -len(params)&(paramsAlign-1))...)
-	}
-	uniform, err = l.machine.dev.NewUniform(g.Name+" params", max(len(params), 16))
+	params := g.params()
+	uniform, err = l.machine.dev.NewUniform(g.Name+" params", len(params))
 	if err != nil {
 		return nil, nil, fmt.Errorf("record: allocating the parameters of %s: %w", g.Name, err)
 	}

@@ -170,13 +170,33 @@ func better(a, b, need int) bool {
 	return a > b
 }
 
-// Bytes is the memory that the plan's buffers take, weights not included.
+// Bytes is the memory that the plan takes when it is loaded on a GPU: its
+// buffers and the parameters of its launches. Weights are not included.
 func (p *Plan) Bytes() int {
 	n := 0
 	for _, s := range p.place().sizes {
 		n += s
 	}
+	for _, g := range p.programs {
+		n += len(g.params())
+	}
 	return n
+}
+
+// paramsAlign is WebGPU's default minUniformBufferOffsetAlignment.
+const paramsAlign = 256
+
+// params are those of all launches, each at a multiple of paramsAlign.
+func (g *Program) params() []byte {
+	params := make([]byte, 0, 16) // no empty buffer
+	for _, d := range g.Dispatches {
+		params = append(params, d.Params...)
+		params = append(params, make([]byte, -len(params)&(paramsAlign-1))...)
+	}
+	if len(params) == 0 {
+		return params[:16]
+	}
+	return params
 }
 
 // Apart gives every tensor memory of its own, so that any program may use it:

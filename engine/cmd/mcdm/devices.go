@@ -2,23 +2,54 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 func devicesCommand() *cobra.Command {
-	return &cobra.Command{
+	var folder string
+	var count int
+	c := &cobra.Command{
 		Use:   "devices",
-		Short: "List the graphics adapters, the one that is used first",
+		Short: "List the graphics adapters, the one that is used first, and the memory a bundle takes",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := gpu.Adapters()
 			for _, i := range list {
 				fmt.Printf("%s  type %s  features %v\n", i, i.Type, i.Features)
 			}
-			return err
+			if folder == "" || err != nil {
+				return err
+			}
+			b, err := bundle.Open(os.DirFS(folder))
+			if err != nil {
+				return fmt.Errorf("bundle %s: %w", folder, err)
+			}
+			// Planning needs no GPU.
+			m, err := engine.Load(cmd.Context(), record.CPU(), b, nil)
+			if err != nil {
+				return fmt.Errorf("bundle %s: %w", folder, err)
+			}
+			defer m.Release()
+			plan, err := m.Memory(count)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s: %d networks on %d pixels, %d at once: weights %s, activations %s, in all %s\n",
+				b.Manifest.Name, len(m.Names()), m.ImageSize(), count,
+				mebibytes(plan.Weights), mebibytes(plan.Activations), mebibytes(plan.Weights+plan.Activations))
+			return nil
 		},
 	}
+	c.Flags().StringVar(&folder, "bundle", "", "folder of a bundle to plan the memory of")
+	c.Flags().IntVar(&count, "count", 1, "pictures at once")
+	return c
 }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
