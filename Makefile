@@ -22,7 +22,7 @@ help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
 	@echo 'make test         install what the tests need, check and test everything'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
-	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
+	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
 	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
@@ -58,8 +58,9 @@ test: deps check build
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 14m ./wasm/e2e
 
-bench: deps
+bench: deps build
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./wasm/e2e
 
 bench-peers: deps weights/peers/node_modules $(PEERS)/step.safetensors
 	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $(PEERS)/ours.wasm ./weights/peers/ours

@@ -23,7 +23,7 @@ import (
 
 // page is the built page in a headless Chromium, and what went on in it.
 type page struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 	url string
 
@@ -33,7 +33,7 @@ type page struct {
 }
 
 // open serves the built page and opens it. wait bounds the whole test.
-func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
+func open(t testing.TB, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
 	handler, err := site.Handler(os.DirFS("../../server/dist"))
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func open(t *testing.T, width, height int, wait time.Duration, more ...chromedp.
 }
 
 // openAt opens the page that a server of one's own serves.
-func openAt(t *testing.T, handler http.Handler, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
+func openAt(t testing.TB, handler http.Handler, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal(`chromium is not installed: run "make deps"`)

@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkPage is what a person waits for, in Chromium with an empty cache:
+//
+//	ready-s     until the page can be used: program, bundle, weights on the GPU
+//	first-s     the first step with all networks, kernels compiled for it
+//	step-s      a further step
+//	host-ms     of a step on the page's one thread: Go and JavaScript, preview included
+//	load-, first-, step-block-ms  the longest time that the page did not answer
+//
+// A software adapter shares the processor with the page.
+func BenchmarkPage(b *testing.B) {
+	const steps = 4
+	for range b.N {
+		start := time.Now()
+		p := open(b, 1280, 860, 20*time.Minute)
+		p.until("ready", 10*time.Minute)
+		b.ReportMetric(time.Since(start).Seconds(), "ready-s")
+		b.ReportMetric(p.blocked(0), "load-block-ms")
+
+		p.click("#example")
+		p.run(chromedp.SetValue("#steps", "1"))
+		took, _, from := p.generated()
+		b.ReportMetric(took.Seconds(), "first-s")
+		b.ReportMetric(p.blocked(from), "first-block-ms")
+
+		p.run(chromedp.SetValue("#steps", "4"))
+		took, host, from := p.generated()
+		b.ReportMetric(took.Seconds()/steps, "step-s")
+		b.ReportMetric(host*1e3/steps, "host-ms")
+		b.ReportMetric(p.blocked(from), "step-block-ms")
+	}
+}
+
+// generated makes a picture: how long that took, how many seconds of it scripts
+// ran, and the page's time in ms when it began.
+func (p *page) generated() (took time.Duration, script, from float64) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, performance.Enable, performance.EnableParams{})
+	require.NoError(p.t, err)
+	from = eval[float64](p, "performance.now()")
+	before, start := p.metric("ScriptDuration"), time.Now()
+	p.click("#generate")
+	p.until("sampling", time.Minute)
+	p.until("ready", 10*time.Minute)
+	return time.Since(start), p.metric("ScriptDuration") - before, from
+}
+
+func (p *page) metric(name string) float64 {
+	p.t.Helper()
+	r, err := chromedp.Call(p.ctx, performance.GetMetrics, cdp.Empty{})
+	require.NoError(p.t, err)
+	for _, m := range r.Metrics {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	p.t.Fatalf("Chromium has no metric %s", name)
+	return 0
+}
+
+// blocked is the longest task in ms since a time of the page; 0: none above 50 ms.
+func (p *page) blocked(since float64) float64 {
+	p.t.Helper()
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](fmt.Sprintf(`new Promise(done => {
+		const longest = list => Math.max(0, ...list.filter(e => e.startTime >= %f).map(e => e.duration));
+		new PerformanceObserver((l, o) => { o.disconnect(); done(longest(l.getEntries())) }).observe({ type: "longtask", buffered: true });
+		setTimeout(() => done(0), 1000);
+	})`, since), chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err)
+	return v
+}
