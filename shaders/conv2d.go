@@ -22,15 +22,16 @@ type Conv2DArgs struct {
 	X        Tensor // [N, H, W, C1]
 	Skip     Tensor // [N, H, W, C2], optional: concatenated after X
 	W        Weights
-	Bias     Tensor // [1, 1, 1, O], optional
+	Bias     Tensor // [networks, 1, 1, O], optional
 	TimeBias Tensor // [N, 1, 1, >= TimeOffset + O], optional
 	Residual Tensor // like Y, optional
 	Y        Tensor // [N, OH, OW, O]
 
-	TimeOffset      int // channels of TimeBias before the first, a multiple of 4
-	Stride          int // 0 means 1
-	PadTop, PadLeft int // zeros; at the bottom and right as many as Y needs
-	Upsample        int // 2: nearest neighbour to Y's size first; 0 means 1
+	Nets            []int // the networks whose samples follow each other in X, among those of W; nil: the first
+	TimeOffset      int   // channels of TimeBias before the first, a multiple of 4
+	Stride          int   // 0 means 1
+	PadTop, PadLeft int   // zeros; at the bottom and right as many as Y needs
+	Upsample        int   // 2: nearest neighbour to Y's size first; 0 means 1
 	Activation      Activation
 	OutScale        float32 // multiplies the sum before the activation; 0 means 1
 }
@@ -40,6 +41,7 @@ type conv2dParams struct {
 	PadTop, PadLeft                int32
 	OutScale                       float32
 	Strips, TimeStride, TimeOffset uint32
+	Samples, Nets                  uint32
 }
 
 var (
@@ -60,7 +62,8 @@ func Conv2D(a Conv2DArgs) Dispatch {
 		mustBe("conv2d", "skip", a.Skip, y.N, a.X.H, a.X.W, a.W.Cin[1])
 	}
 	mustBe("conv2d", "y", y, y.N, y.H, y.W, a.W.Cout)
-	optional("conv2d", "bias", a.Bias, 1, 1, 1, y.C)
+	samples, nets := stack("conv2d", a.Nets, y)
+	optional("conv2d", "bias", a.Bias, a.Bias.N, 1, 1, y.C)
 	optional("conv2d", "timebias", a.TimeBias, y.N, 1, 1, a.TimeBias.C)
 	if a.TimeBias.Ok() && (a.TimeOffset%4 != 0 || a.TimeOffset+y.C > a.TimeBias.C) {
 		panic(fmt.Sprintf("shaders: conv2d: channels from %d of timebias %v for y %v", a.TimeOffset, a.TimeBias, y))
@@ -77,14 +80,18 @@ func Conv2D(a Conv2DArgs) Dispatch {
 		"HAS_TIMEBIAS": flag(a.TimeBias.Ok()), "HAS_RESIDUAL": flag(a.Residual.Ok()),
 	}
 	o4 := y.Stride() / 4
-	strips := y.N * y.H * ceil(y.W, 4)
-	forms := conv2dForms(c, o4, strips)
+	strips := samples * y.H * ceil(y.W, 4)
+	if ceil(strips, 8) > maxGroups {
+		panic(fmt.Sprintf("shaders: conv2d: y %v has more pixels than one launch makes", y))
+	}
+	forms := conv2dForms(c, o4, strips, y.N/samples)
 	d := Dispatch{
 		Forms: forms,
 		Params: encode(conv2dParams{
 			uint32(y.N), uint32(a.X.H), uint32(a.X.W), uint32(y.H), uint32(y.W),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
 			int32(a.PadTop), int32(a.PadLeft), a.OutScale, uint32(strips), uint32(a.TimeBias.Stride() / 4), uint32(a.TimeOffset / 4),
+			uint32(samples), nets,
 		}),
 		Bindings: []View{
 			view(a.X), view(a.Skip), {Buffer: a.W.Data}, {Buffer: a.W.Scale},
@@ -94,10 +101,8 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	return d.In(forms[0])
 }
 
-func conv2dForms(c Constants, o4, strips int) []Form {
-	groups := func(x, rows int) [3]uint32 {
-		return [3]uint32{uint32(x), uint32(min(rows, maxGroups)), uint32(ceil(rows, maxGroups))}
-	}
+func conv2dForms(c Constants, o4, strips, networks int) []Form {
+	groups := func(x, y int) [3]uint32 { return [3]uint32{uint32(x), uint32(y), uint32(networks)} }
 	split := maps.Clone(c)
 	split["SPLIT"] = 8
 	return []Form{
@@ -121,8 +126,9 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 	// The packed blocks as one row of inputs per output and tap.
 	at := unpack([]DType{F32, F16, I8}[c["WEIGHTS"]], mem[2], int(p.C1+p.C2), kh, kw)
 	taps := kh * kw
-	dense := make([]float64, so*taps*(s1+s2))
-	for o := range so {
+	outputs := so * networksOf(p.Nets, int(p.N/p.Samples))
+	dense := make([]float64, outputs*taps*(s1+s2))
+	for o := range outputs {
 		for k := range taps {
 			for i := range s1 + s2 {
 				dense[(o*taps+k)*(s1+s2)+i] = at(o, i, k/kw, k%kw)
@@ -131,6 +137,7 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 	}
 	parallel(int(p.N)*oh, func(row int) {
 		n, oy := row/oh, row%oh
+		first := so * network(p.Nets, n/int(p.Samples))
 		for ox := range ow {
 			for o := range so {
 				sum := 0.0
@@ -141,7 +148,7 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 							continue
 						}
 						pixel := (n*h+iy/up)*w + ix/up
-						weights := dense[(o*taps+ky*kw+kx)*(s1+s2):]
+						weights := dense[((first+o)*taps+ky*kw+kx)*(s1+s2):]
 						for i, v := range x[pixel*s1 : pixel*s1+s1] {
 							sum += weights[i] * float64(v)
 						}
@@ -153,10 +160,10 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 					}
 				}
 				if c["WEIGHTS"] == 2 {
-					sum *= float64(scale[o])
+					sum *= float64(scale[first+o])
 				}
 				if c["HAS_BIAS"] != 0 {
-					sum += float64(bias[o])
+					sum += float64(bias[first+o])
 				}
 				if c["HAS_TIMEBIAS"] != 0 {
 					sum += float64(timebias[4*(n*int(p.TimeStride)+int(p.TimeOffset))+o])

@@ -2,6 +2,9 @@
 //                        + bias[o] + timebias[n, o] + residual[n, oy, ox, o]) out_scale)
 // iy = oy STRIDE + ky - pad_top, ix = ox STRIDE + kx - pad_left, zero outside.
 //
+// Several networks of the same shapes in one launch: samples are followed by those of
+// the next network, which has weights, scales and biases of its own.
+//
 // Convolution and linear layer (KH = KW = 1) in one. i runs over the channels of
 // x, then of skip: a concatenation that is never written. With UPSAMPLE 2 the
 // input is the nearest-neighbour enlargement of x to the size of y.
@@ -22,9 +25,9 @@ override HAS_RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;         // [N, H, W, C1/4]
 @group(0) @binding(1) var<storage, read> skip: array<vec4<f32>>;      // [N, H, W, C2/4]
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;         // [O/4, KH, KW, C1/4 + C2/4] blocks, see PackWeights
-@group(0) @binding(3) var<storage, read> scale: array<vec4<f32>>;     // [O/4]
-@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;      // [O/4]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;         // [networks, O/4, KH, KW, C1/4 + C2/4] blocks, see PackWeights
+@group(0) @binding(3) var<storage, read> scale: array<vec4<f32>>;     // [networks, O/4]
+@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;      // [networks, O/4]
 @group(0) @binding(5) var<storage, read> timebias: array<vec4<f32>>;  // [N, time_stride], from time_offset
 @group(0) @binding(6) var<storage, read> residual: array<vec4<f32>>;  // [N, OH, OW, O/4]
 @group(0) @binding(7) var<storage, read_write> y: array<vec4<f32>>;   // [N, OH, OW, O/4]
@@ -42,9 +45,11 @@ struct Params {
   pad_top: i32,
   pad_left: i32,
   out_scale: f32,
-  strips: u32, // of 4 pixels of a row, in all: N OH ceil(OW / 4)
+  strips: u32, // of 4 pixels of a row of a network: samples OH ceil(OW / 4)
   time_stride: u32, // vec4s of a row of timebias
   time_offset: u32,
+  samples: u32, // of a network
+  nets: u32,    // 4 bits each: the launch's networks among those of w
 }
 
 // int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
@@ -82,10 +87,14 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
   return sign(v) * (1.0 - poly * exp(-a * a));
 }
 
-fn finish(acc: vec4<f32>, o: u32, n: u32, at: u32) {
+// first_output is where a network's outputs begin among all networks'.
+fn first_output(z: u32) -> u32 { return (p.nets >> (4u * z) & 15u) * p.o4; }
+
+// finish writes vec4 o of sample n's outputs at a pixel; its network's begin at first.
+fn finish(acc: vec4<f32>, first: u32, o: u32, n: u32, at: u32) {
   var v = acc;
-  if WEIGHTS == 2u { v *= scale[o] * INT8_UNITS; }
-  if HAS_BIAS { v += bias[o]; }
+  if WEIGHTS == 2u { v *= scale[first + o] * INT8_UNITS; }
+  if HAS_BIAS { v += bias[first + o]; }
   if HAS_TIMEBIAS { v += timebias[n * p.time_stride + p.time_offset + o]; }
   if HAS_RESIDUAL { v += residual[at * p.o4 + o]; }
   v *= p.out_scale;

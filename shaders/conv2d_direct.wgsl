@@ -10,19 +10,20 @@ const SUMS = SPLIT * 64u;   // vec4s of a workgroup's partial sums
 var<workgroup> sums: array<vec4<f32>, SUMS>;
 
 @compute @workgroup_size(8, 8)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
   // A workgroup is 8 pairs of outputs x 8 strips, or with SPLIT 8 slices of the
   // inputs x 8 strips of one pair.
   let pair = select(8u * group.x + local.x, group.x, SPLIT == 8u);
   let slice = select(0u, local.x, SPLIT == 8u);
   let o = 2u * pair;
-  let index = (group.z * groups.y + group.y) * STRIPS + local.y;
+  let index = group.y * STRIPS + local.y;
   let strip = min(index, p.strips - 1u); // all meet at the barrier
   let per_row = (p.ow + 3u) / 4u;
   let ox = 4u * (strip % per_row);
-  let row = strip / per_row;
+  let row = group.z * p.samples * p.oh + strip / per_row;
   let oy = row % p.oh;
   let n = row / p.oh;
+  let first = first_output(group.z);
   if SPLIT == 1u && (o >= p.o4 || index >= p.strips) { return; }
 
   var gh = p.h; // the grid that is convolved
@@ -43,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
       let last = vec4<i32>(i32(gw) - 1);
       let m = select(vec4<f32>(), vec4<f32>(1.0), (ix >= vec4<i32>()) & (ix <= last));
       let at = vec4<u32>(line) + vec4<u32>(clamp(ix, vec4<i32>(), last)) / UPSAMPLE;
-      let tap = ((o * KH + ky) * KW + kx) * inputs;
+      let tap = (((first + o) * KH + ky) * KW + kx) * inputs;
       let from_x = at * p.c1;
       for (var i = slice; i < p.c1; i += SPLIT) {
         let v0 = x[from_x.x + i] * m.x;
@@ -82,12 +83,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum = vec4<f32>();
     for (var s = 0u; s < 8u; s++) { sum += sums[local.y * 64u + s * 8u + slice]; }
     let px = slice % 4u;
-    if index < p.strips && ox + px < p.ow && (slice < 4u || both) { finish(sum, o + slice / 4u, n, at + px); }
+    if index < p.strips && ox + px < p.ow && (slice < 4u || both) { finish(sum, first, o + slice / 4u, n, at + px); }
     return;
   }
-  finish(a0, o, n, at);
-  if both { finish(b0, o + 1u, n, at); }
-  if ox + 1u < p.ow { finish(a1, o, n, at + 1u); if both { finish(b1, o + 1u, n, at + 1u); } }
-  if ox + 2u < p.ow { finish(a2, o, n, at + 2u); if both { finish(b2, o + 1u, n, at + 2u); } }
-  if ox + 3u < p.ow { finish(a3, o, n, at + 3u); if both { finish(b3, o + 1u, n, at + 3u); } }
+  finish(a0, first, o, n, at);
+  if both { finish(b0, first, o + 1u, n, at); }
+  if ox + 1u < p.ow { finish(a1, first, o, n, at + 1u); if both { finish(b1, first, o + 1u, n, at + 1u); } }
+  if ox + 2u < p.ow { finish(a2, first, o, n, at + 2u); if both { finish(b2, first, o + 1u, n, at + 2u); } }
+  if ox + 3u < p.ow { finish(a3, first, o, n, at + 3u); if both { finish(b3, first, o + 1u, n, at + 3u); } }
 }

@@ -6,10 +6,11 @@ const DEEP = 4u;                              // vec4s of input channels at a ti
 var<workgroup> xs: array<vec4<f32>, 128>;     // [8 strips, 4 pixels, DEEP]
 var<workgroup> ws: array<mat4x4<f32>, 64>;    // [16 vec4s of outputs, DEEP]
 
-// pixel is the input pixel of an output's tap, or -1 outside.
-fn pixel(strip: u32, px: u32, ky: u32, kx: u32) -> i32 {
+// pixel is the input pixel of an output's tap, or -1 outside. Strips count within
+// network z.
+fn pixel(z: u32, strip: u32, px: u32, ky: u32, kx: u32) -> i32 {
   let per_row = (p.ow + 3u) / 4u;
-  let row = strip / per_row;
+  let row = z * p.samples * p.oh + strip / per_row;
   var gh = p.h; // the grid that is convolved
   var gw = p.w;
   if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
@@ -31,16 +32,16 @@ fn load(at: i32, c: u32, of_x: bool) -> vec4<f32> {
 }
 
 @compute @workgroup_size(8, 8)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
   let lane = local.y * 8u + local.x;
-  let first = (group.z * groups.y + group.y) * 8u; // strip
-  let strip = first + local.y;
+  let strip = group.y * 8u + local.y;
+  let first = first_output(group.z);
   let o = group.x * 16u + 2u * local.x;
   // This invocation loads channel vec4 lane % DEEP of a pixel of each half of the
   // strips, and of one vec4 of outputs.
   let deep = lane % DEEP;
   let px = lane / DEEP % 4u;
-  let strip0 = first + lane / 16u;
+  let strip0 = group.y * 8u + lane / 16u;
   let o_load = min(group.x * 16u + lane / DEEP, p.o4 - 1u);
   let inputs = p.c1 + p.c2;
   let chunks_x = (p.c1 + DEEP - 1u) / DEEP;
@@ -50,9 +51,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var b0 = vec4<f32>(); var b1 = vec4<f32>(); var b2 = vec4<f32>(); var b3 = vec4<f32>();
   for (var ky = 0u; ky < KH; ky++) {
     for (var kx = 0u; kx < KW; kx++) {
-      let at0 = pixel(strip0, px, ky, kx);
-      let at1 = pixel(strip0 + 4u, px, ky, kx);
-      let tap = ((o_load * KH + ky) * KW + kx) * inputs;
+      let at0 = pixel(group.z, strip0, px, ky, kx);
+      let at1 = pixel(group.z, strip0 + 4u, px, ky, kx);
+      let tap = (((first + o_load) * KH + ky) * KW + kx) * inputs;
       for (var k = 0u; k < chunks; k++) {
         let of_x = k < chunks_x;
         var c = k * DEEP + deep;
@@ -86,14 +87,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
   if strip >= p.strips || o >= p.o4 { return; }
   let per_row = (p.ow + 3u) / 4u;
-  let row = strip / per_row;
+  let row = group.z * p.samples * p.oh + strip / per_row;
   let ox = 4u * (strip % per_row);
   let n = row / p.oh;
   let at = row * p.ow + ox;
   let both = o + 1u < p.o4;
-  finish(a0, o, n, at);
-  if both { finish(b0, o + 1u, n, at); }
-  if ox + 1u < p.ow { finish(a1, o, n, at + 1u); if both { finish(b1, o + 1u, n, at + 1u); } }
-  if ox + 2u < p.ow { finish(a2, o, n, at + 2u); if both { finish(b2, o + 1u, n, at + 2u); } }
-  if ox + 3u < p.ow { finish(a3, o, n, at + 3u); if both { finish(b3, o + 1u, n, at + 3u); } }
+  finish(a0, first, o, n, at);
+  if both { finish(b0, first, o + 1u, n, at); }
+  if ox + 1u < p.ow { finish(a1, first, o, n, at + 1u); if both { finish(b1, first, o + 1u, n, at + 1u); } }
+  if ox + 2u < p.ow { finish(a2, first, o, n, at + 2u); if both { finish(b2, first, o + 1u, n, at + 2u); } }
+  if ox + 3u < p.ow { finish(a3, first, o, n, at + 3u); if both { finish(b3, first, o + 1u, n, at + 3u); } }
 }

@@ -6,15 +6,16 @@
 const LANES = 16u;
 
 @compute @workgroup_size(16)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(num_workgroups) groups: vec3<u32>) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let o = 4u * group.x;
-  let index = (group.z * groups.y + group.y) * LANES + lane;
+  let index = group.y * LANES + lane;
   let strip = min(index, p.strips - 1u);
   let per_row = (p.ow + 3u) / 4u;
   let ox = 4u * (strip % per_row);
-  let row = strip / per_row;
+  let row = group.z * p.samples * p.oh + strip / per_row;
   let oy = row % p.oh;
   let n = row / p.oh;
+  let first = first_output(group.z);
 
   var gh = p.h; // the grid that is convolved
   var gw = p.w;
@@ -22,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let inputs = p.c1 + p.c2;
   let o_step = KH * KW * inputs; // from block o to o + 1
   // Outputs beyond the last are made from its weights and dropped.
-  let w_at = vec4<u32>(o, min(o + 1u, p.o4 - 1u), min(o + 2u, p.o4 - 1u), min(o + 3u, p.o4 - 1u)) * o_step;
+  let w_at = vec4<u32>(o, min(o + 1u, p.o4 - 1u), min(o + 2u, p.o4 - 1u), min(o + 3u, p.o4 - 1u)) * o_step + vec4<u32>(first * o_step);
 
   var a = mat4x4<f32>(); var b = mat4x4<f32>(); var c = mat4x4<f32>(); var d = mat4x4<f32>();
   for (var ky = 0u; ky < KH; ky++) {
@@ -59,18 +60,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 
   if index >= p.strips { return; }
-  four(a, o, n, row, ox);
-  four(b, o + 1u, n, row, ox);
-  four(c, o + 2u, n, row, ox);
-  four(d, o + 3u, n, row, ox);
+  four(a, first, o, n, row, ox);
+  four(b, first, o + 1u, n, row, ox);
+  four(c, first, o + 2u, n, row, ox);
+  four(d, first, o + 3u, n, row, ox);
 }
 
 // four finishes an output's 4 pixels.
-fn four(v: mat4x4<f32>, o: u32, n: u32, row: u32, ox: u32) {
+fn four(v: mat4x4<f32>, first: u32, o: u32, n: u32, row: u32, ox: u32) {
   if o >= p.o4 { return; }
   let at = row * p.ow + ox;
-  finish(v[0], o, n, at);
-  if ox + 1u < p.ow { finish(v[1], o, n, at + 1u); }
-  if ox + 2u < p.ow { finish(v[2], o, n, at + 2u); }
-  if ox + 3u < p.ow { finish(v[3], o, n, at + 3u); }
+  finish(v[0], first, o, n, at);
+  if ox + 1u < p.ow { finish(v[1], first, o, n, at + 1u); }
+  if ox + 2u < p.ow { finish(v[2], first, o, n, at + 2u); }
+  if ox + 3u < p.ow { finish(v[3], first, o, n, at + 3u); }
 }

@@ -9,7 +9,8 @@ import (
 // those of Skip.
 type GroupNormArgs struct {
 	X, Skip     Tensor  // [N, H, W, C1], [N, H, W, C2]; Skip is optional
-	Gamma, Beta Tensor  // [1, 1, 1, C1+C2]
+	Gamma, Beta Tensor  // [networks, 1, 1, C1+C2]
+	Nets        []int   // as in Conv2DArgs
 	ScaleShift  Tensor  // [N, 1, 1, >= ShiftOffset + 2*(C1+C2)], optional: scales, then shifts
 	ShiftOffset int     // channels of ScaleShift before the first, a multiple of 4
 	Y           Tensor  // [N, H, W, C1+C2]
@@ -22,6 +23,7 @@ type GroupNormArgs struct {
 type groupNormParams struct {
 	HW, C, C1, Stride1, Stride2, StrideSs, OffsetSs, Stride, PerGroup uint32
 	Eps                                                               float32
+	Samples, Nets                                                     uint32
 }
 
 var groupNorm = kernel("group_norm", groupNormTwin)
@@ -33,8 +35,9 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	mustBe("group_norm", "x", a.X, y.N, y.H, y.W, a.X.C)
 	optional("group_norm", "skip", a.Skip, y.N, y.H, y.W, a.Skip.C)
 	mustBe("group_norm", "y", y, y.N, y.H, y.W, c)
-	mustBe("group_norm", "gamma", a.Gamma, 1, 1, 1, c)
-	mustBe("group_norm", "beta", a.Beta, 1, 1, 1, c)
+	mustBe("group_norm", "gamma", a.Gamma, a.Gamma.N, 1, 1, c)
+	mustBe("group_norm", "beta", a.Beta, a.Gamma.N, 1, 1, c)
+	samples, nets := stack("group_norm", a.Nets, y)
 	optional("group_norm", "scale_shift", a.ScaleShift, y.N, 1, 1, a.ScaleShift.C)
 	if a.ScaleShift.Ok() && (a.ShiftOffset%4 != 0 || a.ShiftOffset+2*c > a.ScaleShift.C) {
 		panic(fmt.Sprintf("shaders: group_norm: channels from %d of scale_shift %v for y %v", a.ShiftOffset, a.ScaleShift, y))
@@ -56,7 +59,7 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 		Params: encode(groupNormParams{
 			uint32(y.H * y.W), uint32(c), uint32(a.X.C),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(a.ScaleShift.Stride() / 4), uint32(a.ShiftOffset / 4), uint32(y.Stride() / 4),
-			uint32(per), a.Eps,
+			uint32(per), a.Eps, uint32(samples), nets,
 		}),
 		Bindings: []View{view(a.X), view(a.Skip), view(a.Gamma), view(a.Beta), view(a.ScaleShift), view(y)},
 	}
@@ -74,6 +77,7 @@ func groupNormTwin(k Constants, params []byte, mem [][]byte) {
 		return float64(x[pixel*4*int(p.Stride1)+c])
 	}
 	for n := range len(y) / stride / hw {
+		net := stride * network(p.Nets, n/int(p.Samples))
 		for i := range hw {
 			clear(y[(n*hw+i)*stride:][c:stride])
 		}
@@ -95,7 +99,7 @@ func groupNormTwin(k Constants, params []byte, mem [][]byte) {
 			inv := 1 / math.Sqrt(sum/float64(hw*per)+float64(p.Eps))
 			for i := range hw {
 				for j := first; j < first+per; j++ {
-					v := (value(n*hw+i, j)-mean)*inv*float64(gamma[j]) + float64(beta[j])
+					v := (value(n*hw+i, j)-mean)*inv*float64(gamma[net+j]) + float64(beta[net+j])
 					if k["HAS_SCALE_SHIFT"] != 0 {
 						row := 4 * (n*int(p.StrideSs) + int(p.OffsetSs))
 						v = v*(1+float64(ss[row+j])) + float64(ss[row+c+j])

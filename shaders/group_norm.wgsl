@@ -15,8 +15,8 @@ override SILU: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [N, HW, stride1]
 @group(0) @binding(1) var<storage, read> skip: array<vec4<f32>>;        // [N, HW, stride2]
-@group(0) @binding(2) var<storage, read> gamma: array<vec4<f32>>;       // [C/4]
-@group(0) @binding(3) var<storage, read> beta: array<vec4<f32>>;        // [C/4]
+@group(0) @binding(2) var<storage, read> gamma: array<vec4<f32>>;       // [networks, C/4]
+@group(0) @binding(3) var<storage, read> beta: array<vec4<f32>>;        // [networks, C/4]
 @group(0) @binding(4) var<storage, read> scale_shift: array<vec4<f32>>; // [N, stride_ss], from offset_ss: C scales, then C shifts
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;     // [N, HW, stride]
 @group(0) @binding(6) var<uniform> p: Params;
@@ -32,6 +32,8 @@ struct Params { // strides in vec4s
   stride: u32,
   per_group: u32, // channels
   eps: f32,
+  samples: u32, // of a network
+  nets: u32,    // 4 bits each: the launch's networks among those of gamma and beta
 }
 
 const SPAN = 8u;              // lanes whose values the first level of a total adds up
@@ -91,6 +93,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let stride = Item(LANES / width, LANES % width);
   let end = (id.y + 1u) * p.hw;
   let count = f32(p.hw * p.per_group);
+  let net = (p.nets >> (4u * (id.y / p.samples)) & 15u) * p.stride; // of gamma and beta
 
   var sum = vec4<f32>();
   for (var i = start; i.pixel < end; i = next(i, stride, width)) {
@@ -112,7 +115,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   for (var i = start; i.pixel < end; i = next(i, stride, width)) {
     let c = first + i.c;
     if QUADS {
-      var v = (quad(i.pixel, c) - mean) * inv * gamma[c] + beta[c];
+      var v = (quad(i.pixel, c) - mean) * inv * gamma[net + c] + beta[net + c];
       if HAS_SCALE_SHIFT {
         let at = id.y * p.stride_ss + p.offset_ss + c;
         v = v * (1.0 + scale_shift[at]) + scale_shift[at + p.c / 4u];
@@ -120,7 +123,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       if SILU { v = v / (1.0 + exp(-v)); }
       y[i.pixel * p.stride + c] = v;
     } else {
-      var v = (single(i.pixel, c) - mean) * inv * gamma[c / 4u][c % 4u] + beta[c / 4u][c % 4u];
+      var v = (single(i.pixel, c) - mean) * inv * gamma[net + c / 4u][c % 4u] + beta[net + c / 4u][c % 4u];
       if HAS_SCALE_SHIFT {
         let at = 4u * (id.y * p.stride_ss + p.offset_ss) + c;
         v = v * (1.0 + scale_shift[at / 4u][at % 4u]) + scale_shift[(at + p.c) / 4u][(at + p.c) % 4u];

@@ -106,12 +106,26 @@ func (f *fixture) guarded(name string, t *shaders.Tensor, size int) {
 	f.names = append(f.names, name)
 }
 
-// weights packs random weights of a type.
-func (f *fixture) weights(t shaders.DType, cout, c1, c2, kh, kw int) *shaders.Weights {
+// weights packs random weights of a type for some networks.
+func (f *fixture) weights(networks int, t shaders.DType, cout, c1, c2, kh, kw int) *shaders.Weights {
 	w := &shaders.Weights{DType: t, Cout: cout, Cin: [2]int{c1, c2}, KH: kh, KW: kw}
 	gain := 1 / math.Sqrt(float64((c1+c2)*kh*kw))
-	var data []byte
-	for range cout * (c1 + c2) * kh * kw {
+	var packed, scale []byte
+	for range networks {
+		packed = append(packed, shaders.PackWeights(t, [][]byte{f.matrix(t, cout*(c1+c2)*kh*kw, gain)}, w.Cin, kh, kw)...)
+		for range (cout + 3) &^ 3 {
+			scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(float32(gain*(0.5+f.rnd.Float64())/127)))
+		}
+	}
+	f.consts = append(f.consts, constant{packed, &w.Data})
+	if t == shaders.I8 {
+		f.consts = append(f.consts, constant{scale, &w.Scale})
+	}
+	return w
+}
+
+func (f *fixture) matrix(t shaders.DType, n int, gain float64) (data []byte) {
+	for range n {
 		switch t {
 		case shaders.I8:
 			data = append(data, byte(f.rnd.IntN(255)-127))
@@ -121,15 +135,7 @@ func (f *fixture) weights(t shaders.DType, cout, c1, c2, kh, kw int) *shaders.We
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(f.rnd.NormFloat64()*gain)))
 		}
 	}
-	f.consts = append(f.consts, constant{shaders.PackWeights(t, [][]byte{data}, w.Cin, kh, kw), &w.Data})
-	if t == shaders.I8 {
-		var scale []byte
-		for range (cout + 3) &^ 3 {
-			scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(float32(gain*(0.5+f.rnd.Float64())/127)))
-		}
-		f.consts = append(f.consts, constant{scale, &w.Scale})
-	}
-	return w
+	return data
 }
 
 // run makes the call on a machine and returns the outputs' words, guards included.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,12 +22,16 @@ type convCase struct {
 	bias, time, residual  bool
 	act                   shaders.Activation
 	scale                 float32
-	odd                   bool // output one smaller than twice the input
+	odd                   bool  // output one smaller than twice the input
+	nets                  []int // networks that share the launch
 }
 
 func (c convCase) String() string {
 	return fmt.Sprintf("conv2d[%dx%d %d+%d->%d %dx%dx%d s%d p%d u%d dtype%d act%d]", c.k, c.k, c.c1, c.c2, c.o, c.n, c.h, c.w, c.stride, c.pad, c.up, c.dtype, c.act)
 }
+
+// networks is how many have weights, the launch's among them.
+func (c convCase) networks() int { return 1 + slices.Max(append(c.nets, 0)) }
 
 // call builds the launch in a fixture.
 func (c convCase) call(f *fixture) func() []shaders.Dispatch {
@@ -42,13 +47,13 @@ func (c convCase) call(f *fixture) func() []shaders.Dispatch {
 	}
 	a := shaders.Conv2DArgs{
 		X: f.input(c.n, c.h, c.w, c.c1), Y: f.output("y", c.n, oh, ow, c.o),
-		Stride: c.stride, PadTop: c.pad, PadLeft: c.pad, Upsample: c.up, Activation: c.act, OutScale: c.scale,
+		Nets: c.nets, Stride: c.stride, PadTop: c.pad, PadLeft: c.pad, Upsample: c.up, Activation: c.act, OutScale: c.scale,
 	}
 	if c.c2 > 0 {
 		a.Skip = f.input(c.n, c.h, c.w, c.c2)
 	}
 	if c.bias {
-		a.Bias = f.input(1, 1, 1, c.o)
+		a.Bias = f.input(c.networks(), 1, 1, c.o)
 	}
 	if c.time {
 		a.TimeBias, a.TimeOffset = f.input(c.n, 1, 1, 8+c.o+3), 8
@@ -56,7 +61,7 @@ func (c convCase) call(f *fixture) func() []shaders.Dispatch {
 	if c.residual {
 		a.Residual = f.input(c.n, oh, ow, c.o)
 	}
-	w := f.weights(c.dtype, c.o, c.c1, c.c2, c.k, c.k)
+	w := f.weights(c.networks(), c.dtype, c.o, c.c1, c.c2, c.k, c.k)
 	return func() []shaders.Dispatch {
 		a.W = *w
 		return one(shaders.Conv2D(a))
@@ -83,6 +88,10 @@ var convCases = []convCase{
 	{n: 1, h: 1, w: 63, c1: 16, o: 60, k: 1, dtype: shaders.I8},
 	{n: 1, h: 1, w: 64, c1: 16, o: 64, k: 1, dtype: shaders.I8},
 	{n: 1, h: 1, w: 65, c1: 16, o: 68, k: 1, dtype: shaders.I8},
+	{n: 4, h: 8, w: 8, c1: 24, o: 24, k: 3, pad: 1, dtype: shaders.I8, bias: true, time: true, nets: []int{0, 1, 2, 3}},
+	{n: 4, h: 5, w: 7, c1: 9, c2: 3, o: 13, k: 3, pad: 1, dtype: shaders.I8, bias: true, residual: true, nets: []int{3, 1}},
+	{n: 3, h: 1, w: 1, c1: 16, o: 20, k: 1, dtype: shaders.F16, bias: true, nets: []int{2, 2, 0}},
+	{n: 6, h: 4, w: 4, c1: 8, o: 8, k: 3, pad: 1, up: 2, dtype: shaders.F32, bias: true, nets: []int{1, 0, 15}},
 }
 
 func TestConv2D(t *testing.T) {
@@ -120,25 +129,28 @@ func TestGroupNorm(t *testing.T) {
 	for _, c := range []struct {
 		n, h, w, c1, c2, groups int
 		silu, shift             bool
+		nets                    []int
 	}{
-		{1, 32, 32, 64, 0, 32, true, false},
-		{1, 8, 8, 192, 128, 32, true, false}, // groups of 10 straddle both the vec4s and the skip
-		{1, 16, 16, 128, 64, 8, true, false},
-		{2, 16, 16, 128, 64, 16, true, true},
-		{2, 5, 7, 6, 0, 2, false, false},
-		{1, 1, 1, 6, 3, 3, true, true},
-		{1, 63, 1, 20, 16, 4, false, true},
-		{1, 13, 5, 5, 7, 6, true, false},
-		{1, 8, 8, 24, 0, 1, false, false},
-		{1, 8, 8, 24, 0, 24, false, false},
+		{1, 32, 32, 64, 0, 32, true, false, nil},
+		{1, 8, 8, 192, 128, 32, true, false, nil}, // groups of 10 straddle both the vec4s and the skip
+		{1, 16, 16, 128, 64, 8, true, false, nil},
+		{2, 16, 16, 128, 64, 16, true, true, nil},
+		{2, 5, 7, 6, 0, 2, false, false, nil},
+		{1, 1, 1, 6, 3, 3, true, true, nil},
+		{1, 63, 1, 20, 16, 4, false, true, nil},
+		{1, 13, 5, 5, 7, 6, true, false, nil},
+		{1, 8, 8, 24, 0, 1, false, false, nil},
+		{1, 8, 8, 24, 0, 24, false, false, nil},
+		{4, 6, 6, 24, 8, 4, true, true, []int{3, 1}},
+		{3, 3, 5, 6, 3, 3, true, false, []int{0, 2, 1}},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
-			ch := c.c1 + c.c2
+			ch, networks := c.c1+c.c2, 1+slices.Max(append(c.nets, 0))
 			offset := func() float32 { return 20 + f.value() } // a large mean: one pass would lose the variance
 			a := shaders.GroupNormArgs{
 				X: f.filled(c.n, c.h, c.w, c.c1, offset), Y: f.output("y", c.n, c.h, c.w, ch),
-				Gamma: f.input(1, 1, 1, ch), Beta: f.input(1, 1, 1, ch), Groups: c.groups, Eps: 1e-5, SiLU: c.silu,
+				Gamma: f.input(networks, 1, 1, ch), Beta: f.input(networks, 1, 1, ch), Nets: c.nets, Groups: c.groups, Eps: 1e-5, SiLU: c.silu,
 			}
 			if c.c2 > 0 {
 				a.Skip = f.input(c.n, c.h, c.w, c.c2)
@@ -152,13 +164,17 @@ func TestGroupNorm(t *testing.T) {
 }
 
 func TestLayerNorm(t *testing.T) {
-	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}, {1, 4, 3}, {1, 5, 260}} {
+	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}, {1, 4, 3}, {1, 5, 260}, {4, 3, 20}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
 			x := f.filled(c.n, 1, c.l, c.c, func() float32 { return 20 + f.value() })
-			y, g, b := f.output("y", c.n, 1, c.l, c.c), f.input(1, 1, 1, c.c), f.input(1, 1, 1, c.c)
+			y, g, b := f.output("y", c.n, 1, c.l, c.c), f.input(4, 1, 1, c.c), f.input(4, 1, 1, c.c)
+			var nets []int // of the fourth
+			if c.n == 4 {
+				nets = []int{3, 1}
+			}
 			f.check("layer_norm", 5e-5, func() []shaders.Dispatch {
-				return one(shaders.LayerNorm(shaders.LayerNormArgs{X: x, Y: y, Gamma: g, Beta: b, Eps: 1e-5}))
+				return one(shaders.LayerNorm(shaders.LayerNormArgs{X: x, Y: y, Gamma: g, Beta: b, Nets: nets, Eps: 1e-5}))
 			})
 		})
 	}
@@ -346,6 +362,7 @@ func TestPlantedFaults(t *testing.T) {
 	}{
 		{"conv2d pad_top", convCases[1].call, 8, 0},
 		{"conv2d out_scale", convCases[1].call, 10, math.Float32bits(1.001)},
+		{"conv2d nets", convCases[len(convCases)-3].call, 15, 0x11},
 		{"group_norm eps", group, 9, math.Float32bits(.1)},
 		{"group_norm per_group", group, 8, 8},
 		{"layer_norm eps", layer, 3, math.Float32bits(.1)},

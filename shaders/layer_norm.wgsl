@@ -4,8 +4,8 @@
 // A workgroup takes 4 rows, 16 lanes each; two passes for the statistics.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;       // [R, C/4]
-@group(0) @binding(1) var<storage, read> gamma: array<vec4<f32>>;   // [C/4]
-@group(0) @binding(2) var<storage, read> beta: array<vec4<f32>>;    // [C/4]
+@group(0) @binding(1) var<storage, read> gamma: array<vec4<f32>>;   // [networks, C/4]
+@group(0) @binding(2) var<storage, read> beta: array<vec4<f32>>;    // [networks, C/4]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // [R, C/4]
 @group(0) @binding(4) var<uniform> p: Params;
 
@@ -14,6 +14,8 @@ struct Params {
   c: u32,
   c4: u32, // vec4s of a row
   eps: f32,
+  samples: u32, // rows of a network
+  nets: u32,    // 4 bits each: the launch's networks among those of gamma and beta
 }
 
 const LANES = 16u; // of a row
@@ -49,7 +51,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
   }
   let inv = inverseSqrt(total(lane, sum) / f32(p.c) + p.eps);
   if row >= p.rows { return; }
+  let net = (p.nets >> (4u * (row / p.samples)) & 15u) * p.c4; // of gamma and beta
   for (var i = first; i < p.c4; i += LANES) {
-    y[at + i] = ((x[at + i] - mean) * inv * gamma[i] + beta[i]) * inside(i);
+    y[at + i] = ((x[at + i] - mean) * inv * gamma[net + i] + beta[net + i]) * inside(i);
   }
 }
