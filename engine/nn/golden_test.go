@@ -49,14 +49,15 @@ func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []flo
 	var plan record.Plan
 	once, step := plan.Program("once"), plan.Program("step")
 	in := nn.Inputs{
-		Z:   plan.Keep("z", n, c.Height, c.Width, config.InChannels),
-		T:   plan.Keep("t", n, 1, 1, 1),
-		Eps: plan.Keep("eps", n, c.Height, c.Width, config.OutChannels),
+		Z: plan.Keep("z", n, c.Height, c.Width, config.InChannels),
+		T: plan.Keep("t", n, 1, 1, 1),
 	}
+	member := nn.Member{Eps: plan.Keep("eps", n, c.Height, c.Width, config.OutChannels)}
 	if c.ContextLength > 0 {
-		in.Context = plan.Keep("context", n, 1, c.ContextLength, config.CrossAttentionDim)
+		member.Context = plan.Keep("context", n, 1, c.ContextLength, config.CrossAttentionDim)
 	}
-	network := nn.NewUNet(m, config, source(t, c.Weight, config.Tensors(), dtype))
+	in.Members = []nn.Member{member}
+	network := nn.NewStack(m, nn.Network{Config: config, Source: source(t, c.Weight, config.Tensors(), dtype)})
 	require.NoError(t, network.Record(&plan, once, step, in))
 
 	ctx := context.Background()
@@ -71,15 +72,15 @@ func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []flo
 	require.NoError(t, l.Write(in.T, rows(c.Timesteps, in.T)))
 	if c.ContextLength > 0 {
 		v := golden.Values("context", n*c.ContextLength*config.CrossAttentionDim)
-		context := in.Context
+		context := member.Context
 		context.H, context.W = context.W, 1 // already channels last
-		require.NoError(t, l.Write(in.Context, lastRows(v, context)))
+		require.NoError(t, l.Write(member.Context, lastRows(v, context)))
 		require.NoError(t, l.Run(ctx, once))
 	}
 	require.NoError(t, l.Run(ctx, step))
-	b, err := l.Read(ctx, in.Eps)
+	b, err := l.Read(ctx, member.Eps)
 	require.NoError(t, err)
-	return channelsFirst(b, in.Eps)
+	return channelsFirst(b, member.Eps)
 }
 
 // rows packs [N, C, H, W] as padded channels-last rows.

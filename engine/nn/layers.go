@@ -7,18 +7,22 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 )
 
-// layers records layers of one network into one program.
+// layers records layers of one network, or of several at once, into one
+// program. With several, activations hold the samples of the first, then those
+// of the second, and so on.
 type layers struct {
 	*params
 	plan *record.Plan
 	to   *record.Program
+	of   []int // networks that have these layers: their weights lie together
+	nets []int // the recorded ones, as indices of of
 }
 
 // conv is a square convolution of side k and stride 1 that keeps height and
 // width, unless args says otherwise; args carries what the layer adds to
 // x * W + b. args.Y is made when it is not given.
 func (l layers) conv(name string, x, skip shaders.Tensor, cout, k int, args shaders.Conv2DArgs) shaders.Tensor {
-	return l.matmul(name, []string{name}, l.vector(name+".bias", cout), x, skip, []int{cout}, k, args)
+	return l.matmul(name, []string{name}, l.vector([]string{name + ".bias"}, []int{cout}), x, skip, []int{cout}, k, args)
 }
 
 // linear is a fully connected layer over channels.
@@ -35,13 +39,13 @@ func (l layers) stacked(label string, names []string, bias bool, x shaders.Tenso
 		for _, n := range names {
 			biases = append(biases, n+".bias")
 		}
-		b = l.joined(biases, couts)
+		b = l.vector(biases, couts)
 	}
 	return l.matmul(label, names, b, x, shaders.Tensor{}, couts, 1, args)
 }
 
 func (l layers) matmul(label string, names []string, bias, x, skip shaders.Tensor, couts []int, k int, a shaders.Conv2DArgs) shaders.Tensor {
-	a.X, a.Skip, a.Bias = x, skip, bias
+	a.X, a.Skip, a.Bias, a.Nets = x, skip, bias, l.nets
 	a.W = l.matrix(names, couts, [2]int{x.C, skip.C}, k, k)
 	if !a.Y.Ok() {
 		a.Y = l.plan.Scratch(label, x.N, x.H, x.W, a.W.Cout)
@@ -58,7 +62,7 @@ func (l layers) groupNorm(name string, x, skip shaders.Tensor, groups int, eps f
 	y := l.plan.Scratch(name, x.N, x.H, x.W, c)
 	l.to.Add(name, shaders.GroupNorm(shaders.GroupNormArgs{
 		X: x, Skip: skip, Y: y,
-		Gamma: l.vector(name+".weight", c), Beta: l.vector(name+".bias", c),
+		Gamma: l.vector([]string{name + ".weight"}, []int{c}), Beta: l.vector([]string{name + ".bias"}, []int{c}), Nets: l.nets,
 		ScaleShift: shift.of, ShiftOffset: shift.offset, Groups: groups, Eps: float32(eps), SiLU: silu,
 	}))
 	return y
@@ -68,7 +72,7 @@ func (l layers) layerNorm(name string, x shaders.Tensor, eps float64) shaders.Te
 	y := l.plan.Scratch(name, x.N, x.H, x.W, x.C)
 	l.to.Add(name, shaders.LayerNorm(shaders.LayerNormArgs{
 		X: x, Y: y, Eps: float32(eps),
-		Gamma: l.vector(name+".weight", x.C), Beta: l.vector(name+".bias", x.C),
+		Gamma: l.vector([]string{name + ".weight"}, []int{x.C}), Beta: l.vector([]string{name + ".bias"}, []int{x.C}), Nets: l.nets,
 	}))
 	return y
 }
@@ -94,5 +98,12 @@ func sequence(t shaders.Tensor) shaders.Tensor {
 // like gives t the height and width of another tensor.
 func like(t, shape shaders.Tensor) shaders.Tensor {
 	t.H, t.W = shape.H, shape.W
+	return t
+}
+
+// samples sees count samples of a tensor.
+func samples(t shaders.Tensor, first, count int) shaders.Tensor {
+	t.Offset += 4 * first * t.H * t.W * t.Stride()
+	t.N = count
 	return t
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
@@ -17,16 +16,17 @@ import (
 // Source gives the tensors of one network by the names of diffusers.
 type Source func(name string) (bundle.Tensor, error)
 
-// params keeps a network's weights on a machine, packed for the kernels:
-// uploaded when first recorded, shared by all later recordings.
+// params keeps the weights of networks on a machine, packed for the kernels:
+// uploaded when first recorded, shared by all later recordings. The same layer
+// of several networks, given by their numbers, lies in one buffer.
 type params struct {
 	machine  record.Machine
-	source   Source
+	sources  []Source
 	vectors  map[string]shaders.Tensor
 	matrices map[string]shaders.Weights
 }
 
-func newParams(m record.Machine, s Source) *params {
+func newParams(m record.Machine, s ...Source) *params {
 	return &params{m, s, map[string]shaders.Tensor{}, map[string]shaders.Weights{}}
 }
 
@@ -51,8 +51,8 @@ func catch(err *error) {
 	}
 }
 
-func (p *params) tensor(name string, shape ...int) bundle.Tensor {
-	t, err := p.source(name)
+func (p *params) tensor(network int, name string, shape ...int) bundle.Tensor {
+	t, err := p.sources[network](name)
 	check(err)
 	if !matches(t.Shape, shape) {
 		check(fmt.Errorf("tensor %s has the shape %v, and the network needs %v", name, t.Shape, shape))
@@ -76,30 +76,35 @@ func matches(got, want []int) bool {
 	return true
 }
 
-// vector uploads a bias or a norm's gain as f32 [1, 1, 1, C].
-func (p *params) vector(name string, c int) shaders.Tensor {
-	return p.table(name, []int{c}, shaders.Tensor{N: 1, H: 1, W: 1, C: c})
-}
-
-// joined uploads several vectors, each from a multiple of four on.
-func (p *params) joined(names []string, widths []int) shaders.Tensor {
-	key := strings.Join(names, "+")
-	if t, ok := p.vectors[key]; ok {
+// vector uploads a layer's bias or a norm's gain as f32 [networks, 1, 1, C]; of
+// several layers that are used together, each from a multiple of four on.
+func (l layers) vector(names []string, widths []int) shaders.Tensor {
+	key := fmt.Sprint(l.of, names)
+	if t, ok := l.vectors[key]; ok {
 		return t
 	}
 	var data []byte
-	for i, name := range names {
-		for _, v := range p.tensor(name, widths[i]).Float32() {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	for _, network := range l.of {
+		for i, name := range names {
+			for _, v := range l.tensor(network, name, widths[i]).Float32() {
+				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+			}
+			data = append(data, make([]byte, -len(data)&15)...)
 		}
-		data = append(data, make([]byte, -len(data)&15)...)
 	}
-	t := shaders.Tensor{N: 1, H: 1, W: 1, C: len(data) / 4}
-	var err error
-	t.Buffer, err = p.machine.Upload(key, data)
-	check(err)
-	p.vectors[key] = t
+	t := shaders.Tensor{N: len(l.of), H: 1, W: 1, C: len(data) / len(l.of) / 4}
+	if len(names) == 1 {
+		t.C = widths[0]
+	}
+	t.Buffer = l.upload(key, data)
+	l.vectors[key] = t
 	return t
+}
+
+func (p *params) upload(label string, data []byte) shaders.Buffer {
+	b, err := p.machine.Upload(label, data)
+	check(err)
+	return b
 }
 
 // frequencies uploads those of the sinusoidal embedding of t, width c.
@@ -112,81 +117,73 @@ func (p *params) frequencies(c int, shift float64) shaders.Tensor {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
 		}
 		t = shaders.Tensor{N: 1, H: 1, W: 1, C: c / 2}
-		var err error
-		t.Buffer, err = p.machine.Upload(key, append(data, make([]byte, t.Size()-len(data))...))
-		check(err)
+		t.Buffer = p.upload(key, append(data, make([]byte, t.Size()-len(data))...))
 		p.vectors[key] = t
 	}
 	return t
 }
 
-// rows uploads an embedding table as f32 [1, 1, V, D].
+// rows uploads an embedding table of the first network as f32 [1, 1, V, D].
 func (p *params) rows(name string, v, d int) shaders.Tensor {
-	return p.table(name, []int{v, d}, shaders.Tensor{N: 1, H: 1, W: v, C: d})
-}
-
-func (p *params) table(name string, shape []int, view shaders.Tensor) shaders.Tensor {
 	if t, ok := p.vectors[name]; ok {
 		return t
 	}
 	var data []byte
-	row := shape[len(shape)-1]
-	for i, v := range p.tensor(name, shape...).Float32() {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-		if (i+1)%row == 0 {
-			data = append(data, make([]byte, 4*(-row&3))...)
+	for i, x := range p.tensor(0, name, v, d).Float32() {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
+		if (i+1)%d == 0 {
+			data = append(data, make([]byte, 4*(-d&3))...)
 		}
 	}
-	b, err := p.machine.Upload(name, data)
-	check(err)
-	view.Buffer = b
-	p.vectors[name] = view
-	return view
+	t := shaders.Tensor{N: 1, H: 1, W: v, C: d}
+	t.Buffer = p.upload(name, data)
+	p.vectors[name] = t
+	return t
 }
+
+// dtypes are the kernels' names for a bundle's.
+var dtypes = map[string]shaders.DType{"I8": shaders.I8, "F16": shaders.F16, "F32": shaders.F32}
 
 // matrix uploads the weights of a convolution [O, I, KH, KW] or linear [O, I],
 // or of several that read the same input, stacked along their outputs: each
 // then begins at a multiple of four. cin[0] and cin[1] inputs come from the
 // first and the second source.
-func (p *params) matrix(names []string, couts []int, cin [2]int, kh, kw int) shaders.Weights {
-	key := fmt.Sprint(names, cin)
-	if w, ok := p.matrices[key]; ok {
+func (l layers) matrix(names []string, couts []int, cin [2]int, kh, kw int) shaders.Weights {
+	key := fmt.Sprint(l.of, names, cin)
+	if w, ok := l.matrices[key]; ok {
 		return w
 	}
 	w := shaders.Weights{Cin: cin, KH: kh, KW: kw}
-	dtypes := map[string]shaders.DType{"I8": shaders.I8, "F16": shaders.F16, "F32": shaders.F32}
+	for i, n := range couts {
+		w.Cout += n
+		if i+1 < len(couts) {
+			w.Cout = (w.Cout + 3) &^ 3
+		}
+	}
 	dtype := ""
-	var data [][]byte
-	var scale []byte
-	for i, name := range names {
-		t := p.tensor(name+".weight", couts[i], cin[0]+cin[1], kh, kw)
-		if i > 0 && t.DType != dtype {
-			check(fmt.Errorf("%s.weight is %s and %s.weight is %s: weights that are used together must have one type", name, t.DType, names[0], dtype))
-		}
-		dtype = t.DType
-		data = append(data, t.Data)
-		for _, v := range t.Scale {
-			scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(v))
-		}
-		w.Cout += couts[i]
-		if pad := -couts[i] & 3; pad > 0 {
-			scale = append(scale, make([]byte, 4*pad)...)
-			if len(names) > 1 {
-				data = append(data, make([]byte, pad*len(t.Data)/couts[i]))
-				w.Cout += pad
+	var packed, scale []byte
+	for _, network := range l.of {
+		var data [][]byte
+		for i, name := range names {
+			t := l.tensor(network, name+".weight", couts[i], cin[0]+cin[1], kh, kw)
+			if dtype != "" && t.DType != dtype {
+				check(fmt.Errorf("%s.weight is %s, and what is used together with it is %s: want one type", name, t.DType, dtype))
 			}
+			dtype = t.DType
+			pad := -couts[i] & 3
+			data = append(data, t.Data, make([]byte, pad*len(t.Data)/couts[i]))
+			for _, v := range t.Scale {
+				scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(v))
+			}
+			scale = append(scale, make([]byte, 4*pad)...)
 		}
+		packed = append(packed, shaders.PackWeights(dtypes[dtype], data, cin, kh, kw)...)
 	}
 	w.DType = dtypes[dtype]
 	if w.DType == shaders.I8 {
-		var err error
-		w.Scale, err = p.machine.Upload(names[0]+".scale", scale)
-		check(err)
+		w.Scale = l.upload(names[0]+".scale", scale)
 	}
-	packed := shaders.PackWeights(w.DType, data, cin, kh, kw)
-	b, err := p.machine.Upload(names[0]+".weight", packed)
-	check(err)
-	w.Data = b
-	p.matrices[key] = w
+	w.Data = l.upload(names[0]+".weight", packed)
+	l.matrices[key] = w
 	return w
 }

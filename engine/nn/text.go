@@ -35,7 +35,7 @@ func (e *TextEncoder) Record(plan *record.Plan, to *record.Program, tokens, y sh
 		panic(fmt.Sprintf("nn: text encoder of length %d and width %d recorded for tokens %v and output %v",
 			c.Length, c.Hidden, tokens, y))
 	}
-	l := layers{e.params, plan, to}
+	l := layers{e.params, plan, to, []int{0}, nil}
 	d := c.Hidden
 	x := plan.Scratch("embeddings", tokens.N, 1, tokens.W, d)
 	to.Add("embeddings", shaders.Embedding(shaders.EmbeddingArgs{
@@ -58,7 +58,7 @@ func (e *TextEncoder) Record(plan *record.Plan, to *record.Program, tokens, y sh
 	}
 	to.Add("final_layer_norm", shaders.LayerNorm(shaders.LayerNormArgs{
 		X: x, Y: y, Eps: textencoder.Eps,
-		Gamma: l.vector("text_model.final_layer_norm.weight", d), Beta: l.vector("text_model.final_layer_norm.bias", d),
+		Gamma: l.vector([]string{"text_model.final_layer_norm.weight"}, []int{d}), Beta: l.vector([]string{"text_model.final_layer_norm.bias"}, []int{d}),
 	}))
 	return nil
 }
