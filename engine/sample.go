@@ -26,6 +26,13 @@ type Request struct {
 	// Absent: everywhere.
 	Maps    map[string]image.Image
 	Sampler sampler.Options
+	// Threshold is the part of a picture's values of |x0| that are not clipped, such
+	// as 0.995: beyond it they are, and all are divided by it where it is above 1
+	// (dynamic thresholding, Saharia et al. 2022). 0: all are clipped at 1.
+	Threshold float64
+	// Rescale is how far, 0 to 1, the merge is brought to the deviation of the
+	// conditions' own predictions, which strong weights exceed (Lin et al. 2024).
+	Rescale float64
 	// Image is a picture of any size to start from or to keep parts of; nil: none.
 	// With Sampler.Start > 0 the run starts from it under the noise of that level
 	// (Meng et al. 2022).
@@ -83,7 +90,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	shape := m.square(q.Count)
-	shape.maps = q.mapped(terms)
+	shape.maps, shape.stats = q.mapped(terms), q.dynamic()
 	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
@@ -92,6 +99,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	params := stepParams(q.Seed)
+	if err := q.setDynamics(&params, x.z); err != nil {
+		return nil, err
+	}
 	if err := m.start(x, &params, q, steps[0]); err != nil {
 		return nil, err
 	}

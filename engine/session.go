@@ -20,6 +20,7 @@ type shape struct {
 	width  int
 	text   int  // length of given encoder_hidden_states; 0: texts come as tokens
 	maps   bool // terms count where their maps say
+	stats  bool // steps look at whole pictures
 }
 
 // session is a recording of some of the model's networks for one batch size,
@@ -105,6 +106,10 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 		Networks: len(terms), Unshuffle: r, Maps: s.maps,
 	}
 	x.step = plan.Program("step")
+	if s.stats {
+		args.Stats = plan.Keep("merge statistics", s.batch, 1, 1, 4)
+		x.step.Add("merge statistics", x.recordStats(args))
+	}
 	x.step.Add("merge and step", shaders.MergeStep(args))
 	args.Init = true
 	x.begin.Add("z_T", shaders.MergeStep(args))

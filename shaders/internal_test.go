@@ -18,6 +18,7 @@ func TestParamsMatchWGSL(t *testing.T) {
 		"conv2d": conv2dParams{}, "group_norm_stats": groupNormStatsParams{}, "group_norm_apply": groupNormApplyParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
+		"merge_stats": mergeStatsParams{},
 	}
 	types := map[reflect.Kind]string{reflect.Uint32: "u32", reflect.Int32: "i32", reflect.Float32: "f32"}
 	require.Len(t, All(), len(structs))
@@ -32,10 +33,16 @@ func TestParamsMatchWGSL(t *testing.T) {
 	}
 }
 
-// StepParams lies in its buffer as struct Step of merge_step.wgsl: all members
-// are four bytes, the weights last.
+// StepParams lies in its buffer as struct Step of merge_step.wgsl and
+// merge_stats.wgsl: all members are four bytes, the weights last.
 func TestStepParamsMatchWGSL(t *testing.T) {
-	code, err := mergeStep.Code(nil)
+	for _, k := range []*Kernel{mergeStep, mergeStats} {
+		stepParamsMatch(t, k)
+	}
+}
+
+func stepParamsMatch(t *testing.T, k *Kernel) {
+	code, err := k.Code(nil)
 	require.NoError(t, err)
 	_, code, _ = strings.Cut(code, "struct Step {")
 	code, _, _ = strings.Cut(code, "}")
