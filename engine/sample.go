@@ -58,6 +58,9 @@ type Progress struct {
 	// Influence of the conditions in this step, beside a preview, where it was
 	// asked for and the unconditional network ran.
 	Influence Influence
+	// Accepted is the share of corrector steps that were accepted, told with the
+	// last step of a run with Sampler.Metropolis.
+	Accepted float64
 	// Conflict between the conditions in this step, by sample, under the same
 	// circumstances but in every step: the networks' outputs are read back for it.
 	Conflict []Conflict
@@ -90,7 +93,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	shape := m.square(q.Count)
-	shape.maps, shape.stats = q.mapped(terms), q.dynamic()
+	shape.maps, shape.stats, shape.judged = q.mapped(terms), q.dynamic(), judged(steps)
 	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
@@ -111,6 +114,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if err := x.run(ctx, x.once, x.begin); err != nil {
 		return nil, err
 	}
+	if err := x.forget(shape); err != nil {
+		return nil, err
+	}
 	var shown time.Time
 	for i, s := range steps {
 		setStep(&params, m.diffusion.PredictionType, s, weights[i], i+1)
@@ -128,6 +134,11 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 			shown = time.Now()
 		} else if err := x.loaded.Wait(ctx); err != nil {
 			return nil, err
+		}
+		if i+1 == len(steps) && shape.judged {
+			if p.Accepted, err = x.accepted(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if err := x.tell(ctx, &p, q, m.diffusion, s, weights[i]); err != nil {
 			return nil, err
@@ -160,6 +171,7 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 	if prediction == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
 	}
+	p.Judge = float32(s.Judge)
 	p.Index, p.Keep = uint32(index), 0
 	if s.Corrector {
 		p.Keep = 1

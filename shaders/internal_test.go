@@ -18,7 +18,7 @@ func TestParamsMatchWGSL(t *testing.T) {
 		"conv2d": conv2dParams{}, "group_norm_stats": groupNormStatsParams{}, "group_norm_apply": groupNormApplyParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
-		"merge_stats": mergeStatsParams{},
+		"merge_stats": mergeStatsParams{}, "metropolis": metropolisParams{},
 	}
 	types := map[reflect.Kind]string{reflect.Uint32: "u32", reflect.Int32: "i32", reflect.Float32: "f32"}
 	require.Len(t, All(), len(structs))
@@ -33,10 +33,10 @@ func TestParamsMatchWGSL(t *testing.T) {
 	}
 }
 
-// StepParams lies in its buffer as struct Step of merge_step.wgsl and
-// merge_stats.wgsl: all members are four bytes, the weights last.
+// StepParams lies in its buffer as struct Step of merge_step.wgsl,
+// merge_stats.wgsl and metropolis.wgsl: all members are four bytes, the weights last.
 func TestStepParamsMatchWGSL(t *testing.T) {
-	for _, k := range []*Kernel{mergeStep, mergeStats} {
+	for _, k := range []*Kernel{mergeStep, mergeStats, metropolis} {
 		stepParamsMatch(t, k)
 	}
 }

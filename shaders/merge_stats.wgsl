@@ -39,6 +39,7 @@ struct Step { // of merge_step
   keep: u32,
   rescale: f32, // 0: f = 1
   rank: u32,    // from 1; 0: s = clip
+  judge: f32,
   weights: array<f32, 16>,
 }
 

@@ -21,6 +21,7 @@ type StepParams struct {
 	Keep                           uint32               // not 0: X0Prev stays as it is
 	Rescale                        float32              // 0 to 1, how far the merge takes the deviation of the conditions' outputs; with Stats
 	Rank                           uint32               // which of the sorted |x0| of a picture bounds it, from 1; 0: Clip does; with Stats
+	Judge                          float32              // size of the Langevin step that led here, for Metropolis; 0: none did
 	Weights                        [MaxNetworks]float32 // of (12), summing to 1
 }
 

@@ -53,6 +53,7 @@ struct Step {
   keep: u32,  // not 0: x0_prev stays as it is
   rescale: f32, // for merge_stats
   rank: u32,    // for merge_stats
+  judge: f32,   // for metropolis
   weights: array<f32, 16>, // of the networks, summing to 1
 }
 

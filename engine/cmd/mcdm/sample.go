@@ -69,10 +69,12 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				}
 			}
 			var angles conflicts
+			accepted := 0.0
 			steps := bar(fmt.Sprintf("seed %d", q.Seed))
 			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
 				steps(p.Step, p.Steps)
 				angles.add(p.Conflict)
+				accepted = p.Accepted
 			})
 			if err != nil {
 				return err
@@ -94,6 +96,9 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				if err := angles.print(cmd.OutOrStdout()); err != nil {
 					return err
 				}
+			}
+			if q.Sampler.Metropolis {
+				fmt.Fprintf(cmd.OutOrStdout(), "corrector steps accepted: %.0f%%\n", 100*accepted)
 			}
 			files, err := writePictures(out, list)
 			if err != nil {
