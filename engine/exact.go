@@ -36,16 +36,27 @@ func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Sched
 		}
 	}
 	var plan record.Plan
-	z := plan.Keep("z", 1, 1, e.Count, coordinates)
+	n, w := 1, e.Count // samples are the pixels of one picture, or, where each is judged, pictures of one pixel
+	if judged(steps) {
+		n, w = w, n
+	}
+	if n > maxJudged {
+		return nil, fmt.Errorf("%d samples, each judged: want at most %d", e.Count, maxJudged)
+	}
+	z := plan.Keep("z", n, 1, w, coordinates)
 	args := shaders.MergeStepArgs{
 		Z: z, Networks: len(e.Networks), Unshuffle: 1,
-		Eps:    plan.Keep("eps", len(e.Networks), 1, e.Count, coordinates),
-		X0Prev: plan.Keep("x0_prev", 1, 1, e.Count, coordinates), Known: plan.Keep("known", 2, 1, e.Count, coordinates),
-		Merged:  plan.Keep("merged eps", 1, 1, e.Count, coordinates),
-		Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*e.Count), N: 1, H: 1, W: e.Count, C: 1},
+		Eps:    plan.Keep("eps", len(e.Networks)*n, 1, w, coordinates),
+		X0Prev: plan.Keep("x0_prev", n, 1, w, coordinates), Known: plan.Keep("known", 2, 1, w, coordinates),
+		Merged:  plan.Keep("merged eps", n, 1, w, coordinates),
+		Preview: shaders.Tensor{Buffer: plan.KeepBytes("preview", 4*e.Count), N: n, H: 1, W: w, C: 1},
 		Step:    shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4},
 	}
 	step, begin := plan.Program("step"), plan.Program("begin")
+	if judged(steps) {
+		last, energy := plan.Keep("before the corrector", 2*n, 1, w, coordinates), plan.Keep("corrector's energy", n, 1, 1, 4)
+		step.Add("judge the corrector", judgement(args, last, energy))
+	}
 	step.Add("merge and step", shaders.MergeStep(args))
 	args.Init = true
 	begin.Add("z_T", shaders.MergeStep(args))
@@ -110,3 +121,6 @@ func (e Exact) eps(z []float32, p sampler.Step) []float32 {
 	}
 	return out
 }
+
+// maxJudged is the number of workgroups that every adapter launches at once.
+const maxJudged = 65535

@@ -31,7 +31,7 @@ const LiftPairs = 8
 // the picture is left. With less, networks differ by how well they learned to
 // remove it more than by their conditions: README.md of package sampler has the
 // measurement.
-const liftLeast, liftMost = -7.5, .5
+const liftLeast, liftMost = -7.5, -2.5
 
 // Lift scores finished pictures by the conditions and weights of a request, to
 // sort what several seeds gave: every picture gets the same levels and the same

@@ -111,7 +111,7 @@ func TestLiftRefusals(t *testing.T) {
 	assert.ErrorContains(t, err, "which the bundle lacks")
 }
 
-// The shipped networks know a held-out portrait's own sketch and parts from
+// The shipped networks know a held-out portrait's own sketch and sentence from
 // another's.
 func TestLiftKnowsItsOwn(t *testing.T) {
 	b, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
@@ -128,7 +128,7 @@ func TestLiftKnowsItsOwn(t *testing.T) {
 		pictures = append(pictures, p)
 	}
 	for own, e := range list[:2] {
-		lifts, err := m.Lift(context.Background(), Request{Conditions: Conditions{Sketch: e.Sketch, Mask: e.Mask}}, pictures, 2, nil)
+		lifts, err := m.Lift(context.Background(), Request{Conditions: Conditions{Sketch: e.Sketch, Text: e.Caption}}, pictures, 1, nil)
 		require.NoError(t, err)
 		for name := range lifts[own].By {
 			assert.Positive(t, lifts[own].By[name], name)

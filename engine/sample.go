@@ -26,6 +26,13 @@ type Request struct {
 	// Absent: everywhere.
 	Maps    map[string]image.Image
 	Sampler sampler.Options
+	// Threshold is the part of a picture's values of |x0| that are not clipped, such
+	// as 0.995: beyond it they are, and all are divided by it where it is above 1
+	// (dynamic thresholding, Saharia et al. 2022). 0: all are clipped at 1.
+	Threshold float64
+	// Rescale is how far, 0 to 1, the merge is brought to the deviation of the
+	// conditions' own predictions, which strong weights exceed (Lin et al. 2024).
+	Rescale float64
 	// Image is a picture of any size to start from or to keep parts of; nil: none.
 	// With Sampler.Start > 0 the run starts from it under the noise of that level
 	// (Meng et al. 2022).
@@ -51,6 +58,9 @@ type Progress struct {
 	// Influence of the conditions in this step, beside a preview, where it was
 	// asked for and the unconditional network ran.
 	Influence Influence
+	// Accepted is the share of corrector steps that were accepted, told with the
+	// last step of a run with Sampler.Metropolis.
+	Accepted float64
 	// Conflict between the conditions in this step, by sample, under the same
 	// circumstances but in every step: the networks' outputs are read back for it.
 	Conflict []Conflict
@@ -83,7 +93,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	shape := m.square(q.Count)
-	shape.maps = q.mapped(terms)
+	shape.maps, shape.stats, shape.judged = q.mapped(terms), q.dynamic(), judged(steps)
 	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
@@ -92,6 +102,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	params := stepParams(q.Seed)
+	if err := q.setDynamics(&params, x.z); err != nil {
+		return nil, err
+	}
 	if err := m.start(x, &params, q, steps[0]); err != nil {
 		return nil, err
 	}
@@ -99,6 +112,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	if err := x.run(ctx, x.once, x.begin); err != nil {
+		return nil, err
+	}
+	if err := x.forget(shape); err != nil {
 		return nil, err
 	}
 	var shown time.Time
@@ -118,6 +134,11 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 			shown = time.Now()
 		} else if err := x.loaded.Wait(ctx); err != nil {
 			return nil, err
+		}
+		if i+1 == len(steps) && shape.judged {
+			if p.Accepted, err = x.accepted(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if err := x.tell(ctx, &p, q, m.diffusion, s, weights[i]); err != nil {
 			return nil, err
@@ -150,6 +171,7 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 	if prediction == bundle.Velocity {
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
 	}
+	p.Judge = float32(s.Judge)
 	p.Index, p.Keep = uint32(index), 0
 	if s.Corrector {
 		p.Keep = 1

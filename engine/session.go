@@ -20,6 +20,8 @@ type shape struct {
 	width  int
 	text   int  // length of given encoder_hidden_states; 0: texts come as tokens
 	maps   bool // terms count where their maps say
+	stats  bool // steps look at whole pictures
+	judged bool // corrector steps are accepted or rejected
 }
 
 // session is a recording of some of the model's networks for one batch size,
@@ -39,6 +41,7 @@ type session struct {
 	merged  shaders.Tensor // [N, H, W, C] eps_c
 	preview shaders.Tensor // [N, H*r, W*r, 1] RGBA8
 	params  shaders.Tensor // StepParams
+	energy  shaders.Tensor // [N, 1, 1, 4] of shaders.Metropolis, where corrector steps are judged
 	known   shaders.Tensor // [2, H, W, C] a given picture, and where it stays; with maps [2+M, H, W, C]
 }
 
@@ -105,6 +108,15 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 		Networks: len(terms), Unshuffle: r, Maps: s.maps,
 	}
 	x.step = plan.Program("step")
+	if s.judged {
+		x.energy = plan.Keep("corrector's energy", s.batch, 1, 1, 4)
+		last := plan.Keep("before the corrector", 2*s.batch, s.height, s.width, c)
+		x.step.Add("judge the corrector", judgement(args, last, x.energy))
+	}
+	if s.stats {
+		args.Stats = plan.Keep("merge statistics", s.batch, 1, 1, 4)
+		x.step.Add("merge statistics", x.recordStats(args))
+	}
 	x.step.Add("merge and step", shaders.MergeStep(args))
 	args.Init = true
 	x.begin.Add("z_T", shaders.MergeStep(args))

@@ -19,6 +19,7 @@ func TestParamsMatchWGSL(t *testing.T) {
 		"group_norm": groupNormParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
+		"merge_stats": mergeStatsParams{}, "metropolis": metropolisParams{},
 	}
 	types := map[reflect.Kind]string{reflect.Uint32: "u32", reflect.Int32: "i32", reflect.Float32: "f32"}
 	require.Len(t, All(), len(structs))
@@ -33,10 +34,16 @@ func TestParamsMatchWGSL(t *testing.T) {
 	}
 }
 
-// StepParams lies in its buffer as struct Step of merge_step.wgsl: all members
-// are four bytes, the weights last.
+// StepParams lies in its buffer as struct Step of merge_step.wgsl,
+// merge_stats.wgsl and metropolis.wgsl: all members are four bytes, the weights last.
 func TestStepParamsMatchWGSL(t *testing.T) {
-	code, err := mergeStep.Code(nil)
+	for _, k := range []*Kernel{mergeStep, mergeStats, metropolis} {
+		stepParamsMatch(t, k)
+	}
+}
+
+func stepParamsMatch(t *testing.T, k *Kernel) {
+	code, err := k.Code(nil)
 	require.NoError(t, err)
 	_, code, _ = strings.Cut(code, "struct Step {")
 	code, _, _ = strings.Cut(code, "}")

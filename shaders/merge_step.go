@@ -19,6 +19,9 @@ type StepParams struct {
 	SeedLo, SeedHi                 uint32
 	Index                          uint32               // counts steps for the noise; 0 draws z_T
 	Keep                           uint32               // not 0: X0Prev stays as it is
+	Rescale                        float32              // 0 to 1, how far the merge takes the deviation of the conditions' outputs; with Stats
+	Rank                           uint32               // which of the sorted |x0| of a picture bounds it, from 1; 0: Clip does; with Stats
+	Judge                          float32              // size of the Langevin step that led here, for Metropolis; 0: none did
 	Weights                        [MaxNetworks]float32 // of (12), summing to 1
 }
 
@@ -53,6 +56,7 @@ type MergeStepArgs struct {
 	Merged   Tensor // [N, H, W, C], written: eps_c
 	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
+	Stats    Tensor // [N, 1, 1, 4] of MergeStats; unbound: factor 1, bound Clip
 	Networks int    // M
 	// Unshuffle is r of pixel_unshuffle: C = colours*r*r. One colour shows as
 	// gray, of more than three the first three.
@@ -79,18 +83,23 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
+	if a.Stats.Ok() {
+		mustBe("merge_step", "stats", a.Stats, z.N, 1, 1, 4)
+	}
 	if a.Networks < 1 || a.Networks > MaxNetworks || r < 1 || z.C%(r*r) != 0 {
 		panic(fmt.Sprintf("shaders: merge_step: %d networks (at most %d), z %v, pixel unshuffle %d", a.Networks, MaxNetworks, z, r))
 	}
 	return Dispatch{
-		Kernel:    mergeStep,
-		Constants: Constants{"INIT": flag(a.Init), "MAPS": flag(a.Maps), "CHANNELS": uint32(z.C), "UNSHUFFLE": uint32(r)},
+		Kernel: mergeStep,
+		Constants: Constants{
+			"INIT": flag(a.Init), "MAPS": flag(a.Maps), "STATS": flag(a.Stats.Ok()), "CHANNELS": uint32(z.C), "UNSHUFFLE": uint32(r),
+		},
 		Params: encode(mergeStepParams{
 			uint32(a.Networks), uint32(z.N), uint32(z.H), uint32(z.W), uint32(z.Stride()), uint32(z.Size() / 4),
 		}),
 		Bindings: []View{
 			view(a.Eps), view(z), view(a.X0Prev), view(a.Known), view(a.Merged),
-			{a.Preview.Buffer, a.Preview.Offset, 4 * a.Preview.N * a.Preview.H * a.Preview.W}, view(a.Step),
+			{a.Preview.Buffer, a.Preview.Offset, 4 * a.Preview.N * a.Preview.H * a.Preview.W}, view(a.Step), view(a.Stats),
 		},
 		Groups: spread(ceil(z.N*z.H*z.W, 64)),
 	}
@@ -129,6 +138,7 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 	merged, preview := f32s(mem[4]), u32s(mem[5])
 	s := stepParams(mem[6])
 	sqrtAbar, sqrtOneMinus, clip := float64(s.SqrtAbar), float64(s.SqrtOneMinusAbar), float64(s.Clip)
+	stats := f32s(mem[7])
 	seed := uint64(s.SeedLo) | uint64(s.SeedHi)<<32
 	channels, r, stride := int(k["CHANNELS"]), int(k["UNSHUFFLE"]), int(p.Stride)
 	h, w := int(p.H), int(p.W)
@@ -146,25 +156,17 @@ func mergeStepTwin(k Constants, params []byte, mem [][]byte) {
 				z[at], x0Prev[at] = float32(float64(s.CX0)*float64(known[same])+float64(s.CZ)*eta[c%4]), 0
 				continue
 			}
-			e := 0.0
-			for j := range int(p.Networks) {
-				weight, m := float64(s.Weights[j]), 1.0
-				if k["MAPS"] != 0 && j > 0 {
-					m = float64(known[(2+j)*h*w*stride+same])
-				}
-				// What has no weight is not read: 0 times NaN is NaN.
-				if weight*m != 0 {
-					e += weight * m * float64(eps[j*int(p.Size)+at])
-				}
-				if weight*(1-m) != 0 {
-					e += weight * (1 - m) * float64(eps[at])
-				}
+			e := mergeOut(s, int(p.Networks), int(p.Size), at, same, h*w*stride, eps, known, k["MAPS"] != 0)
+			factor, bound := 1.0, clip
+			if k["STATS"] != 0 {
+				factor, bound = float64(stats[4*n]), float64(stats[4*n+1])
 			}
+			e *= factor
 			old := float64(z[at])
 			e = float64(s.EpsOut)*e + float64(s.EpsZ)*old
 			x := (old - sqrtOneMinus*e) / sqrtAbar
 			if clip > 0 {
-				x = math.Max(-clip, math.Min(clip, x))
+				x = math.Max(-bound, math.Min(bound, x)) * clip / bound
 			}
 			x += float64(lock[same]) * (float64(known[same]) - x)
 			x0[c] = x

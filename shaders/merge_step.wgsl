@@ -1,15 +1,16 @@
 // The whole of a sampling step after the networks:
 //
-//   out_c = sum_j w_j (m_j out_j + (1 - m_j) out_0)           (12), sum_j w_j = 1
+//   out_c = f sum_j w_j (m_j out_j + (1 - m_j) out_0)         (12), sum_j w_j = 1
 //   eps_c = eps_out out_c + eps_z z
-//   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -clip, clip)
+//   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -s, s) clip / s
 //   x0    = x0 + lock (known - x0)                            where a given picture stays
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
 // and x0 as pixels. m_j, 0 to 1 (1 without MAPS), says where network j counts; what it leaves goes to
 // network 0, the unconditional one, so that the weights sum to 1 in every pixel. A network of weight 0
-// is not read: it need not have run. x0_prev is the x0 of the last step without keep, for multistep samplers.
+// is not read: it need not have run. f and s come from merge_stats; without STATS f = 1, s = clip.
+// x0_prev is the x0 of the last step without keep, for multistep samplers.
 // Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
 // 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
@@ -23,6 +24,7 @@ override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
 override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
 override MAPS: bool = false;   // known holds m_j too
+override STATS: bool = false;
 
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;          // [N, HW, stride]
@@ -31,7 +33,8 @@ override MAPS: bool = false;   // known holds m_j too
 @group(0) @binding(4) var<storage, read_write> merged: array<f32>;     // [N, HW, stride] eps_c
 @group(0) @binding(5) var<storage, read_write> preview: array<u32>;    // [N, H r, W r] RGBA8, red in the low byte
 @group(0) @binding(6) var<storage, read> step: Step;
-@group(0) @binding(7) var<uniform> p: Params;
+@group(0) @binding(7) var<storage, read> stats: array<f32>;            // [N, 4]: f, s, 0, 0
+@group(0) @binding(8) var<uniform> p: Params;
 
 struct Step {
   sqrt_abar: f32,
@@ -48,6 +51,9 @@ struct Step {
   seed_hi: u32,
   index: u32, // of the step: 0 draws z_T
   keep: u32,  // not 0: x0_prev stays as it is
+  rescale: f32, // for merge_stats
+  rank: u32,    // for merge_stats
+  judge: f32,   // for metropolis
   weights: array<f32, 16>, // of the networks, summing to 1
 }
 
@@ -108,6 +114,12 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
   let lo = step.seed_lo + n; // the seed of sample n is seed + n
   let seed = vec2<u32>(lo, step.seed_hi + u32(lo < n));
 
+  var f = 1.0;
+  var s = step.clip;
+  if STATS {
+    f = stats[n * 4u];
+    s = stats[n * 4u + 1u];
+  }
   var x0: array<f32, CHANNELS>;
   var eta = vec4<f32>();
   for (var c = 0u; c < CHANNELS; c++) {
@@ -131,9 +143,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     }
     if MAPS && left != 0.0 { e += left * outputs[at]; }
     let old = z[at];
-    e = step.eps_out * e + step.eps_z * old;
+    e = step.eps_out * f * e + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
-    if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
+    if step.clip > 0.0 { x = clamp(x, -s, s) * (step.clip / s); }
     x += known[hw * p.stride + same] * (known[same] - x);
     x0[c] = x;
     merged[at] = e;

@@ -19,6 +19,9 @@ type Step struct {
 	SqrtABar, SqrtOneMinusABar float64
 	X0, X0Prev, Z, Eps, Noise  float64
 	Corrector                  bool // x0 does not become x0_prev
+	// Judge is the size h / (1 - abar) of the corrector step before, which is to be
+	// accepted or rejected by what the networks say now; 0: nothing is.
+	Judge float64
 }
 
 // Options choose a sampler. The zero value is DDIM with eta 0 in 50 steps.
@@ -47,6 +50,9 @@ type Options struct {
 	Corrector int
 	// CorrectorSize is their step size h / (1 - abar); 0 is 0.2.
 	CorrectorSize float64
+	// Metropolis accepts or rejects every corrector step of every picture: see
+	// metropolis.go. It costs no evaluation.
+	Metropolis bool
 }
 
 // DefaultSteps is the number of levels when Options say nothing.
@@ -113,6 +119,9 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 		rules[o.Name](&p, o, l)
 		steps = append(steps, p)
 		l.before, l.a = l.a, l.b
+	}
+	if o.Metropolis {
+		judge(steps, o.CorrectorSize)
 	}
 	return steps, nil
 }

@@ -144,3 +144,13 @@ func TestRefusals(t *testing.T) {
 	assert.ErrorContains(t, err, "cosine")
 	assert.Panics(t, func() { Merge([]float64{math.NaN()}) })
 }
+
+// Judged is what follows a corrector step, at its level.
+func TestMetropolisJudgesWhatFollows(t *testing.T) {
+	steps, err := Options{Name: "ddpm", Steps: 3, Corrector: 2, CorrectorSize: .3, Metropolis: true}.StepsOf(linear(t))
+	require.NoError(t, err)
+	require.Len(t, steps, 7) // P, C C P, C C P
+	for i, want := range []float64{0, 0, .3, .3, 0, .3, .3} {
+		assert.Equal(t, want, steps[i].Judge, "step %d", i)
+	}
+}

@@ -36,7 +36,8 @@ that observation alone. All predict eps in closed form; merge, step and noise
 are those of every run. Printed are mean and standard deviation
 
   exact       of the prior under all observations together, by Bayes' rule
-  recursion   of what the sampler ends with, in closed form (one --prior)
+  recursion   of what the sampler ends with, in closed form (one --prior, no
+              --metropolis)
   sampled     of the samples it drew, with their standard errors
 
 and the gap: the largest difference between the share of samples below a value
@@ -73,8 +74,8 @@ distance from the exact distribution.`,
 			weights := sampler.Merge(ones)
 			w := cmd.OutOrStdout()
 			if compare {
-				if len(priors) > 1 {
-					return fmt.Errorf("--compare is in closed form, which several --prior have not: want one")
+				if len(priors) > 1 || o.Metropolis {
+					return fmt.Errorf("--compare is in closed form, which several --prior and --metropolis have not: leave them out")
 				}
 				rows, err := compareSamplers(schedule, o, gaussiansOf(nets), weights)
 				if err != nil {
@@ -113,7 +114,7 @@ distance from the exact distribution.`,
 			right := exact.Moments(0)
 			fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "exact", right.Mean, math.Sqrt(right.Var))
 			var closed *sampler.Gaussian
-			if len(priors) == 1 {
+			if len(priors) == 1 && !o.Metropolis {
 				g := sampler.Recursion(schedule, steps, gaussiansOf(nets), weights)
 				closed = &g
 				fmt.Fprintf(w, "%-10s %8.4f %8.4f\n", "recursion", g.Mean, math.Sqrt(g.Var))

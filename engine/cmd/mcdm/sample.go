@@ -69,10 +69,12 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				}
 			}
 			var angles conflicts
+			accepted := 0.0
 			steps := bar(fmt.Sprintf("seed %d", q.Seed))
 			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
 				steps(p.Step, p.Steps)
 				angles.add(p.Conflict)
+				accepted = p.Accepted
 			})
 			if err != nil {
 				return err
@@ -95,6 +97,9 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 					return err
 				}
 			}
+			if q.Sampler.Metropolis {
+				fmt.Fprintf(cmd.OutOrStdout(), "corrector steps accepted: %.0f%%\n", 100*accepted)
+			}
 			files, err := writePictures(out, list)
 			if err != nil {
 				return err
@@ -110,6 +115,8 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 	f.StringVar(&keep, "keep", "", "PNG, white where --image stays and black where it is free")
 	samplerFlags(c, &q.Sampler)
 	f.BoolVar(&q.Sampler.ClippedEps, "clipped-eps", true, "ddim goes on with the noise that the clipped picture stands for")
+	f.Float64Var(&q.Threshold, "threshold", 0, "dynamic thresholding: the part of a picture's values that is not clipped, such as 0.995 (0: clip at black and white)")
+	f.Float64Var(&q.Rescale, "rescale", 0, "guidance rescale, 0 to 1: against the glare of strong weights (0.7 in its paper)")
 	f.Uint64Var(&q.Seed, "seed", 0, "of the noise (default: a random one, printed)")
 	f.IntVar(&q.Count, "count", 1, "pictures in one run")
 	f.BoolVar(&sorted, "sort", false, "the picture that obeys best first, by its scores (--lift)")
