@@ -20,6 +20,7 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/tokenizer"
+	"github.com/mcdm/mcdm/weights/unet"
 )
 
 // Model is a bundle whose weights lie on a machine. Its methods may be called
@@ -42,7 +43,9 @@ type network struct {
 	name, modality    string
 	conditionChannels int
 	labels            int // of a mask
-	unet              *nn.UNet
+	config            *unet.Config
+	stack             *nn.Stack // with the networks that are like it
+	at                int       // in the stack
 	text              *nn.TextEncoder
 	tokenizer         *tokenizer.Tokenizer
 }
@@ -60,41 +63,68 @@ func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progres
 		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Manifest.Name, n, shaders.MaxNetworks)
 	}
 	m := &Model{machine: machine, diffusion: d, schedule: schedule, progress: progress}
+	var sources []nn.Source
 	for i := range b.Manifest.Networks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		n := &b.Manifest.Networks[i]
 		source := func(name string) (bundle.Tensor, error) { return b.Tensor(n, name) }
 		net := &network{
 			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
-			unet: nn.NewUNet(machine, n.UNet, source),
+			config: n.UNet,
 		}
 		if t := n.TextEncoder; t != nil {
 			net.text = nn.NewTextEncoder(machine, t.Encoder, source)
 			net.tokenizer = t.Tokenizer
 		}
 		m.networks = append(m.networks, net)
-		// Recording uploads the weights; this recording itself is dropped.
-		if err := m.upload(net); err != nil {
-			return nil, fmt.Errorf("network %s: %w", n.Name, err)
+		sources = append(sources, source)
+	}
+	done := 0
+	for _, alike := range m.stacks(sources) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		if progress != nil {
-			progress(i+1, len(b.Manifest.Networks))
+		// Recording uploads the weights; this recording itself is dropped.
+		if err := m.upload(alike); err != nil {
+			return nil, fmt.Errorf("networks %s: %w", strings.Join(names(bare(alike...)), ", "), err)
+		}
+		if done += len(alike); progress != nil {
+			progress(done, len(m.networks))
 		}
 	}
 	m.weights = machine.Bytes()
 	return m, nil
 }
 
-// upload puts a network's weights on the machine.
-func (m *Model) upload(n *network) error {
-	s := shape{batch: 1, height: m.diffusion.GridSize(), width: m.diffusion.GridSize()}
-	if n.text == nil {
+// stacks puts networks that are alike into one stack each.
+func (m *Model) stacks(sources []nn.Source) (all [][]*network) {
+	var parts [][]nn.Network
+	for i, n := range m.networks {
+		k := slices.IndexFunc(all, func(s []*network) bool { return nn.Alike(s[0].config, n.config) })
+		if k < 0 {
+			k = len(all)
+			all, parts = append(all, nil), append(parts, nil)
+		}
+		n.at = len(all[k])
+		all[k] = append(all[k], n)
+		parts[k] = append(parts[k], nn.Network{Config: n.config, Source: sources[i]})
+	}
+	for k, alike := range all {
+		stack := nn.NewStack(m.machine, parts[k]...)
+		for _, n := range alike {
+			n.stack = stack
+		}
+	}
+	return all
+}
+
+// upload puts the weights of networks on the machine.
+func (m *Model) upload(nets []*network) error {
+	s := m.square(1)
+	if slices.ContainsFunc(nets, func(n *network) bool { return n.text == nil && n.config.CrossAttentionDim > 0 }) {
 		s.text = 1
 	}
 	var plan record.Plan
-	_, err := m.record(&plan, bare(n), s)
+	_, err := m.record(&plan, bare(nets...), s)
 	return err
 }
 

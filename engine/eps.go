@@ -69,15 +69,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return nil, nil, err
 	}
-	if err := x.run(ctx, x.once); err != nil {
-		return nil, nil, err
-	}
-	for _, e := range x.terms {
-		if err := x.run(ctx, e.eps); err != nil {
-			return nil, nil, err
-		}
-	}
-	if err := x.run(ctx, x.step); err != nil {
+	if err := x.run(ctx, x.once, x.evaluateAll(), x.step); err != nil {
 		return nil, nil, err
 	}
 	nets = map[string][]float32{}
@@ -145,7 +137,7 @@ func (in EpsInput) check(m *Model, c int) error {
 		if got := len(in.Cond[n.name]); got != pixels*n.conditionChannels {
 			return fmt.Errorf("cond.%s has %d values: want [%d, %d, %d, %d]", n.name, got, in.Batch, n.conditionChannels, in.Height, in.Width)
 		}
-		if d := n.unet.Config.CrossAttentionDim; len(in.Context[n.name]) != in.Batch*in.ContextLength*d {
+		if d := n.config.CrossAttentionDim; len(in.Context[n.name]) != in.Batch*in.ContextLength*d {
 			return fmt.Errorf("encoder_hidden_states.%s has %d values: want [%d, %d, %d]", n.name, len(in.Context[n.name]), in.Batch, in.ContextLength, d)
 		} else if d > 0 && in.ContextLength < 1 {
 			return fmt.Errorf("encoder_hidden_states.%s is missing", n.name)

@@ -47,10 +47,7 @@ func BenchmarkLayers(b *testing.B) {
 		count       int
 		run         *record.Program
 	}
-	launches := slices.Clone(x.step.Dispatches)
-	for _, e := range x.terms {
-		launches = append(launches, e.eps.Dispatches...)
-	}
+	launches := slices.Concat(x.evaluateAll().Dispatches, x.step.Dispatches)
 	const repeats = 10
 	var layers []*layer
 	for _, d := range launches {

@@ -162,11 +162,11 @@ func (x *session) noised(ctx context.Context, m *Model, clean []float32, k, t in
 	if err := x.loaded.Write(x.z, rows(z, c)); err != nil {
 		return nil, err
 	}
+	if err := x.run(ctx, x.evaluateAll()); err != nil {
+		return nil, err
+	}
 	out := make([][]squares, len(x.terms))
 	for i, e := range x.terms {
-		if err := x.run(ctx, e.eps); err != nil {
-			return nil, err
-		}
 		eps, err := read(ctx, x.loaded, e.out)
 		if err != nil {
 			return nil, err

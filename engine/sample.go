@@ -94,6 +94,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	}
 	shape := m.square(q.Count)
 	shape.maps, shape.stats, shape.judged = q.mapped(terms), q.dynamic(), judged(steps)
+	shape.sets = patterns(terms, weights, shape.maps)
 	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
@@ -190,7 +191,7 @@ func (x *session) advance(ctx context.Context, p shaders.StepParams, t int, weig
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return err
 	}
-	return x.run(ctx, append(x.evaluate(weights), x.step)...)
+	return x.run(ctx, x.evaluate(weights), x.step)
 }
 
 // pictures reads the preview of every sample, after the last step the result.

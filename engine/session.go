@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mcdm/mcdm/engine/nn"
@@ -22,6 +23,8 @@ type shape struct {
 	maps   bool // terms count where their maps say
 	stats  bool // steps look at whole pictures
 	judged bool // corrector steps are accepted or rejected
+	// sets of terms that some step evaluates, as patterns, joined; "": all terms
+	sets string
 }
 
 // session is a recording of some of the model's networks for one batch size,
@@ -30,14 +33,15 @@ type session struct {
 	loaded record.Loaded
 
 	// The programs, in the order of a run: encode what depends on the
-	// conditions alone, draw z_T, evaluate the networks (each has a program of its
-	// own), merge and step.
+	// conditions alone, draw z_T, evaluate networks (a program for every set of
+	// terms that some step needs, by pattern), merge and step.
 	once, begin, step *record.Program
+	eps               map[string]*record.Program
 
 	terms   []evaluation
 	maps    bool
 	z       shaders.Tensor // [N, H, W, C]
-	t       shaders.Tensor // [N, 1, 1, 1]
+	t       shaders.Tensor // [terms*N, 1, 1, 1]
 	merged  shaders.Tensor // [N, H, W, C] eps_c
 	preview shaders.Tensor // [N, H*r, W*r, 1] RGBA8
 	params  shaders.Tensor // StepParams
@@ -48,7 +52,6 @@ type session struct {
 // evaluation is a recorded term.
 type evaluation struct {
 	term
-	eps     *record.Program
 	out     shaders.Tensor // [N, H, W, C] what the network says about z and t
 	cond    shaders.Tensor // [N, H, W, Cc] concatenated channels, where it has some
 	context shaders.Tensor // [N, 1, L, D] encoder_hidden_states, where it cross-attends
@@ -81,7 +84,8 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	x := &session{
 		once: plan.Program("encode"), begin: plan.Program("begin"), maps: s.maps,
 		z:      plan.Keep("z", s.batch, s.height, s.width, c),
-		t:      plan.Keep("t", s.batch, 1, 1, 1),
+		t:      plan.Keep("t", len(terms)*s.batch, 1, 1, 1),
+		eps:    map[string]*record.Program{},
 		merged: plan.Keep("merged eps", s.batch, s.height, s.width, c),
 		known:  plan.Keep("known", planes, s.height, s.width, c),
 	}
@@ -95,12 +99,21 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	x.params = shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4}
 
 	for i, t := range terms {
-		e := evaluation{term: t, eps: plan.Program("eps " + t.name), out: x.z}
+		e := evaluation{term: t, out: x.z}
 		e.out.Buffer, e.out.Offset = all.Buffer, i*x.z.Size()
-		if err := x.recordTerm(plan, &e, s); err != nil {
+		if err := x.recordCondition(plan, &e, s); err != nil {
 			return nil, fmt.Errorf("network %s: %w", t.net.name, err)
 		}
 		x.terms = append(x.terms, e)
+	}
+	if s.sets == "" {
+		s.sets = everyTerm(len(terms))
+	}
+	kept := map[string]shaders.Tensor{}
+	for _, set := range strings.Fields(s.sets) {
+		if err := x.recordSet(plan, set, kept); err != nil {
+			return nil, err
+		}
 	}
 	args := shaders.MergeStepArgs{
 		Eps: all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
@@ -123,18 +136,43 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	return x, nil
 }
 
-// recordTerm records a network's evaluation.
-func (x *session) recordTerm(plan *record.Plan, e *evaluation, s shape) error {
+// recordSet records the evaluation of a set of terms, networks that are alike
+// together.
+func (x *session) recordSet(plan *record.Plan, set string, kept map[string]shaders.Tensor) error {
+	var named []string
+	var stacks []*nn.Stack
+	members := map[*nn.Stack][]nn.Member{}
+	for i, e := range x.terms {
+		if set[i] == '0' {
+			continue
+		}
+		named = append(named, e.name)
+		s := e.net.stack
+		if members[s] == nil {
+			stacks = append(stacks, s)
+		}
+		members[s] = append(members[s], nn.Member{Network: e.net.at, Cond: e.cond, Context: e.context, Eps: e.out})
+	}
+	x.eps[set] = plan.Program("eps " + strings.Join(named, "+"))
+	for _, s := range stacks {
+		in := nn.Inputs{Z: x.z, T: x.t, Members: members[s], Kept: kept}
+		if err := s.Record(plan, x.once, x.eps[set], in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordCondition makes what a network is conditioned on.
+func (x *session) recordCondition(plan *record.Plan, e *evaluation, s shape) error {
 	n := e.net
 	if n.conditionChannels > 0 {
 		e.cond = plan.Keep(e.name+" condition", s.batch, s.height, s.width, n.conditionChannels)
 	}
-	if d := n.unet.Config.CrossAttentionDim; d > 0 {
-		if err := x.recordText(plan, e, s, d); err != nil {
-			return err
-		}
+	if d := n.config.CrossAttentionDim; d > 0 {
+		return x.recordText(plan, e, s, d)
 	}
-	return n.unet.Record(plan, x.once, e.eps, nn.Inputs{Z: x.z, T: x.t, Cond: e.cond, Context: e.context, Eps: e.out})
+	return nil
 }
 
 // recordText makes a network's encoder_hidden_states [N, 1, L, D]: the text
@@ -155,21 +193,45 @@ func (x *session) recordText(plan *record.Plan, e *evaluation, s shape, d int) e
 	return e.net.text.Record(plan, x.once, e.tokens, e.context)
 }
 
-// evaluate lists the programs of the terms that have some weight, and of the
-// unconditional network where maps may leave some to it.
-func (x *session) evaluate(weights []float64) (programs []*record.Program) {
-	for i, e := range x.terms {
-		if x.runs(i, weights) {
-			programs = append(programs, e.eps)
+// patterns lists the sets of terms that steps with these weights need.
+func patterns(terms []term, weights [][]float64, maps bool) string {
+	var sets []string
+	for _, ws := range weights {
+		if set := pattern(terms, ws, maps); !slices.Contains(sets, set) {
+			sets = append(sets, set)
 		}
 	}
-	return programs
+	return strings.Join(sets, " ")
 }
 
-// runs tells whether a step needs a term's network.
-func (x *session) runs(i int, weights []float64) bool {
-	return weights[i] != 0 || x.maps && x.terms[i].net.modality == Unconditional
+// pattern has a 1 for each term that a step needs: those with some weight, and
+// the unconditional network where maps may leave some to it; and a 0 for the
+// others.
+func pattern(terms []term, weights []float64, maps bool) string {
+	set := make([]byte, len(terms))
+	for i, t := range terms {
+		set[i] = '0'
+		if weights[i] != 0 || maps && t.net.modality == Unconditional {
+			set[i] = '1'
+		}
+	}
+	return string(set)
 }
+
+// everyTerm is the pattern of all terms.
+func everyTerm(n int) string { return strings.Repeat("1", n) }
+
+// evaluate is the program of the terms that a step needs.
+func (x *session) evaluate(weights []float64) *record.Program {
+	var terms []term
+	for _, e := range x.terms {
+		terms = append(terms, e.term)
+	}
+	return x.eps[pattern(terms, weights, x.maps)]
+}
+
+// evaluateAll is the program of all terms.
+func (x *session) evaluateAll() *record.Program { return x.eps[everyTerm(len(x.terms))] }
 
 // run starts programs one after the other, empty ones left out.
 func (x *session) run(ctx context.Context, programs ...*record.Program) error {
@@ -197,9 +259,9 @@ func repeat(data []byte, n int) []byte {
 	return out
 }
 
-// setT writes one timestep per sample.
+// setT writes one timestep per sample, the same for all terms.
 func (x *session) setT(ts []float32) error {
-	return x.loaded.Write(x.t, rows(ts, 1))
+	return x.loaded.Write(x.t, rows(slices.Repeat(ts, len(x.terms)), 1))
 }
 
 // rows packs values [.., C] as f32 rows padded to a multiple of four.

@@ -114,11 +114,11 @@ func TestNetworksWithoutWeightAreNotRun(t *testing.T) {
 		q    Request
 		want map[string]int
 	}{
-		"always":  {Request{Conditions: both}, map[string]int{"eps none": 10, "eps sketch": 10, "eps mask": 10}},
-		"window":  {Request{Conditions: both, Windows: half}, map[string]int{"eps none": 5, "eps sketch": 5, "eps mask": 10}},
+		"always":  {Request{Conditions: both}, map[string]int{"eps none+sketch+mask": 10}},
+		"window":  {Request{Conditions: both, Windows: half}, map[string]int{"eps none+sketch+mask": 5, "eps mask": 5}},
 		"weight":  {Request{Conditions: both, Windows: half, Weights: map[string]float64{"mask": 0}}, map[string]int{"eps none": 5, "eps sketch": 5}},
-		"shared":  {Request{Conditions: both, Weights: map[string]float64{"sketch": .3, "mask": .7}}, map[string]int{"eps sketch": 10, "eps mask": 10}},
-		"map":     {Request{Conditions: Conditions{Sketch: sketch}, Maps: map[string]image.Image{"sketch": left}}, map[string]int{"eps none": 10, "eps sketch": 10}},
+		"shared":  {Request{Conditions: both, Weights: map[string]float64{"sketch": .3, "mask": .7}}, map[string]int{"eps sketch+mask": 10}},
+		"map":     {Request{Conditions: Conditions{Sketch: sketch}, Maps: map[string]image.Image{"sketch": left}}, map[string]int{"eps none+sketch": 10}},
 		"nothing": {Request{}, map[string]int{"eps none": 10}},
 	} {
 		m := counting{record.CPU(), map[string]int{}}

@@ -1,0 +1,113 @@
+package nn_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine/nn"
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/golden"
+	"github.com/mcdm/mcdm/weights/unet"
+)
+
+// Networks evaluated together, in any order and one of them twice, say what
+// each says alone.
+func TestStackIsItsNetworks(t *testing.T) {
+	dev, err := openGPU()
+	require.NoError(t, err)
+	ctx := context.Background()
+	for _, dtype := range []string{"f32", "int8"} {
+		m := record.GPU(dev)
+		var nets []nn.Network
+		for _, name := range []string{"sketch", "mask", "text"} {
+			c, err := golden.Load(name)
+			require.NoError(t, err)
+			config, err := unet.Parse(c.Config)
+			require.NoError(t, err)
+			nets = append(nets, nn.Network{Config: config, Source: source(t, c.Weight, config.Tensors(), dtype)})
+			require.True(t, nn.Alike(nets[0].Config, config), name)
+		}
+		const n, side, length, latent = 2, 16, 8, 12
+		evaluate := func(stack *nn.Stack, members ...int) (out [][]byte) {
+			var plan record.Plan
+			once, step := plan.Program("once"), plan.Program("step")
+			in := nn.Inputs{Z: plan.Keep("z", n, side, side, latent), T: plan.Keep("t", len(members)*n, 1, 1, 1)}
+			write := map[shaders.Buffer]func(record.Loaded) error{}
+			fill := func(t shaders.Tensor, name string) shaders.Tensor {
+				write[t.Buffer] = func(l record.Loaded) error {
+					return l.Write(t, lastRows(golden.Values(name, t.N*t.H*t.W*t.C), t))
+				}
+				return t
+			}
+			fill(in.Z, "z")
+			for _, k := range members {
+				config := nets[k].Config
+				if len(members) == 1 {
+					k = 0 // a stack of its own
+				}
+				e := nn.Member{Network: k, Eps: plan.Keep("eps", n, side, side, latent)}
+				if c := config.InChannels - latent; c > 0 {
+					e.Cond = fill(plan.Keep("cond", n, side, side, c), "cond")
+				}
+				if d := config.CrossAttentionDim; d > 0 {
+					e.Context = fill(plan.Keep("context", n, 1, length, d), "context")
+				}
+				in.Members = append(in.Members, e)
+			}
+			require.NoError(t, stack.Record(&plan, once, step, in))
+			l, err := m.Load(ctx, &plan, nil)
+			require.NoError(t, err)
+			defer l.Release()
+			for _, w := range write {
+				require.NoError(t, w(l))
+			}
+			var ts []float32
+			for range members {
+				ts = append(ts, 17, 801)
+			}
+			require.NoError(t, l.Write(in.T, rows(ts, in.T)))
+			if len(once.Dispatches) > 0 {
+				require.NoError(t, l.Run(ctx, once))
+			}
+			require.NoError(t, l.Run(ctx, step))
+			for _, e := range in.Members {
+				b, err := l.Read(ctx, e.Eps)
+				require.NoError(t, err)
+				out = append(out, b)
+			}
+			return out
+		}
+		together := []int{2, 0, 1, 2}
+		got := evaluate(nn.NewStack(m, nets...), together...)
+		for i, k := range together {
+			alone := evaluate(nn.NewStack(m, nets[k]), k)[0]
+			assert.Equal(t, alone, got[i], "%s: network %d as member %d", dtype, k, i)
+		}
+		assert.Equal(t, got[0], got[3])
+		assert.NotEqual(t, got[0], got[1])
+		v := channelsFirst(got[1], shaders.Tensor{N: n, H: side, W: side, C: latent})
+		assert.False(t, math.IsNaN(float64(v[0])))
+		m.Release()
+	}
+}
+
+// What a network consumes and how it attends may differ; its layers may not.
+func TestAlike(t *testing.T) {
+	config := func(name string) *unet.Config {
+		c, err := golden.Load(name)
+		require.NoError(t, err)
+		config, err := unet.Parse(c.Config)
+		require.NoError(t, err)
+		return config
+	}
+	assert.True(t, nn.Alike(config("text"), config("sketch")))
+	assert.False(t, nn.Alike(config("sketch"), config("no-attention")))
+	wider := config("mask")
+	wider.Up[0].Resnets[0].Out++
+	assert.False(t, nn.Alike(config("sketch"), wider))
+}
