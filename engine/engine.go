@@ -54,6 +54,30 @@ type network struct {
 // hand; they are not needed afterwards. progress (may be nil) counts networks,
 // then the kernels of each first use.
 func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
+	return newModel(ctx, machine, b, b.Tensor, progress)
+}
+
+// Prepare compiles on a machine what a run of all of a bundle's networks needs.
+// Only the manifest must be at hand: it may go on while shards are on their way
+// and networks are loaded onto the machine.
+func Prepare(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) error {
+	m, err := newModel(ctx, unloaded{machine}, b, b.Describe, nil)
+	if err != nil {
+		return err
+	}
+	var plan record.Plan
+	if _, err := m.record(&plan, bare(m.networks...), m.square(1)); err != nil {
+		return err
+	}
+	return machine.Prepare(ctx, &plan, progress)
+}
+
+// unloaded is a machine that weights are not put on.
+type unloaded struct{ record.Machine }
+
+func (unloaded) Upload(string, []byte) (shaders.Buffer, error) { return 1, nil }
+
+func newModel(ctx context.Context, machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Network, name string) (bundle.Tensor, error), progress func(done, total int)) (*Model, error) {
 	d := b.Manifest.Diffusion
 	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
 	if err != nil {
@@ -66,7 +90,7 @@ func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progres
 	var sources []nn.Source
 	for i := range b.Manifest.Networks {
 		n := &b.Manifest.Networks[i]
-		source := func(name string) (bundle.Tensor, error) { return b.Tensor(n, name) }
+		source := func(name string) (bundle.Tensor, error) { return tensor(n, name) }
 		net := &network{
 			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
 			config: n.UNet,

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"io/fs"
 	"math"
+	"os"
 	"sync"
 	"testing"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/weights/bundle"
+	"github.com/mcdm/mcdm/weights/dataset/examples"
 	"github.com/mcdm/mcdm/weights/golden"
 	"github.com/mcdm/mcdm/weights/pack"
 	"github.com/mcdm/mcdm/weights/unet"
@@ -324,4 +327,31 @@ func TestUnshuffleIsTorchs(t *testing.T) {
 	b := unshuffle(2, 4, 2, func(c, y, x int) float32 { return float32(100*c + 10*y + x) })
 	// channel c*4 + dy*2 + dx of grid pixel (1, 0)
 	assert.Equal(t, rows([]float32{20, 21, 30, 31, 120, 121, 130, 131}, 8), b[2*4*8:3*4*8])
+}
+
+// What Prepare compiles from the manifest alone is all that a run then needs.
+func TestPrepareCompilesEverything(t *testing.T) {
+	d, err := openGPU()
+	require.NoError(t, err)
+	ctx := context.Background()
+	folder := os.DirFS("../weights/bundles/avatars")
+	data, err := fs.ReadFile(folder, bundle.ManifestName)
+	require.NoError(t, err)
+	manifest, err := bundle.Parse(data)
+	require.NoError(t, err)
+	whole, err := bundle.Open(folder)
+	require.NoError(t, err)
+	m := record.GPU(d)
+	defer m.Release()
+	compiled := 0
+	require.NoError(t, Prepare(ctx, m, manifest, func(done, _ int) { compiled = done }))
+	assert.Greater(t, compiled, 10)
+	model, err := Load(ctx, m, whole, nil)
+	require.NoError(t, err)
+	later := 0
+	model.progress = func(int, int) { later++ }
+	list, err := examples.All()
+	require.NoError(t, err)
+	sample(t, model, Request{Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: list[0].Sketch, Mask: list[0].Mask, Text: list[0].Caption}})
+	assert.Zero(t, later, "kernels compiled after Prepare")
 }

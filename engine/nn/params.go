@@ -92,13 +92,18 @@ func (l layers) vector(names []string, widths []int) shaders.Tensor {
 			data = append(data, make([]byte, -len(data)&15)...)
 		}
 	}
-	t := shaders.Tensor{N: len(l.of), H: 1, W: 1, C: len(data) / len(l.of) / 4}
-	if len(names) == 1 {
-		t.C = widths[0]
-	}
+	t := shaders.Tensor{N: len(l.of), H: 1, W: 1, C: total(widths)}
 	t.Buffer = l.upload(key, data)
 	l.vectors[key] = t
 	return t
+}
+
+// total is the width of layers side by side, each from a multiple of four on.
+func total(widths []int) (sum int) {
+	for _, n := range widths {
+		sum = (sum+3)&^3 + n
+	}
+	return sum
 }
 
 func (p *params) upload(label string, data []byte) shaders.Buffer {
@@ -153,13 +158,7 @@ func (l layers) matrix(names []string, couts []int, cin [2]int, kh, kw int) shad
 	if w, ok := l.matrices[key]; ok {
 		return w
 	}
-	w := shaders.Weights{Cin: cin, KH: kh, KW: kw}
-	for i, n := range couts {
-		w.Cout += n
-		if i+1 < len(couts) {
-			w.Cout = (w.Cout + 3) &^ 3
-		}
-	}
+	w := shaders.Weights{Cout: total(couts), Cin: cin, KH: kh, KW: kw}
 	dtype := ""
 	var packed, scale []byte
 	for _, network := range l.of {

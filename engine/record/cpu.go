@@ -29,6 +29,8 @@ func (m *cpu) Bytes() int64 { return m.bytes }
 
 func (m *cpu) Release() { m.constants = nil }
 
+func (m *cpu) Prepare(context.Context, *Plan, func(done, total int)) error { return nil }
+
 func (m *cpu) Load(ctx context.Context, p *Plan, progress func(done, total int)) (Loaded, error) {
 	at := p.place()
 	l := &cpuPlan{machine: m, slot: at.slot, dummy: make([]byte, dummySize)}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/shaders"
@@ -23,6 +24,8 @@ type device struct {
 	pipelines map[string]*gpu.Pipeline // by code
 	dummy     *gpu.Buffer
 	bytes     int64
+
+	compiling sync.Mutex
 
 	tuned        tuning
 	tuneSoftware bool // time forms on software adapters too: for tests
@@ -73,7 +76,7 @@ func (m *device) Release() {
 	if m.dummy != nil {
 		m.dummy.Release()
 	}
-	*m = device{dev: m.dev, pipelines: map[string]*gpu.Pipeline{}}
+	m.constants, m.pipelines, m.dummy, m.bytes = nil, map[string]*gpu.Pipeline{}, nil, 0
 }
 
 func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total int)) (_ Loaded, err error) {
@@ -118,9 +121,29 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 	return l, nil
 }
 
+// Prepare compiles the kernels in the forms that Load will want: on a GPU that
+// was not tuned yet, in all.
+func (m *device) Prepare(ctx context.Context, p *Plan, progress func(done, total int)) error {
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	var all Plan
+	g := all.Program("prepare")
+	for _, from := range p.programs {
+		for _, d := range from.Dispatches {
+			for _, f := range m.formsToTry(d) {
+				g.Dispatches = append(g.Dispatches, d.In(f))
+			}
+		}
+	}
+	return m.compile(ctx, &all, progress)
+}
+
 // compile makes the pipelines that the plan needs and the machine lacks, all
 // at once.
 func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total int)) error {
+	m.compiling.Lock() // who comes second finds the pipelines of the first
+	defer m.compiling.Unlock()
 	var specs []gpu.PipelineSpec
 	var keys []string
 	for _, g := range p.programs {

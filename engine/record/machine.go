@@ -11,6 +11,9 @@ type Machine interface {
 	// Upload copies constant data (weights) to the machine, where any plan
 	// can bind it, until the machine is released. data is not kept.
 	Upload(label string, data []byte) (shaders.Buffer, error)
+	// Prepare compiles the kernels of a plan that will be loaded: it may go on
+	// while weights are still on their way. progress (may be nil) counts kernels.
+	Prepare(ctx context.Context, p *Plan, progress func(done, total int)) error
 	// Load allocates the plan's buffers and compiles its kernels. progress
 	// (may be nil) counts compiled kernels.
 	Load(ctx context.Context, p *Plan, progress func(done, total int)) (Loaded, error)

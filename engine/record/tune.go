@@ -43,14 +43,8 @@ const tuneLaunches, tuneTimes = 8, 3
 // what a GPU's driver does in milliseconds, and one form is the best for all of
 // them: it takes the first.
 func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
-	if m.dev.Info().Software && !m.tuneSoftware {
+	if !m.tunes() {
 		return nil
-	}
-	name := tuningName(m.dev)
-	if m.tuned == nil {
-		m.tuned = tuning{}
-		// What cannot be read is measured again.
-		_ = json.Unmarshal(m.dev.Recall(name), &m.tuned)
 	}
 	unseen := map[string]shaders.Dispatch{}
 	for _, g := range p.programs {
@@ -58,7 +52,7 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 			if len(d.Forms) < 2 {
 				continue
 			}
-			if i, ok := m.tuned[shapeOf(d)]; !ok || i < 0 || i >= len(d.Forms) {
+			if len(m.formsToTry(d)) > 1 {
 				unseen[shapeOf(d)] = d
 			}
 		}
@@ -68,7 +62,7 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 			return err
 		}
 		if data, err := json.Marshal(m.tuned); err == nil {
-			m.dev.Remember(name, data)
+			m.dev.Remember(tuningName(m.dev), data)
 		}
 	}
 	for _, g := range p.programs {
@@ -79,6 +73,30 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 		}
 	}
 	return nil
+}
+
+// tunes tells whether forms are timed on this adapter, and recalls what is known.
+func (m *device) tunes() bool {
+	if m.dev.Info().Software && !m.tuneSoftware {
+		return false
+	}
+	if m.tuned == nil {
+		m.tuned = tuning{}
+		// What cannot be read is measured again.
+		_ = json.Unmarshal(m.dev.Recall(tuningName(m.dev)), &m.tuned)
+	}
+	return true
+}
+
+// formsToTry are those that a launch may come in: one where the best is known.
+func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
+	if len(d.Forms) < 2 || !m.tunes() {
+		return []shaders.Form{{Kernel: d.Kernel, Constants: d.Constants, Groups: d.Groups}}
+	}
+	if i, ok := m.tuned[shapeOf(d)]; ok && i >= 0 && i < len(d.Forms) {
+		return d.Forms[i : i+1]
+	}
+	return d.Forms
 }
 
 // time finds the fastest form of each launch.

@@ -148,6 +148,15 @@ func (b *Bundle) Tensor(n *Network, name string) (Tensor, error) {
 	return t, nil
 }
 
+// Describe returns a tensor's type and shape, which are known without a shard.
+func (b *Bundle) Describe(n *Network, name string) (Tensor, error) {
+	ref, ok := n.Tensor(name)
+	if !ok {
+		return Tensor{}, fmt.Errorf("network %q has no tensor %q", n.Name, name)
+	}
+	return Tensor{Name: name, DType: ref.DType, Shape: ref.Shape}, nil
+}
+
 func (b *Bundle) read(ref TensorRef) (Tensor, error) {
 	t := Tensor{DType: ref.DType, Shape: ref.Shape}
 	var err error
