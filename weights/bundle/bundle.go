@@ -148,7 +148,7 @@ func (b *Bundle) Tensor(n *Network, name string) (Tensor, error) {
 	return t, nil
 }
 
-// Describe returns a tensor's type and shape, which are known without a shard.
+// Describe returns a tensor's type and shape, known without a shard, but no Data.
 func (b *Bundle) Describe(n *Network, name string) (Tensor, error) {
 	ref, ok := n.Tensor(name)
 	if !ok {
@@ -208,8 +208,12 @@ func (t Tensor) Elements() int {
 	return n
 }
 
-// Float32 returns the values, dequantized where they are I8.
+// Float32 returns the values, dequantized where they are I8; nil of a tensor
+// that was only described.
 func (t Tensor) Float32() []float32 {
+	if t.Data == nil {
+		return nil
+	}
 	v := make([]float32, t.Elements())
 	switch t.DType {
 	case "F32":
