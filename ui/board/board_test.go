@@ -320,25 +320,3 @@ func TestLoadKeepsWhatItWasGiven(t *testing.T) {
 		assert.InDelta(t, 255/4, sum, 3, "line %d", line)
 	}
 }
-
-func TestUndoIsBounded(t *testing.T) {
-	b := New(labels)
-	for i := range maxUndo + 40 {
-		b.SetTool(Tool(i % 2))
-		b.SetLabel(i / 2 % 3)
-		stroke(b, [2]float64{float64(i % 128), float64(i / 128 * 9)})
-	}
-	n := 0
-	for b.Undo() {
-		n++
-	}
-	assert.LessOrEqual(t, n, maxUndo)
-	assert.Greater(t, n, maxUndo/2)
-}
-
-func BenchmarkCompose(b *testing.B) {
-	x, dst := New(labels), image.NewRGBA(image.Rect(0, 0, Side, Side))
-	for b.Loop() {
-		x.Compose(dst, View{MaskOpacity: .7, InkOpacity: 1})
-	}
-}
