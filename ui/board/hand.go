@@ -218,5 +218,8 @@ func (h *Hand) Leave(d Device) {
 // Busy tells whether a pointer draws or moves the view.
 func (h *Hand) Busy() bool { return h.doing != nothing }
 
+// Zooming tells whether two fingers do.
+func (h *Hand) Zooming() bool { return h.doing == pinching }
+
 // Panning tells whether a pointer moves the view.
 func (h *Hand) Panning() bool { return h.doing == panning }

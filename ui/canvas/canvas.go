@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"math"
 	"syscall/js"
 
 	"github.com/hajimehoshi/ebiten/v2"
@@ -22,32 +21,43 @@ type Canvas struct {
 	board    *board.Board
 	box      js.Value // the element that holds the canvas
 	onChange func()
+	hand     board.Hand
 
 	// View is how the layers are shown; call Refresh after changing it.
 	View board.View
+	// Viewport is the part that is shown; call Redraw after changing it.
+	Viewport board.Viewport
+	// OnLook is called when a pointer has changed Viewport, OnSize when the wheel
+	// asks for a brush n steps larger. Either may be nil.
+	OnLook func()
+	OnSize func(n int)
 
-	frame   *image.RGBA   // the composed board
-	picture *ebiten.Image // the same as a texture
-	drawn   int           // version of the board in frame
-	plain   js.Value      // 2D context in place of a lost or missing WebGL
-	started bool
+	frame      *image.RGBA   // the composed board
+	picture    *ebiten.Image // the same as a texture
+	drawn      int           // version of the board in frame
+	plain      js.Value      // 2D context in place of a lost or missing WebGL
+	plainStyle js.Value      // of its canvas
+	started    bool
 
-	inside   bool    // the pointer is over the board
-	x, y     float64 // of the pointer, in board pixels
-	pointer  int     // id of the pointer that draws
-	pressing bool
+	inside  bool    // the pointer is over the board
+	u, w    float64 // where, in parts of the box
+	shape   string  // of the cursor
+	space   bool    // the space bar is down
+	control bool    // so is Control
+	turned  float64 // by the wheel, short of a step of the brush's size
 }
 
 // Attach puts the board into box, a positioned element of the page with a size
-// of its own, which it fills. onChange is called after every change of the
-// drawing by a pointer.
+// of its own, which it fills. onChange is called when a pointer begins a stroke
+// and when it ends one: Board.Drawing tells which.
 func Attach(b *board.Board, box js.Value, onChange func()) *Canvas {
 	c := &Canvas{
 		board: b, box: box, onChange: onChange,
 		View:  board.View{MaskOpacity: .75, InkOpacity: 1},
 		frame: image.NewRGBA(image.Rect(0, 0, board.Side, board.Side)),
-		drawn: -1, pointer: -1,
+		drawn: -1,
 	}
+	c.hand = board.Hand{Board: b, View: &c.Viewport}
 	embed(c)
 	c.listen()
 	return c
@@ -125,17 +135,47 @@ func (c *Canvas) Draw(screen *ebiten.Image) {
 		c.picture.WritePixels(c.frame.Pix)
 	}
 	w, h := float64(screen.Bounds().Dx()), float64(screen.Bounds().Dy())
+	sx, sy := w/board.Side*c.Viewport.Zoom(), h/board.Side*c.Viewport.Zoom() // screen pixels of a board's pixel
+	u, v := c.Viewport.ToWindow(0, 0)
 	o := ebiten.DrawImageOptions{Filter: ebiten.FilterLinear}
-	o.GeoM.Scale(w/board.Side, h/board.Side)
+	if c.Viewport.Zoom() >= crisp {
+		o.Filter = ebiten.FilterNearest
+	}
+	o.GeoM.Scale(sx, sy)
+	o.GeoM.Translate(u*w, v*h)
+	screen.Fill(color.White) // the picture's edge is half transparent when enlarged
 	screen.DrawImage(c.picture, &o)
+	if c.board.Mirror() {
+		middle, _ := c.Viewport.ToWindow(board.Side/2, 0)
+		dash := float32(6 * ebiten.Monitor().DeviceScaleFactor())
+		for y := float32(0); y < float32(h); y += 2 * dash {
+			vector.StrokeLine(screen, float32(middle*w), y, float32(middle*w), y+dash, dash/6, axis, false)
+		}
+	}
 	if c.ring() {
-		x, y := float32(c.x*w/board.Side), float32(c.y*h/board.Side)
-		r := float32(math.Max(c.board.Size()/2*w/board.Side, 2))
-		// Two rings: one of them is seen on any colour.
-		vector.StrokeCircle(screen, x, y, r+1, 1.5, color.White, true)
-		vector.StrokeCircle(screen, x, y, r, 1, color.Black, true)
+		c.drawRing(screen, c.u*w, sx)
+		if c.board.Mirror() {
+			middle, _ := c.Viewport.ToWindow(board.Side/2, 0)
+			c.drawRing(screen, (2*middle-c.u)*w, sx)
+		}
 	}
 }
 
+// crisp is the zoom from which the board's pixels are shown as squares.
+const crisp = 5
+
+// axis is the colour of the mirror's line.
+var axis = color.RGBA{0x34, 0x50, 0xc6, 0xff}
+
+// drawRing shows the brush's size at the pointer's height.
+func (c *Canvas) drawRing(screen *ebiten.Image, x, scale float64) {
+	f := float32(ebiten.Monitor().DeviceScaleFactor())
+	y := float32(c.w * float64(screen.Bounds().Dy()))
+	r := max(float32(c.board.Size()/2*scale), 2*f)
+	// Two rings: one of them is seen on any colour.
+	vector.StrokeCircle(screen, float32(x), y, r+f, 1.5*f, color.White, true)
+	vector.StrokeCircle(screen, float32(x), y, r, f, color.Black, true)
+}
+
 // ring tells whether the pointer is shown as a ring of the brush's size.
-func (c *Canvas) ring() bool { return c.inside && c.board.Tool() != board.Bucket }
+func (c *Canvas) ring() bool { return c.inside && c.shape == "none" }
