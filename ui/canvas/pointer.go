@@ -7,6 +7,7 @@ import (
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
+	"github.com/mcdm/mcdm/ui/dom"
 )
 
 // listen draws with the pointer events of the box. They carry pressure and all
@@ -110,7 +111,7 @@ func (c *Canvas) keys() {
 		window.Call("addEventListener", name, js.FuncOf(func(_ js.Value, args []js.Value) any {
 			f(args[0])
 			return nil
-		}), true)
+		}))
 	}
 	key := func(down bool) func(e js.Value) {
 		return func(e js.Value) {
@@ -119,7 +120,7 @@ func (c *Canvas) keys() {
 			case k.String() == "Control":
 				c.control = down
 			case k.String() == " ":
-				if down && (!c.inside || types(e.Get("target"))) || !down && !c.space {
+				if down && (!c.inside || dom.Typing(e.Get("target"))) || !down && !c.space {
 					return
 				}
 				// No scrolling, and no press of the button that was used last.
@@ -132,18 +133,6 @@ func (c *Canvas) keys() {
 	listen("keydown", key(true))
 	listen("keyup", key(false))
 	listen("blur", func(js.Value) { c.space, c.control = false, false })
-}
-
-// types tells whether an element takes the space bar as a letter.
-func types(e js.Value) bool {
-	switch e.Get("tagName").String() {
-	case "TEXTAREA", "SELECT":
-		return true
-	case "INPUT":
-		kind := e.Get("type").String()
-		return kind != "range" && kind != "checkbox" && kind != "radio"
-	}
-	return false
 }
 
 func (c *Canvas) on(name string, f func(e js.Value), options ...any) {

@@ -81,6 +81,8 @@ func (s *Studio) addCard(modality string) {
 func (s *Studio) held() {
 	sketch, parts := s.board.HasSketch(), s.painted()
 	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0)
+	dom.Get("clear-sketch").Set("disabled", !sketch)
+	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
 	dom.Show(dom.Get("board-hint"), !sketch && len(parts) == 0)
 	for _, c := range s.cards {
 		text := ""

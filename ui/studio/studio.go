@@ -22,11 +22,12 @@ type Studio struct {
 	board  *board.Board
 	canvas *canvas.Canvas
 
-	cards       []*card // one for each modality
-	sizes       map[board.Tool]float64
-	nextExample int
-	seed        uint64      // of the picture that is shown
-	last        *image.RGBA // that picture
+	cards        []*card // one for each modality
+	nextExample  int
+	seed         uint64      // of the picture that is shown
+	last         *image.RGBA // that picture
+	importing    *imported   // a picture of which it is not decided what it is for
+	startPicture *image.RGBA // where sampling starts, nil: from noise
 }
 
 // Main drives the page until it is closed.
@@ -121,6 +122,7 @@ func (s *Studio) Picture(p *image.RGBA) {
 	dom.Paint(dom.Get("picture"), p)
 	dom.Show(dom.Get("picture-hint"), false)
 	dom.Get("save").Set("disabled", false)
+	dom.Get("copy").Set("disabled", false)
 	if s.canvas.View.UnderOpacity > 0 {
 		s.view()
 	}

@@ -1,0 +1,236 @@
+//go:build js
+
+package studio
+
+import (
+	"fmt"
+	"image"
+	"syscall/js"
+
+	"golang.org/x/image/draw"
+
+	"github.com/mcdm/mcdm/ui/board"
+	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/edges"
+)
+
+// imported is a picture that a person has given, while they choose what for.
+type imported struct {
+	name     string
+	picture  *image.RGBA // a square
+	contours *edges.Contours
+	drawing  *edges.Drawing
+}
+
+// importSide bounds what is kept of a picture; the networks see far less.
+const importSide = 512
+
+// addImport connects all ways into the page for pictures, and the ways out.
+func (s *Studio) addImport() {
+	document, file := js.Global().Get("document"), dom.Get("import-file")
+	click("import-open", func() { file.Call("click") })
+	dom.On(file, "change", func(js.Value) {
+		s.takeFiles(file.Get("files"))
+		file.Set("value", "") // the same file may come again
+	})
+	dom.On(document, "paste", func(e js.Value) {
+		if s.takeFiles(e.Get("clipboardData").Get("files")) {
+			e.Call("preventDefault")
+		}
+	})
+	class := document.Get("body").Get("classList")
+	hover := func(e js.Value, on bool) {
+		for i, types := 0, e.Get("dataTransfer").Get("types"); i < types.Length(); i++ {
+			if types.Index(i).String() == "Files" {
+				e.Call("preventDefault") // or the browser leaves the page for the file
+				class.Call("toggle", "dropping", on)
+			}
+		}
+	}
+	dom.On(document, "dragover", func(e js.Value) { hover(e, true) })
+	dom.On(document, "dragleave", func(e js.Value) { hover(e, !e.Get("relatedTarget").IsNull()) })
+	dom.On(document, "drop", func(e js.Value) {
+		hover(e, false)
+		s.takeFiles(e.Get("dataTransfer").Get("files"))
+	})
+	for _, id := range []string{"import-photo", "import-drawing", "import-start"} {
+		dom.On(dom.Get(id), "change", func(js.Value) { s.tryImport() })
+	}
+	dom.On(dom.Get("import-detail"), "input", func(js.Value) { s.tryImport() })
+	click("import-keep", s.keepImport)
+	click("import-cancel", s.cancelImport)
+	dom.On(dom.Get("import"), "keydown", func(e js.Value) {
+		if e.Get("key").String() == "Escape" {
+			s.cancelImport()
+		}
+	})
+	dom.On(dom.Get("start-change"), "input", func(js.Value) { dom.Text(dom.Get("start-out"), "%.0f%%", value("start-change")) })
+	click("start-remove", func() {
+		s.startFrom(nil, "")
+		dom.Get("import-open").Call("focus")
+	})
+	click("copy", s.copy)
+	dom.On(document, "copy", func(e js.Value) {
+		selected := js.Global().Call("getSelection").Call("toString").String() != ""
+		if s.last != nil && !selected && !dom.Typing(document.Get("activeElement")) {
+			e.Call("preventDefault")
+			s.copy()
+		}
+	})
+}
+
+// takeFiles reads the first picture of a list of files; false when there is no
+// file at all, as when text is pasted.
+func (s *Studio) takeFiles(files js.Value) bool {
+	if !files.Truthy() || files.Length() == 0 {
+		return false
+	}
+	s.takeFile(files.Index(0))
+	return true
+}
+
+// takeFile reads a file that was chosen, dropped or pasted.
+func (s *Studio) takeFile(file js.Value) {
+	name := file.Get("name").String()
+	go func() {
+		img, err := dom.Picture(file, 2*importSide)
+		if err != nil {
+			s.notice(fmt.Sprintf("%s could not be imported: %v.", name, err))
+			return
+		}
+		s.importPicture(img, name)
+	}()
+}
+
+// importPicture offers a picture as lines of the sketch or to start from. It
+// shows at once what it would be like; nothing is lost until that is kept, and
+// Undo brings the former lines back then, too.
+func (s *Studio) importPicture(img image.Image, name string) {
+	s.cancelImport()
+	square := squared(img, importSide)
+	m := &imported{name: name, picture: square, contours: edges.Find(square), drawing: edges.Draw(square)}
+	s.importing = m
+	dom.Text(dom.Get("import-name"), "%s", name)
+	kind := "import-photo"
+	if m.drawing.Likely() {
+		kind = "import-drawing"
+	}
+	dom.Get(kind).Set("checked", true)
+	dom.Get("import-detail").Set("value", 50)
+	dom.Show(dom.Get("import"), true)
+	s.tryImport()
+	dom.Get(kind).Call("focus", map[string]any{"preventScroll": true})
+	dom.Get("board").Call("scrollIntoView", map[string]any{"block": "nearest"})
+	s.Say(fmt.Sprintf("%s is on the board. Choose what to use it for.", name))
+}
+
+// squared cuts the largest square out of a picture, from the middle of a wide
+// one and from above the middle of a high one, where faces are, and brings it
+// down to side.
+func squared(img image.Image, side int) *image.RGBA {
+	r := img.Bounds()
+	n := min(r.Dx(), r.Dy())
+	r.Min = r.Min.Add(image.Pt((r.Dx()-n)/2, (r.Dy()-n)/3))
+	r.Max = r.Min.Add(image.Pt(n, n))
+	side = min(side, n)
+	out := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.BiLinear.Scale(out, out.Rect, img, r, draw.Src, nil)
+	return out
+}
+
+func checked(id string) bool { return dom.Get(id).Get("checked").Bool() }
+
+// tryImport shows what the picture would be.
+func (s *Studio) tryImport() {
+	m := s.importing
+	if m == nil {
+		return
+	}
+	detail := value("import-detail")
+	dom.Text(dom.Get("import-detail-out"), "%.0f", detail)
+	dom.Show(dom.Get("import-detail-row"), !checked("import-start"))
+	switch {
+	case checked("import-start"):
+		s.board.Cancel()
+	case checked("import-drawing"):
+		s.board.Try(m.drawing.Lines(detail / 100))
+	default:
+		s.board.Try(m.contours.Lines(detail / 100))
+	}
+	s.view()
+	s.drawn()
+}
+
+// viewImport shows the picture that is being imported under the drawing: faint
+// under its lines, whole where it is to be the start.
+func (s *Studio) viewImport(v *board.View) {
+	if s.importing == nil {
+		return
+	}
+	v.Under, v.UnderOpacity = s.importing.picture, .35
+	if checked("import-start") {
+		v.UnderOpacity, v.MaskOpacity, v.InkOpacity = 1, 0, 0
+	} else {
+		v.InkOpacity = 1
+	}
+}
+
+// drawnOver closes the choice when a person has drawn on over the lines, which
+// keeps them.
+func (s *Studio) drawnOver() {
+	if s.importing != nil && !s.board.Trying() && !checked("import-start") {
+		s.endImport()
+	}
+}
+
+func (s *Studio) keepImport() {
+	if m := s.importing; m != nil && checked("import-start") {
+		s.startFrom(m.picture, m.name)
+	}
+	s.board.Up()
+	s.endImport()
+	s.drawn()
+	dom.Get("import-open").Call("focus")
+}
+
+func (s *Studio) cancelImport() {
+	if s.importing == nil {
+		return
+	}
+	if s.board.Trying() {
+		s.board.Cancel()
+	}
+	s.endImport()
+	s.drawn()
+	dom.Get("import-open").Call("focus")
+}
+
+func (s *Studio) endImport() {
+	s.importing = nil
+	dom.Show(dom.Get("import"), false)
+	s.view()
+}
+
+// startFrom makes sampling start from a picture, or from noise when it is nil.
+func (s *Studio) startFrom(picture *image.RGBA, name string) {
+	s.startPicture = picture
+	dom.Show(dom.Get("start"), picture != nil)
+	if picture != nil {
+		dom.Paint(dom.Get("start-picture"), squared(picture, 128))
+		dom.Get("start-picture").Call("setAttribute", "aria-label", "Sampling starts from "+name)
+		dom.Get("start-picture").Set("title", "Sampling starts from "+name)
+	}
+	s.view()
+}
+
+// copy puts the picture on the clipboard.
+func (s *Studio) copy() {
+	go func() {
+		if err := dom.CopyPicture(dom.Get("picture")); err != nil {
+			s.notice(fmt.Sprintf("The picture was not copied: %v.", err))
+			return
+		}
+		dom.Text(dom.Get("status"), "Copied.")
+		s.Say("The picture is on the clipboard.")
+	}()
+}

@@ -1,0 +1,289 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/dataset/examples"
+)
+
+// mouse sends one event of the mouse at a spot of the board.
+func (p *page) mouse(e input.DispatchMouseEventParams, s spot) {
+	p.t.Helper()
+	x, y, w, h := p.rect("#board")
+	e.X, e.Y = x+s.x*w, y+s.y*h
+	_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, e)
+	require.NoError(p.t, err)
+}
+
+// wheel turns the mouse's wheel over the board; upwards is below 0.
+func (p *page) wheel(s spot, turn float64, modifiers int64) {
+	p.t.Helper()
+	p.mouse(input.DispatchMouseEventParams{Type: "mouseWheel", DeltaX: 1e-6, DeltaY: turn, Modifiers: modifiers}, s)
+	time.Sleep(150 * time.Millisecond)
+}
+
+func (p *page) attribute(id, name string) string {
+	return eval[string](p, `document.getElementById(%q).getAttribute(%q) ?? ""`, id, name)
+}
+
+// A line is drawn, zoomed at, moved, mirrored, and the layers are weighed.
+func TestBoard(t *testing.T) {
+	p := open(t, 1280, 900, 4*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.2, .25}, spot{.6, .25})
+	require.True(t, dark(p.seen(spot{.5, .25})))
+
+	// The wheel zooms where the mouse is: that place stays, the rest moves out.
+	for range 3 {
+		p.wheel(spot{.5, .25}, -100, 0)
+	}
+	assert.Contains(t, p.attribute("fit", "aria-label"), "212%")
+	assert.True(t, dark(p.seen(spot{.5, .25})))
+	assert.True(t, dark(p.seen(spot{.7, .25})), "the line's end is at .5 + .1 * 2.1")
+	assert.Equal(t, white, p.seen(spot{.75, .25}))
+	// What is drawn now lies under the mouse, too.
+	p.draw(spot{.3, .6}, spot{.8, .6})
+	assert.True(t, dark(p.seen(spot{.6, .6})))
+	p.screenshot("board-zoomed")
+
+	// Dragged with the middle button, and with the space bar.
+	p.mouse(input.DispatchMouseEventParams{Type: "mousePressed", Button: "middle", Buttons: 4, ClickCount: 1}, spot{.5, .5})
+	p.mouse(input.DispatchMouseEventParams{Type: "mouseMoved", Button: "middle", Buttons: 4}, spot{.5, .6})
+	p.mouse(input.DispatchMouseEventParams{Type: "mouseReleased", Button: "middle", ClickCount: 1}, spot{.5, .6})
+	assert.True(t, dark(p.seen(spot{.6, .7})))
+	p.click("#undo") // takes the focus, which the space bar must not press
+	assert.Equal(t, white, p.seen(spot{.6, .7}))
+	p.click("#redo")
+	p.mouse(input.DispatchMouseEventParams{Type: "mouseMoved"}, spot{.5, .5})
+	p.key("keyDown", " ", 32)
+	p.draw(spot{.5, .7}, spot{.5, .6})
+	p.key("keyUp", " ", 32)
+	assert.True(t, dark(p.seen(spot{.6, .6})))
+	assert.Equal(t, white, p.seen(spot{.5, .66}), "dragging draws nothing")
+
+	p.run(chromedp.KeyEvent("0"))
+	assert.Equal(t, "Show the whole board", p.attribute("fit", "aria-label"))
+	assert.True(t, dark(p.seen(spot{.4, .25})))
+
+	// Ctrl and the wheel is the size.
+	p.key("keyDown", "Control", 17)
+	p.wheel(spot{.5, .5}, -100, 2)
+	p.key("keyUp", "Control", 17)
+	assert.Equal(t, "4", p.text("#size-out"))
+	assert.True(t, eval[bool](p, `document.getElementById("fit").disabled`), "it does not zoom")
+
+	// Mirrored.
+	p.run(chromedp.KeyEvent("m"))
+	assert.Equal(t, "true", p.attribute("mirror", "aria-pressed"))
+	p.draw(spot{.1, .8}, spot{.3, .9})
+	assert.True(t, dark(p.seen(spot{.2, .85})))
+	assert.True(t, dark(p.seen(spot{.8, .85})))
+	p.screenshot("board-mirror")
+	p.run(chromedp.KeyEvent("m"))
+
+	// Parts by number; opacity; one layer cleared.
+	p.run(chromedp.KeyEvent("3"))
+	assert.Equal(t, "true", p.attribute("label-hair", "aria-pressed"))
+	assert.Equal(t, "true", p.attribute("tool-brush", "aria-pressed"))
+	p.draw(spot{.4, .5}, spot{.6, .5})
+	hair := p.seen(spot{.5, .5})
+	p.set("opacity-mask", "20")
+	assert.Greater(t, p.seen(spot{.5, .5}).R, hair.R)
+	p.set("opacity-sketch", "50")
+	assert.InDelta(t, 137, p.seen(spot{.2, .85}).R, 25)
+	assert.Contains(t, p.text("#board-text"), "hair: 3% in the middle")
+	p.click("#clear-sketch")
+	assert.Equal(t, white, p.seen(spot{.2, .85}))
+	assert.NotEqual(t, white, p.seen(spot{.5, .5}))
+	assert.NotContains(t, p.text("#board-text"), "Lines")
+	p.quiet()
+}
+
+// key sends one event of a key, as long as it is held.
+func (p *page) key(kind input.DispatchKeyEventType, key string, code int64) {
+	p.t.Helper()
+	e := input.DispatchKeyEventParams{Type: kind, Key: key, WindowsVirtualKeyCode: code}
+	if key == " " {
+		e.Code = "Space"
+		if kind == "keyDown" {
+			e.Text = " "
+		}
+	}
+	_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, e)
+	require.NoError(p.t, err)
+}
+
+// photo is a picture like a camera's: an oval face before a gray wall, with
+// noise, in a file that is wider than high.
+func photo() []byte {
+	img := image.NewRGBA(image.Rect(0, 0, 800, 600))
+	for y := range 600 {
+		for x := range 800 {
+			c := color.RGBA{120, 130, 140, 255}
+			if math.Hypot(float64(x-400)/180, float64(y-300)/240) < 1 {
+				c = color.RGBA{225, 180, 150, 255}
+			}
+			n := uint8((x*7 + y*13) % 5)
+			img.SetRGBA(x, y, color.RGBA{c.R + n, c.G + n, c.B + n, 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// give drops a file on the page, or pastes it.
+func (p *page) give(event, name, kind string, data []byte) {
+	p.t.Helper()
+	eval[bool](p, `(() => {
+		const bytes = Uint8Array.from(atob(%q), c => c.charCodeAt(0));
+		const data = new DataTransfer();
+		data.items.add(new File([bytes], %q, {type: %q}));
+		const of = {bubbles: true, cancelable: true};
+		document.body.dispatchEvent(%q === "paste" ? new ClipboardEvent("paste", {...of, clipboardData: data}) : new DragEvent("drop", {...of, dataTransfer: data}));
+		return true;
+	})()`, base64.StdEncoding.EncodeToString(data), name, kind, event)
+}
+
+// A photo becomes a sketch, or the picture to start from; a drawing its lines.
+func TestImport(t *testing.T) {
+	p := open(t, 1280, 900, 4*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.1, .1}, spot{.3, .1})
+	hidden := func(id string) bool { return eval[bool](p, `document.getElementById(%q).hidden`, id) }
+	shown := func(id string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return !hidden(id) }, 10*time.Second, 50*time.Millisecond, "%s; %s", id, p.text("#notice-text"))
+	}
+
+	// Contours: the oval's left and right end, in the square that was cut out.
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	shown("import")
+	assert.Equal(t, "me.jpg", p.text("#import-name"))
+	assert.True(t, eval[bool](p, `document.getElementById("import-photo").checked`))
+	left, right := spot{.5 - 180./600, .5}, spot{.5 + 180./600, .5}
+	assert.True(t, p.near(left, dark), "no contour on the left")
+	assert.True(t, p.near(right, dark))
+	assert.False(t, p.near(spot{.5, .5}, dark))
+	assert.False(t, p.near(spot{.2, .1}, dark), "the sketch makes room")
+	p.screenshot("import")
+	p.click("#import-cancel")
+	assert.True(t, hidden("import"))
+	assert.True(t, dark(p.seen(spot{.2, .1})), "cancelled, nothing is lost")
+	assert.Equal(t, white, p.seen(left))
+
+	// Kept, and undone as one change.
+	p.give("paste", "me.jpg", "image/jpeg", photo())
+	shown("import")
+	p.set("import-detail", "30")
+	p.click("#import-keep")
+	assert.True(t, p.near(left, dark))
+	assert.Equal(t, white, p.seen(spot{.5, .5}))
+	p.run(chromedp.KeyEvent("z", chromedp.KeyModifiers(chromedp.Modifier(2))))
+	assert.True(t, dark(p.seen(spot{.2, .1})))
+	assert.Equal(t, white, p.seen(left))
+
+	// A drawing gives its lines, and drawing on keeps them.
+	list, err := examples.All()
+	require.NoError(t, err)
+	p.give("drop", "lines.jpg", "image/jpeg", encoded(list[2].Sketch))
+	shown("import")
+	assert.True(t, eval[bool](p, `document.getElementById("import-drawing").checked`))
+	p.draw(spot{.05, .95}, spot{.2, .95})
+	assert.True(t, hidden("import"))
+	assert.True(t, dark(p.seen(spot{.1, .95})))
+
+	// The start picture.
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	shown("import")
+	p.click("#import-start")
+	p.screenshot("import-start")
+	p.click("#import-keep")
+	shown("start")
+	p.set("start-change", "80")
+	assert.Equal(t, "80%", p.text("#start-out"))
+	p.click("#show-picture")
+	assert.InDelta(t, 227, p.seen(spot{.5, .55}).R, 12)
+	p.screenshot("start")
+	p.click("#start-remove")
+	assert.True(t, hidden("start"))
+
+	p.give("drop", "notes.txt", "text/plain", []byte("no picture"))
+	shown("notice")
+	require.Eventually(t, func() bool { return eval[string](p, `document.getElementById("notice-text").textContent`) != "" }, time.Second, 50*time.Millisecond)
+	assert.Contains(t, p.text("#notice-text"), "notes.txt")
+	assert.Contains(t, p.text("#notice-text"), "PNG")
+	p.quiet()
+}
+
+func encoded(img image.Image) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 95}); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// near tells whether a few screen pixels around a spot have one of a colour.
+func (p *page) near(s spot, is func(color.RGBA) bool) bool {
+	p.t.Helper()
+	for d := -.02; d <= .0201; d += .005 {
+		if is(p.seen(spot{s.x + d, s.y})) || is(p.seen(spot{s.x, s.y + d})) {
+			return true
+		}
+	}
+	return false
+}
+
+// Two fingers zoom and move the board and leave no line; the page stays where
+// it is. At 2 screen pixels per CSS pixel everything is as sharp as the screen.
+func TestPinch(t *testing.T) {
+	p := open(t, 390, 800, 4*time.Minute)
+	p.run(chromedp.EmulateViewport(390, 800, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
+	p.until("ready", 3*time.Minute)
+	p.finger(spot{.4, .5}, spot{.5, .5}, spot{.6, .5})
+	require.True(t, dark(p.seen(spot{.5, .5})))
+
+	x, y, w, h := p.rect("#board")
+	touch := func(kind input.DispatchTouchEventType, at ...spot) {
+		points := []*input.TouchPoint{}
+		for i, s := range at {
+			points = append(points, &input.TouchPoint{X: x + s.x*w, Y: y + s.y*h, ID: new(float64(i))})
+		}
+		_, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+		require.NoError(t, err)
+	}
+	touch("touchStart", spot{.45, .3})
+	touch("touchStart", spot{.45, .3}, spot{.55, .3})
+	for d := .05; d < .15; d += .01 {
+		touch("touchMove", spot{.5 - d, .3}, spot{.5 + d, .3})
+	}
+	touch("touchEnd")
+	assert.Contains(t, p.attribute("fit", "aria-label"), "%")
+	assert.True(t, dark(p.seen(spot{.25, .85})), "the line is now at .3 + .2 * 2.8")
+	assert.Equal(t, white, p.seen(spot{.4, .3}), "pinching draws nothing")
+	p.screenshot("pinch")
+	assert.Equal(t, 2, eval[int](p, `Math.round(document.querySelector("#board canvas").width / document.getElementById("board").clientWidth)`))
+
+	// Another pixel ratio, as after moving the window to another screen.
+	p.run(chromedp.EmulateViewport(600, 800, chromedp.EmulateScale(1)))
+	require.Eventually(t, func() bool {
+		return eval[bool](p, `(c => c.width === c.clientWidth)(document.querySelector("#board canvas"))`)
+	}, 5*time.Second, 100*time.Millisecond, "the canvas has %s pixels", fmt.Sprint(eval[int](p, `document.querySelector("#board canvas").width`)))
+	p.quiet()
+}
