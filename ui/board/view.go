@@ -34,6 +34,9 @@ type View struct {
 	UnderOpacity float64
 	MaskOpacity  float64
 	InkOpacity   float64
+	// InkApart leaves the ink out and gives it as alpha, 255 where there is none,
+	// for those who lay it over the rest themselves, with InkOpacity.
+	InkApart bool
 }
 
 // Compose draws paper, the picture under it, mask and sketch into dst, which
@@ -58,10 +61,13 @@ func (b *Board) Compose(dst *image.RGBA, v View) {
 				p := &b.labels[l].Color
 				cover(&c, p.R, p.G, p.B, parts)
 			}
-			if ink := uint32(b.ink[i]); ink > 0 {
-				cover(&c, 20, 20, 24, (ink*lines+127)/255)
+			alpha := uint8(255)
+			if v.InkApart {
+				alpha -= b.ink[i]
+			} else if b.ink[i] > 0 {
+				cover(&c, 20, 20, 24, (uint32(b.ink[i])*lines+127)/255)
 			}
-			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = uint8(c[0]), uint8(c[1]), uint8(c[2]), 255
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = uint8(c[0]), uint8(c[1]), uint8(c[2]), alpha
 		}
 	}
 }

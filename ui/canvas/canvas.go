@@ -5,6 +5,7 @@
 package canvas
 
 import (
+	_ "embed"
 	"fmt"
 	"image"
 	"image/color"
@@ -32,11 +33,12 @@ type Canvas struct {
 	OnLook func()
 	OnSize func(n int)
 
-	frame      *image.RGBA   // the composed board
-	picture    *ebiten.Image // the same as a texture
-	drawn      int           // version of the board in frame
-	plain      js.Value      // 2D context in place of a lost or missing WebGL
-	plainStyle js.Value      // of its canvas
+	frame      *image.RGBA    // the composed board
+	picture    *ebiten.Image  // the same as a texture
+	shader     *ebiten.Shader // enlarges it
+	drawn      int            // version of the board in frame
+	plain      js.Value       // 2D context in place of a lost or missing WebGL
+	plainStyle js.Value       // of its canvas
 	started    bool
 
 	inside  bool    // the pointer is over the board
@@ -84,7 +86,9 @@ func (c *Canvas) compose() bool {
 	if v == c.drawn {
 		return false
 	}
-	c.board.Compose(c.frame, c.View)
+	view := c.View
+	view.InkApart = !c.plain.Truthy() // the shader draws it
+	c.board.Compose(c.frame, view)
 	c.drawn = v
 	return true
 }
@@ -101,7 +105,11 @@ func (c *Canvas) Run() error {
 	ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum) // a still board costs nothing
 	ebiten.SetTPS(ebiten.SyncWithFPS)
 	ebiten.SetScreenClearedEveryFrame(false) // the board covers it
-	err := ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
+	var err error
+	if c.shader, err = ebiten.NewShader(enlargeSource); err != nil {
+		return c.goPlain()
+	}
+	err = ebiten.RunGameWithOptions(c, &ebiten.RunGameOptions{InitUnfocused: true, ScreenTransparent: true})
 	if err != nil {
 		return fmt.Errorf("canvas: the board's loop ended; reload the page: %w", err)
 	}
@@ -135,16 +143,8 @@ func (c *Canvas) Draw(screen *ebiten.Image) {
 		c.picture.WritePixels(c.frame.Pix)
 	}
 	w, h := float64(screen.Bounds().Dx()), float64(screen.Bounds().Dy())
-	sx, sy := w/board.Side*c.Viewport.Zoom(), h/board.Side*c.Viewport.Zoom() // screen pixels of a board's pixel
-	u, v := c.Viewport.ToWindow(0, 0)
-	o := ebiten.DrawImageOptions{Filter: ebiten.FilterLinear}
-	if c.Viewport.Zoom() >= crisp {
-		o.Filter = ebiten.FilterNearest
-	}
-	o.GeoM.Scale(sx, sy)
-	o.GeoM.Translate(u*w, v*h)
-	screen.Fill(color.White) // the picture's edge is half transparent when enlarged
-	screen.DrawImage(c.picture, &o)
+	sx := w / board.Side * c.Viewport.Zoom() // screen pixels of a board's pixel
+	c.enlarge(screen, float32(w), float32(h), sx)
 	if c.board.Mirror() {
 		middle, _ := c.Viewport.ToWindow(board.Side/2, 0)
 		dash := float32(6 * ebiten.Monitor().DeviceScaleFactor())
@@ -161,8 +161,28 @@ func (c *Canvas) Draw(screen *ebiten.Image) {
 	}
 }
 
-// crisp is the zoom from which the board's pixels are shown as squares.
-const crisp = 5
+// enlarge fills the screen with the part of the picture that is shown.
+func (c *Canvas) enlarge(screen *ebiten.Image, w, h float32, scale float64) {
+	x0, y0 := c.Viewport.ToBoard(0, 0)
+	x1, y1 := c.Viewport.ToBoard(1, 1)
+	corner := func(dx, dy float32, sx, sy float64) ebiten.Vertex {
+		return ebiten.Vertex{DstX: dx, DstY: dy, SrcX: float32(sx), SrcY: float32(sy), ColorR: 1, ColorG: 1, ColorB: 1, ColorA: 1}
+	}
+	corners := []ebiten.Vertex{corner(0, 0, x0, y0), corner(w, 0, x1, y0), corner(0, h, x0, y1), corner(w, h, x1, y1)}
+	o := ebiten.DrawTrianglesShaderOptions{Uniforms: map[string]any{"Edge": float32(2), "InkEdge": float32(1), "Gain": float32(min(2.5, max(1, scale/1.5)))}}
+	if c.Viewport.Zoom() >= squares {
+		o.Uniforms = map[string]any{"Edge": float32(scale), "InkEdge": float32(scale), "Gain": float32(1)}
+	}
+	o.Uniforms["Opacity"] = float32(c.View.InkOpacity)
+	o.Images[0] = c.picture
+	screen.DrawTrianglesShader(corners, []uint16{0, 1, 2, 1, 2, 3}, c.shader, &o)
+}
+
+// squares is the zoom from which one sees the board's pixels, as squares.
+const squares = 6
+
+//go:embed enlarge.kage
+var enlargeSource []byte
 
 // axis is the colour of the mirror's line.
 var axis = color.RGBA{0x34, 0x50, 0xc6, 0xff}

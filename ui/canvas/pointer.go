@@ -28,7 +28,7 @@ func (c *Canvas) listen() {
 		was := c.hand.Busy()
 		drawn := c.hand.Down(p)
 		if c.hand.Busy() {
-			c.box.Call("setPointerCapture", p.ID)
+			c.capture(p.ID)
 		}
 		if drawn || was && !c.hand.Busy() {
 			c.changed()
@@ -65,6 +65,19 @@ func (c *Canvas) listen() {
 	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })
 	c.on("wheel", c.wheel, map[string]any{"passive": false})
 	c.keys()
+}
+
+// capture makes a pointer's events come here wherever it goes. One that is gone
+// already cannot be captured, which is no harm.
+func (c *Canvas) capture(id int) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, fromBrowser := e.(js.Error); !fromBrowser {
+				panic(e)
+			}
+		}
+	}()
+	c.box.Call("setPointerCapture", id)
 }
 
 // wheel zooms where the pointer is; with Ctrl it changes the brush's size.

@@ -113,12 +113,15 @@ func (c *Contours) Lines(detail float64) *image.Gray {
 	return out
 }
 
-// dot is a pixel with its four neighbours: on the board, a line of 1.5 pixels,
+// dot is four pixels wide, without corners: on the board a line of two pixels,
 // like the pencil's.
 func dot(out *image.Gray, x, y int) {
-	for _, p := range [5]image.Point{{x, y}, {x - 1, y}, {x + 1, y}, {x, y - 1}, {x, y + 1}} {
-		if p.In(out.Rect) {
-			out.Pix[p.Y*Side+p.X] = 0
+	for dy := -1; dy <= 2; dy++ {
+		for dx := -1; dx <= 2; dx++ {
+			corner := (dx == -1 || dx == 2) && (dy == -1 || dy == 2)
+			if p := image.Pt(x+dx, y+dy); !corner && p.In(out.Rect) {
+				out.Pix[p.Y*Side+p.X] = 0
+			}
 		}
 	}
 }
