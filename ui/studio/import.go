@@ -110,6 +110,7 @@ func (s *Studio) importPicture(img image.Image, name string) {
 	square := squared(img, importSide)
 	m := &imported{name: name, picture: square, contours: edges.Find(square), drawing: edges.Draw(square)}
 	s.importing = m
+	s.fit()
 	dom.Text(dom.Get("import-name"), "%s", name)
 	kind := "import-photo"
 	if m.drawing.Likely() {
@@ -167,11 +168,11 @@ func (s *Studio) viewImport(v *board.View) {
 	if s.importing == nil {
 		return
 	}
-	v.Under, v.UnderOpacity = s.importing.picture, .35
+	v.Under, v.UnderOpacity = s.importing.picture, .4
 	if checked("import-start") {
 		v.UnderOpacity, v.MaskOpacity, v.InkOpacity = 1, 0, 0
 	} else {
-		v.InkOpacity = 1
+		v.MaskOpacity, v.InkOpacity = min(v.MaskOpacity, .2), 1
 	}
 }
 
@@ -213,9 +214,14 @@ func (s *Studio) endImport() {
 
 // startFrom makes sampling start from a picture, or from noise when it is nil.
 func (s *Studio) startFrom(picture *image.RGBA, name string) {
+	if s.under == nil || s.under == s.startPicture {
+		s.under = s.last
+	}
 	s.startPicture = picture
 	dom.Show(dom.Get("start"), picture != nil)
 	if picture != nil {
+		s.under = picture
+		dom.Get("show-picture").Set("checked", true)
 		dom.Paint(dom.Get("start-picture"), squared(picture, 128))
 		dom.Get("start-picture").Call("setAttribute", "aria-label", "Sampling starts from "+name)
 		dom.Get("start-picture").Set("title", "Sampling starts from "+name)

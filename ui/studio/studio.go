@@ -26,6 +26,7 @@ type Studio struct {
 	nextExample  int
 	seed         uint64      // of the picture that is shown
 	last         *image.RGBA // that picture
+	under        *image.RGBA // what lies under the drawing: that picture, or where sampling starts
 	importing    *imported   // a picture of which it is not decided what it is for
 	startPicture *image.RGBA // where sampling starts, nil: from noise
 }
@@ -118,7 +119,7 @@ func (s *Studio) Progress(done, total int, text string) {
 
 // Picture implements Screen.
 func (s *Studio) Picture(p *image.RGBA) {
-	s.last = p
+	s.last, s.under = p, p
 	dom.Paint(dom.Get("picture"), p)
 	dom.Show(dom.Get("picture-hint"), false)
 	dom.Get("save").Set("disabled", false)

@@ -211,10 +211,7 @@ func (s *Studio) view() {
 		return value("opacity-"+layer) / 100
 	}
 	v.InkOpacity, v.MaskOpacity, v.UnderOpacity = opacity("sketch"), opacity("mask"), opacity("picture")
-	v.Under = s.last
-	if s.startPicture != nil && s.last == nil {
-		v.Under = s.startPicture
-	}
+	v.Under = s.under
 	s.viewImport(v)
 	s.canvas.Refresh()
 }
