@@ -27,32 +27,8 @@ const importSide = 512
 
 // addImport connects all ways into the page for pictures, and the ways out.
 func (s *Studio) addImport() {
-	document, file := js.Global().Get("document"), dom.Get("import-file")
-	click("import-open", func() { file.Call("click") })
-	dom.On(file, "change", func(js.Value) {
-		s.takeFiles(file.Get("files"))
-		file.Set("value", "") // the same file may come again
-	})
-	dom.On(document, "paste", func(e js.Value) {
-		if s.takeFiles(e.Get("clipboardData").Get("files")) {
-			e.Call("preventDefault")
-		}
-	})
-	class := document.Get("body").Get("classList")
-	hover := func(e js.Value, on bool) {
-		for i, types := 0, e.Get("dataTransfer").Get("types"); i < types.Length(); i++ {
-			if types.Index(i).String() == "Files" {
-				e.Call("preventDefault") // or the browser leaves the page for the file
-				class.Call("toggle", "dropping", on)
-			}
-		}
-	}
-	dom.On(document, "dragover", func(e js.Value) { hover(e, true) })
-	dom.On(document, "dragleave", func(e js.Value) { hover(e, !e.Get("relatedTarget").IsNull()) })
-	dom.On(document, "drop", func(e js.Value) {
-		hover(e, false)
-		s.takeFiles(e.Get("dataTransfer").Get("files"))
-	})
+	document := js.Global().Get("document")
+	addIntake(s.takeFile)
 	for _, id := range []string{"import-photo", "import-drawing", "import-start"} {
 		dom.On(dom.Get(id), "change", func(js.Value) { s.tryImport() })
 	}
@@ -77,16 +53,6 @@ func (s *Studio) addImport() {
 			s.copy()
 		}
 	})
-}
-
-// takeFiles reads the first picture of a list of files; false when there is no
-// file at all, as when text is pasted.
-func (s *Studio) takeFiles(files js.Value) bool {
-	if !files.Truthy() || files.Length() == 0 {
-		return false
-	}
-	s.takeFile(files.Index(0))
-	return true
 }
 
 // takeFile reads a file that was chosen, dropped or pasted.

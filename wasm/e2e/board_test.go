@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/image/draw"
 
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 )
@@ -97,6 +99,26 @@ func TestBoard(t *testing.T) {
 	p.screenshot("board-mirror")
 	p.run(chromedp.KeyEvent("m"))
 
+	// A pen pressed hard draws a thicker line than a mouse, and one hardly pressed
+	// a thinner one.
+	p.click("#undo")
+	p.set("size", "6")
+	for _, line := range []struct {
+		y, force, width float64
+	}{{.48, .02, 2}, {.55, .5, 6}, {.7, 1, 10}} {
+		e := input.DispatchMouseEventParams{Type: "mousePressed", Button: "left", Buttons: 1, ClickCount: 1, Force: line.force, PointerType: "pen"}
+		p.mouse(e, spot{.2, line.y})
+		e.Type, e.ClickCount = "mouseMoved", 0
+		p.mouse(e, spot{.5, line.y})
+		p.mouse(e, spot{.8, line.y})
+		p.mouse(input.DispatchMouseEventParams{Type: "mouseReleased", Button: "left", PointerType: "pen"}, spot{.8, line.y})
+		half := line.width / 2 / side
+		assert.True(t, dark(p.seen(spot{.6, line.y})), "force %g", line.force)
+		assert.True(t, dark(p.seen(spot{.6, line.y + half - .006})), "force %g: too thin", line.force)
+		assert.False(t, dark(p.seen(spot{.6, line.y + half + .008})), "force %g: too thick", line.force)
+		p.click("#undo")
+	}
+
 	// Parts by number; opacity; one layer cleared.
 	p.run(chromedp.KeyEvent("3"))
 	assert.Equal(t, "true", p.attribute("label-hair", "aria-pressed"))
@@ -106,10 +128,10 @@ func TestBoard(t *testing.T) {
 	p.set("opacity-mask", "20")
 	assert.Greater(t, p.seen(spot{.5, .5}).R, hair.R)
 	p.set("opacity-sketch", "50")
-	assert.InDelta(t, 137, p.seen(spot{.2, .85}).R, 25)
+	assert.InDelta(t, 137, p.seen(spot{.4, .25}).R, 10)
 	assert.Contains(t, p.text("#board-text"), "hair: 3% in the middle")
 	p.click("#clear-sketch")
-	assert.Equal(t, white, p.seen(spot{.2, .85}))
+	assert.Equal(t, white, p.seen(spot{.4, .25}))
 	assert.NotEqual(t, white, p.seen(spot{.5, .5}))
 	assert.NotContains(t, p.text("#board-text"), "Lines")
 	p.quiet()
@@ -270,6 +292,51 @@ func TestImport(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "notes.txt") }, 10*time.Second, 50*time.Millisecond)
 	assert.Contains(t, p.text("#notice-text"), "PNG")
 	p.quiet()
+}
+
+// Sampling that starts late from a picture ends near it, and what it gives can
+// be copied.
+func TestStartPicture(t *testing.T) {
+	p := open(t, 1280, 900, 5*time.Minute)
+	// The page copies without being asked; reading is the test's.
+	_, err := chromedp.Call(p.ctx, browser.SetPermission, browser.SetPermissionParams{
+		Permission: &browser.PermissionDescriptor{Name: "clipboard-read"}, Setting: "granted"})
+	require.NoError(t, err)
+	p.until("ready", 3*time.Minute)
+	list, err := examples.All()
+	require.NoError(t, err)
+	p.give("drop", "portrait.jpg", "image/jpeg", encoded(list[3].Picture))
+	require.Eventually(t, func() bool { return p.text("#import-name") == "portrait.jpg" }, 10*time.Second, 50*time.Millisecond)
+	p.click("#import-start")
+	p.click("#import-keep")
+	p.set("start-change", "10")
+	p.set("steps", "25")
+	got := p.generate()
+	assert.Contains(t, p.text("#status"), "start picture")
+	p.screenshot("started")
+	own, other := distance(got, list[3].Picture), distance(got, list[4].Picture)
+	t.Logf("mean difference in levels: %.1f from the start picture, %.1f from another one", own, other)
+	assert.Less(t, own, 20.)
+	assert.Greater(t, other, 2*own)
+
+	p.click("#copy")
+	require.Eventually(t, func() bool { return p.text("#status") == "Copied." }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
+	size, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](`navigator.clipboard.read().then(i => i[0].getType("image/png")).then(createImageBitmap).then(b => b.width)`, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
+	assert.Equal(t, got.Rect.Dx(), size)
+	p.quiet()
+}
+
+// distance is the mean difference of two pictures, the second brought to the
+// first's size.
+func distance(a *image.RGBA, b image.Image) float64 {
+	c := image.NewRGBA(a.Rect)
+	draw.BiLinear.Scale(c, c.Rect, b, b.Bounds(), draw.Src, nil)
+	sum := 0.
+	for i := range a.Pix {
+		sum += math.Abs(float64(a.Pix[i]) - float64(c.Pix[i]))
+	}
+	return sum / float64(len(a.Pix)) * 4 / 3 // alpha is the same
 }
 
 func encoded(img image.Image) []byte {
