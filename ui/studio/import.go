@@ -83,7 +83,7 @@ func (s *Studio) importPicture(img image.Image, name string) {
 		kind = "import-drawing"
 	}
 	dom.Get(kind).Set("checked", true)
-	dom.Get("import-detail").Set("value", 50)
+	dom.Get("import-detail").Set("value", 60)
 	dom.Show(dom.Get("import"), true)
 	s.tryImport()
 	dom.Get(kind).Call("focus", map[string]any{"preventScroll": true})
