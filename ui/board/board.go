@@ -71,7 +71,7 @@ type Board struct {
 	before  *state // while a stroke or a trial is going on
 	drawing bool   // a stroke, not a trial
 	points  []point
-	tail    []area // what lies under the stroke's provisional end
+	tail    [2]area // what lies under the stroke's provisional end and its mirror image
 	version int
 }
 
@@ -161,7 +161,7 @@ func (b *Board) Drawing() bool { return b.drawing }
 func (b *Board) begin() {
 	b.Up()
 	s := b.state
-	b.before, b.points, b.tail = &s, b.points[:0], b.tail[:0]
+	b.before, b.points, b.tail[0].r, b.tail[1].r = &s, b.points[:0], image.Rectangle{}, image.Rectangle{}
 }
 
 // Up ends the stroke, or keeps what was tried, and makes it undoable.

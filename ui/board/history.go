@@ -10,11 +10,17 @@ type area struct {
 
 // cut copies a rectangle out of a layer.
 func cut(l *layer, r image.Rectangle) area {
-	a := area{r: r, pix: make([]uint8, 0, r.Dx()*r.Dy())}
+	a := area{pix: make([]uint8, 0, r.Dx()*r.Dy())}
+	a.cut(l, r)
+	return a
+}
+
+// cut is cut into the memory that a has.
+func (a *area) cut(l *layer, r image.Rectangle) {
+	a.r, a.pix = r, a.pix[:0]
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		a.pix = append(a.pix, l[y*Side+r.Min.X:y*Side+r.Max.X]...)
 	}
-	return a
 }
 
 // put writes the area back.

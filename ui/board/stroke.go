@@ -85,18 +85,18 @@ func (b *Board) target() *layer {
 
 // addTail draws a segment that the next untail takes back.
 func (b *Board) addTail(p, q point) {
-	b.tail = append(b.tail, cut(b.target(), around(p, q)))
+	b.tail[0].cut(b.target(), around(p, q))
 	if b.mirror {
-		b.tail = append(b.tail, cut(b.target(), around(opposite(p), opposite(q))))
+		b.tail[1].cut(b.target(), around(opposite(p), opposite(q)))
 	}
 	b.segment(p, q)
 }
 
 func (b *Board) untail() {
-	for _, a := range b.tail { // all were cut before any was drawn over
-		a.put(b.target())
+	for i := range b.tail { // both were cut before any was drawn over
+		b.tail[i].put(b.target())
+		b.tail[i].r = image.Rectangle{}
 	}
-	b.tail = b.tail[:0]
 }
 
 // segment draws a thick line with round ends, and its mirror image.

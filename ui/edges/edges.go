@@ -47,7 +47,7 @@ func Find(img image.Image) *Contours {
 			for x := range Side {
 				gx, gy := c.sobel(x, y)
 				i := y*Side + x
-				if s := float32(math.Hypot(float64(gx), float64(gy))); s > size[i] {
+				if s := float32(math.Sqrt(float64(gx*gx + gy*gy))); s > size[i] {
 					size[i], dx[i], dy[i] = s, gx, gy
 				}
 			}
@@ -159,15 +159,19 @@ func (p plane) blur() {
 	for k := range weights {
 		weights[k] /= sum
 	}
-	for _, step := range [2]image.Point{{1, 0}, {0, 1}} {
-		from := slices.Clone(p)
-		for y := range Side {
+	line := make(plane, Side+2*reach) // a row or column, its ends repeated
+	for _, pass := range [2]struct{ first, step int }{{Side, 1}, {1, Side}} {
+		for n := range Side {
+			row := p[n*pass.first:]
+			for k := range line {
+				line[k] = row[max(0, min(Side-1, k-reach))*pass.step]
+			}
 			for x := range Side {
 				v := float32(0)
 				for k, w := range weights {
-					v += w * from.at(x+(k-reach)*step.X, y+(k-reach)*step.Y)
+					v += w * line[x+k]
 				}
-				p[y*Side+x] = v
+				row[x*pass.step] = v
 			}
 		}
 	}
@@ -184,13 +188,16 @@ func (p plane) sobel(x, y int) (gx, gy float32) {
 // crest tells whether no pixel before or behind, across the contour, has a
 // larger gradient; of two equal ones only the second is one.
 func crest(size plane, x, y int, dx, dy float32) bool {
+	const tan = .41421356 // of an eighth of a half turn: there is a neighbour every quarter
+	ax, ay := max(dx, -dx), max(dy, -dy)
 	step := image.Pt(1, 0)
-	switch angle := math.Atan2(float64(dy), float64(dx)); math.Mod(math.Round(angle/(math.Pi/4))+4, 4) {
-	case 1:
-		step = image.Pt(1, 1)
-	case 2:
+	switch {
+	case ay < tan*ax:
+	case ax < tan*ay:
 		step = image.Pt(0, 1)
-	case 3:
+	case (dx > 0) == (dy > 0):
+		step = image.Pt(1, 1)
+	default:
 		step = image.Pt(-1, 1)
 	}
 	s := size[y*Side+x]
