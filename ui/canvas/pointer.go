@@ -22,9 +22,6 @@ func (c *Canvas) listen() {
 		if button > 1 && !p.Eraser {
 			return
 		}
-		if button == 1 {
-			e.Call("preventDefault") // Windows' scrolling by the middle button
-		}
 		was := c.hand.Busy()
 		drawn := c.hand.Down(p)
 		if c.hand.Busy() {
@@ -60,6 +57,12 @@ func (c *Canvas) listen() {
 	c.on("pointerleave", func(e js.Value) {
 		c.inside = false
 		c.hand.Leave(device(e))
+	})
+	// Windows scrolls by the middle button.
+	c.on("mousedown", func(e js.Value) {
+		if e.Get("button").Int() == 1 {
+			e.Call("preventDefault")
+		}
 	})
 	// A long press of a finger or a pen's button would open a menu.
 	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })

@@ -366,6 +366,29 @@ func (p *page) near(s spot, is func(color.RGBA) bool) bool {
 	return false
 }
 
+// Without WebGL the board goes on, with zoom and mirror.
+func TestBoardWithoutWebGL(t *testing.T) {
+	p := open(t, 1280, 900, 4*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.2, .25}, spot{.6, .25})
+	eval[bool](p, `(document.querySelector("#board canvas").getContext("webgl2").getExtension("WEBGL_lose_context").loseContext(), true)`)
+	require.Eventually(t, func() bool {
+		return eval[bool](p, `document.querySelector("#board canvas").getContext("2d") !== null`)
+	}, 10*time.Second, 100*time.Millisecond)
+	assert.True(t, dark(p.seen(spot{.5, .25})), "what was drawn is gone")
+	p.wheel(spot{.5, .25}, -300, 0)
+	assert.True(t, dark(p.seen(spot{.7, .25})), "the line's end is at .5 + .1 * 2.1")
+	assert.Equal(t, white, p.seen(spot{.75, .25}))
+	p.run(chromedp.KeyEvent("0"), chromedp.KeyEvent("m"))
+	p.draw(spot{.1, .8}, spot{.3, .8})
+	assert.True(t, dark(p.seen(spot{.2, .8})))
+	assert.True(t, dark(p.seen(spot{.8, .8})))
+	p.set("opacity-sketch", "50")
+	assert.InDelta(t, 137, p.seen(spot{.8, .8}).R, 25)
+	p.screenshot("board-plain")
+	p.quiet()
+}
+
 // Two fingers zoom and move the board and leave no line; the page stays where
 // it is. At 2 screen pixels per CSS pixel everything is as sharp as the screen.
 func TestPinch(t *testing.T) {
