@@ -37,8 +37,8 @@ func (s *Studio) request() (q engine.Request, using []string, err error) {
 		q.Weights[c.network] = c.weight()
 		using = append(using, names[c.modality])
 	}
-	if s.startPicture != nil {
-		q.Image, q.Sampler.Start = s.startPicture, 1-value("start-change")/100
+	if picture, part := s.start(); picture != nil {
+		q.Image, q.Sampler.Start = picture, part
 		using = append(using, "the start picture")
 	}
 	q.Sampler.Name = dom.Get("sampler").Get("value").String()

@@ -14,6 +14,13 @@ import (
 	"github.com/mcdm/mcdm/ui/edges"
 )
 
+// imports is what the studio knows of pictures that a person has given.
+type imports struct {
+	importing    *imported   // nil, or one of which it is not decided what it is for
+	startPicture *image.RGBA // where sampling starts, nil: from noise
+	before       *image.RGBA // the result that was shown when startPicture came
+}
+
 // imported is a picture that a person has given, while they choose what for.
 type imported struct {
 	name     string
@@ -22,8 +29,9 @@ type imported struct {
 	drawing  *edges.Drawing
 }
 
-// importSide bounds what is kept of a picture; the networks see far less.
-const importSide = 512
+// importSide bounds what is kept of a picture: the contours are looked for at
+// this size, and the networks see far less.
+const importSide = edges.Side
 
 // addImport connects all ways into the page for pictures, and the ways out.
 func (s *Studio) addImport() {
@@ -40,9 +48,9 @@ func (s *Studio) addImport() {
 			s.cancelImport()
 		}
 	})
-	dom.On(dom.Get("start-change"), "input", func(js.Value) { dom.Text(dom.Get("start-out"), "%.0f%%", value("start-change")) })
+	dom.On(dom.Get("start-change"), "input", func(js.Value) { s.showChange() })
 	click("start-remove", func() {
-		s.startFrom(nil, "")
+		s.startFrom(nil, "", usualStart)
 		dom.Get("import-open").Call("focus")
 	})
 	click("copy", s.copy)
@@ -59,7 +67,7 @@ func (s *Studio) addImport() {
 func (s *Studio) takeFile(file js.Value) {
 	name := file.Get("name").String()
 	go func() {
-		img, err := dom.Picture(file, 2*importSide)
+		img, err := dom.Picture(file, 4*importSide)
 		if err != nil {
 			s.notice(fmt.Sprintf("%s could not be imported: %v.", name, err))
 			return
@@ -152,7 +160,7 @@ func (s *Studio) drawnOver() {
 
 func (s *Studio) keepImport() {
 	if m := s.importing; m != nil && checked("import-start") {
-		s.startFrom(m.picture, m.name)
+		s.startFrom(m.picture, m.name, usualStart)
 	}
 	s.board.Up()
 	s.endImport()
@@ -178,15 +186,17 @@ func (s *Studio) endImport() {
 	s.view()
 }
 
-// startFrom makes sampling start from a picture, or from noise when it is nil.
-func (s *Studio) startFrom(picture *image.RGBA, name string) {
-	if s.under == nil || s.under == s.startPicture {
-		s.under = s.last
-	}
-	s.startPicture = picture
+// usualStart is how much of the way sampling leaves out at first.
+const usualStart = .4
+
+// startFrom makes sampling start from a picture, a part of the way from noise
+// to it left out; or from noise when it is nil.
+func (s *Studio) startFrom(picture *image.RGBA, name string, part float64) {
+	s.startPicture, s.before = picture, s.last
+	dom.Get("start-change").Set("value", 100*(1-part))
+	s.showChange()
 	dom.Show(dom.Get("start"), picture != nil)
 	if picture != nil {
-		s.under = picture
 		dom.Get("show-picture").Set("checked", true)
 		dom.Paint(dom.Get("start-picture"), squared(picture, 128))
 		dom.Get("start-picture").Call("setAttribute", "aria-label", "Sampling starts from "+name)
@@ -195,8 +205,30 @@ func (s *Studio) startFrom(picture *image.RGBA, name string) {
 	s.view()
 }
 
+func (s *Studio) showChange() { dom.Text(dom.Get("start-out"), "%.0f%%", value("start-change")) }
+
+// under is the picture that lies under the drawing: the last result, or where
+// sampling starts as long as nothing came of it.
+func (m *imports) under(last *image.RGBA) *image.RGBA {
+	if m.startPicture != nil && last == m.before {
+		return m.startPicture
+	}
+	return last
+}
+
+// start is the picture that sampling starts from, nil for noise, and the part of
+// the way that is left out then.
+func (m *imports) start() (picture *image.RGBA, part float64) {
+	return m.startPicture, 1 - value("start-change")/100
+}
+
 // copy puts the picture on the clipboard.
 func (s *Studio) copy() {
+	if s.last == nil {
+		dom.Text(dom.Get("status"), "There is no picture to copy yet.")
+		s.Say("There is no picture to copy yet.")
+		return
+	}
 	go func() {
 		if err := dom.CopyPicture(dom.Get("picture")); err != nil {
 			s.notice(fmt.Sprintf("The picture was not copied: %v.", err))

@@ -22,13 +22,11 @@ type Studio struct {
 	board  *board.Board
 	canvas *canvas.Canvas
 
-	cards        []*card // one for each modality
-	nextExample  int
-	seed         uint64      // of the picture that is shown
-	last         *image.RGBA // that picture
-	under        *image.RGBA // what lies under the drawing: that picture, or where sampling starts
-	importing    *imported   // a picture of which it is not decided what it is for
-	startPicture *image.RGBA // where sampling starts, nil: from noise
+	cards       []*card // one for each modality
+	nextExample int
+	seed        uint64      // of the picture that is shown
+	last        *image.RGBA // that picture
+	imports                 // pictures that a person has given
 }
 
 // Main drives the page until it is closed.
@@ -119,11 +117,10 @@ func (s *Studio) Progress(done, total int, text string) {
 
 // Picture implements Screen.
 func (s *Studio) Picture(p *image.RGBA) {
-	s.last, s.under = p, p
+	s.last = p
 	dom.Paint(dom.Get("picture"), p)
 	dom.Show(dom.Get("picture-hint"), false)
 	dom.Get("save").Set("disabled", false)
-	dom.Get("copy").Set("disabled", false)
 	if s.canvas.View.UnderOpacity > 0 {
 		s.view()
 	}

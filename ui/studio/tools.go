@@ -211,7 +211,7 @@ func (s *Studio) view() {
 		return value("opacity-"+layer) / 100
 	}
 	v.InkOpacity, v.MaskOpacity, v.UnderOpacity = opacity("sketch"), opacity("mask"), opacity("picture")
-	v.Under = s.under
+	v.Under = s.under(s.last)
 	s.viewImport(v)
 	s.canvas.Refresh()
 }
