@@ -18,7 +18,7 @@ import (
 type imports struct {
 	importing    *imported   // nil, or one of which it is not decided what it is for
 	startPicture *image.RGBA // where sampling starts, nil: from noise
-	before       *image.RGBA // the result that was shown when startPicture came
+	overtaken    *image.RGBA // the result that was shown when startPicture came
 }
 
 // imported is a picture that a person has given, while they choose what for.
@@ -192,7 +192,7 @@ const usualStart = .4
 // startFrom makes sampling start from a picture, a part of the way from noise
 // to it left out; or from noise when it is nil.
 func (s *Studio) startFrom(picture *image.RGBA, name string, part float64) {
-	s.startPicture, s.before = picture, s.last
+	s.startPicture, s.overtaken = picture, s.last
 	dom.Get("start-change").Set("value", 100*(1-part))
 	s.showChange()
 	dom.Show(dom.Get("start"), picture != nil)
@@ -210,7 +210,7 @@ func (s *Studio) showChange() { dom.Text(dom.Get("start-out"), "%.0f%%", value("
 // under is the picture that lies under the drawing: the last result, or where
 // sampling starts as long as nothing came of it.
 func (m *imports) under(last *image.RGBA) *image.RGBA {
-	if m.startPicture != nil && last == m.before {
+	if m.startPicture != nil && last == m.overtaken {
 		return m.startPicture
 	}
 	return last
