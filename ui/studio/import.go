@@ -219,6 +219,9 @@ func (m *imports) under(last *image.RGBA) *image.RGBA {
 // start is the picture that sampling starts from, nil for noise, and the part of
 // the way that is left out then.
 func (m *imports) start() (picture *image.RGBA, part float64) {
+	if m.startPicture == nil {
+		return nil, 0
+	}
 	return m.startPicture, 1 - value("start-change")/100
 }
 
