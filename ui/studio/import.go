@@ -95,7 +95,9 @@ func (s *Studio) importPicture(img image.Image, name string) {
 	dom.Show(dom.Get("import"), true)
 	s.tryImport()
 	dom.Get(kind).Call("focus", map[string]any{"preventScroll": true})
-	dom.Get("board").Call("scrollIntoView", map[string]any{"block": "nearest"})
+	for _, id := range []string{"board", "import"} {
+		dom.Get(id).Call("scrollIntoView", map[string]any{"block": "nearest"})
+	}
 	s.Say(fmt.Sprintf("%s is on the board. Choose what to use it for.", name))
 }
 
