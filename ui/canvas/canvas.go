@@ -67,6 +67,7 @@ func Attach(b *board.Board, box js.Value, onChange func()) *Canvas {
 
 // Redraw shows the board as it is now: after undo, loading, a new size.
 func (c *Canvas) Redraw() {
+	c.cursor()
 	if c.plain.Truthy() {
 		c.drawPlain()
 		return

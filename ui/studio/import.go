@@ -7,8 +7,6 @@ import (
 	"image"
 	"syscall/js"
 
-	"golang.org/x/image/draw"
-
 	"github.com/mcdm/mcdm/ui/board"
 	"github.com/mcdm/mcdm/ui/dom"
 	"github.com/mcdm/mcdm/ui/edges"
@@ -81,7 +79,7 @@ func (s *Studio) takeFile(file js.Value) {
 // Undo brings the former lines back then, too.
 func (s *Studio) importPicture(img image.Image, name string) {
 	s.cancelImport()
-	square := squared(img, importSide)
+	square := edges.Square(img, importSide)
 	m := &imported{name: name, picture: square, contours: edges.Find(square), drawing: edges.Draw(square)}
 	s.importing = m
 	s.fit()
@@ -99,20 +97,6 @@ func (s *Studio) importPicture(img image.Image, name string) {
 		dom.Get(id).Call("scrollIntoView", map[string]any{"block": "nearest"})
 	}
 	s.Say(fmt.Sprintf("%s is on the board. Choose what to use it for.", name))
-}
-
-// squared cuts the largest square out of a picture, from the middle of a wide
-// one and from above the middle of a high one, where faces are, and brings it
-// down to side.
-func squared(img image.Image, side int) *image.RGBA {
-	r := img.Bounds()
-	n := min(r.Dx(), r.Dy())
-	r.Min = r.Min.Add(image.Pt((r.Dx()-n)/2, (r.Dy()-n)/3))
-	r.Max = r.Min.Add(image.Pt(n, n))
-	side = min(side, n)
-	out := image.NewRGBA(image.Rect(0, 0, side, side))
-	draw.BiLinear.Scale(out, out.Rect, img, r, draw.Src, nil)
-	return out
 }
 
 func checked(id string) bool { return dom.Get(id).Get("checked").Bool() }
@@ -200,7 +184,7 @@ func (s *Studio) startFrom(picture *image.RGBA, name string, part float64) {
 	dom.Show(dom.Get("start"), picture != nil)
 	if picture != nil {
 		dom.Get("show-picture").Set("checked", true)
-		dom.Paint(dom.Get("start-picture"), squared(picture, 128))
+		dom.Paint(dom.Get("start-picture"), edges.Square(picture, 128))
 		dom.Get("start-picture").Call("setAttribute", "aria-label", "Sampling starts from "+name)
 		dom.Get("start-picture").Set("title", "Sampling starts from "+name)
 	}

@@ -274,6 +274,14 @@ func TestImport(t *testing.T) {
 	assert.True(t, hidden("import"))
 	assert.True(t, dark(p.seen(spot{.1, .95})))
 
+	// A photo that the camera marked as taken upright (Exif's orientation 6: its
+	// first row is on the right) is turned: the horizontal border stands.
+	p.give("drop", "turned.jpg", "image/jpeg", turned())
+	require.Eventually(t, func() bool { return p.text("#import-name") == "turned.jpg" && !hidden("import") }, 10*time.Second, 50*time.Millisecond)
+	assert.True(t, p.near(spot{.5, .2}, dark))
+	assert.False(t, p.near(spot{.2, .5}, dark))
+	p.click("#import-cancel")
+
 	// The start picture.
 	p.give("drop", "me.jpg", "image/jpeg", photo())
 	shown("import")
@@ -337,6 +345,20 @@ func distance(a *image.RGBA, b image.Image) float64 {
 		sum += math.Abs(float64(a.Pix[i]) - float64(c.Pix[i]))
 	}
 	return sum / float64(len(a.Pix)) * 4 / 3 // alpha is the same
+}
+
+// turned is half dark and half light, one above the other in the file.
+func turned() []byte {
+	img := image.NewGray(image.Rect(0, 0, 200, 200))
+	for i := range img.Pix[:100*200] {
+		img.Pix[i] = 200
+	}
+	file := encoded(img)
+	exif := "Exif\x00\x00MM\x00*\x00\x00\x00\x08" + // big endian, one directory at 8
+		"\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00" + // with one entry: orientation, a short, 6
+		"\x00\x00\x00\x00"
+	app1 := append([]byte{0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
+	return slices.Concat(file[:2], app1, file[2:])
 }
 
 func encoded(img image.Image) []byte {
