@@ -32,14 +32,17 @@ type Label struct {
 	Color color.NRGBA
 }
 
+// layer holds a value for every pixel, row by row.
+type layer [Side * Side]uint8
+
 // state is what undo restores.
 type state struct {
-	ink  [Side * Side]uint8 // sketch: 0 paper, 255 a line
-	mask [Side * Side]uint8 // label or Unknown
+	ink  layer // sketch: 0 paper, 255 a line
+	mask layer // label or Unknown
 }
 
-// maxUndo bounds the memory of undo: 32 KiB a change.
-const maxUndo = 256
+// MaxSize is the diameter of the largest stroke in board pixels; 1 is the least.
+const MaxSize = 48
 
 // visible is the least ink that a person sees: an eraser's soft rim may leave
 // less, and that is no sketch.
@@ -57,24 +60,27 @@ const (
 type Board struct {
 	labels []Label
 	state
-	undo, redo []*state
+	history history
 
-	tool  Tool
-	size  float64
-	label int
-	onInk bool // the eraser's layer
+	tool   Tool
+	sizes  [Eraser + 1]float64 // of each tool, in board pixels
+	label  int
+	onInk  bool // the eraser's layer
+	mirror bool
 
-	drawing bool
-	before  *state
-	points  []point // of the stroke, in board pixels
+	before  *state // while a stroke or a trial is going on
+	drawing bool   // a stroke, not a trial
+	points  []point
+	tail    [2]area // what lies under the stroke's provisional end and its mirror image
 	version int
 }
 
+// point of a stroke, in board pixels.
 type point struct{ x, y, radius float64 }
 
 // New returns an empty board for the given labels.
 func New(labels []Label) *Board {
-	b := &Board{labels: labels, size: 2, onInk: true}
+	b := &Board{labels: labels, onInk: true, sizes: [...]float64{Pencil: 2, Brush: 12, Bucket: 1, Eraser: 10}}
 	for i := range b.mask {
 		b.mask[i] = Unknown
 	}
@@ -86,7 +92,7 @@ func (b *Board) Labels() []Label { return b.labels }
 
 // SetTool chooses what the next stroke does.
 func (b *Board) SetTool(t Tool) {
-	b.Up()
+	b.endStroke()
 	b.tool = t
 	switch t {
 	case Pencil:
@@ -99,11 +105,45 @@ func (b *Board) SetTool(t Tool) {
 // Tool is the chosen tool.
 func (b *Board) Tool() Tool { return b.tool }
 
-// SetSize sets the diameter of strokes in board pixels, 1 to 64.
-func (b *Board) SetSize(px float64) { b.size = math.Max(1, math.Min(64, px)) }
+// SetSize sets the diameter of the tool's strokes in board pixels, 1 to MaxSize.
+// Every tool keeps its own.
+func (b *Board) SetSize(px float64) {
+	if finite(px) {
+		b.sizes[b.tool] = math.Max(1, math.Min(MaxSize, px))
+	}
+}
 
-// Size is the diameter of strokes in board pixels.
-func (b *Board) Size() float64 { return b.size }
+// Size is the diameter of the tool's strokes in board pixels.
+func (b *Board) Size() float64 { return b.sizes[b.tool] }
+
+// Resize makes strokes n steps thicker, or thinner below 0: a pixel each while
+// they are thin, then two.
+func (b *Board) Resize(n int) {
+	for ; n > 0; n-- {
+		if b.Size() < 12 {
+			b.SetSize(b.Size() + 1)
+		} else {
+			b.SetSize(b.Size() + 2)
+		}
+	}
+	for ; n < 0; n++ {
+		if b.Size() <= 12 {
+			b.SetSize(b.Size() - 1)
+		} else {
+			b.SetSize(b.Size() - 2)
+		}
+	}
+}
+
+// SetMirror makes strokes and pours happen on both sides of the vertical middle
+// line.
+func (b *Board) SetMirror(on bool) {
+	b.endStroke()
+	b.mirror = on
+}
+
+// Mirror tells whether the mirror is on.
+func (b *Board) Mirror() bool { return b.mirror }
 
 // SetLabel chooses the part that brush and bucket paint.
 func (b *Board) SetLabel(i int) { b.label = max(0, min(i, len(b.labels)-1)) }
@@ -114,118 +154,84 @@ func (b *Board) Label() int { return b.label }
 // Version changes whenever the drawing does.
 func (b *Board) Version() int { return b.version }
 
-// Down begins a stroke. Coordinates are in board pixels and may lie outside;
-// pressure is 0 to 1, with 0.5 for devices that have none.
-func (b *Board) Down(x, y, pressure float64) {
+// Drawing tells whether a stroke is in progress.
+func (b *Board) Drawing() bool { return b.drawing }
+
+// begin opens a change that Up keeps and Cancel takes back.
+func (b *Board) begin() {
 	b.Up()
-	if !finite(x) || !finite(y) {
-		return
-	}
 	s := b.state
-	b.before, b.drawing, b.points = &s, true, nil
-	if b.tool == Bucket {
-		b.pour(int(math.Floor(x)), int(math.Floor(y)))
-		return
-	}
-	b.Move(x, y, pressure)
+	b.before, b.points, b.tail[0].r, b.tail[1].r = &s, b.points[:0], image.Rectangle{}, image.Rectangle{}
 }
 
-// Move continues a stroke.
-func (b *Board) Move(x, y, pressure float64) {
-	if !b.drawing || b.tool == Bucket || !finite(x) || !finite(y) {
-		return
-	}
-	if !finite(pressure) {
-		pressure = 0.5
-	}
-	p := point{x, y, b.size / 2 * (0.5 + math.Max(0, math.Min(1, pressure)))}
-	n := len(b.points)
-	b.points = append(b.points, p)
-	switch {
-	case n == 0:
-		b.segment(p, p)
-	case n == 1:
-		b.segment(b.points[0], middle(b.points[0], p))
-	default:
-		// Quadratic curves between the middles of the points: a polygon of
-		// mouse positions becomes a smooth line.
-		from, via, to := middle(b.points[n-2], b.points[n-1]), b.points[n-1], middle(b.points[n-1], p)
-		last := from
-		const pieces = 8
-		for i := 1; i <= pieces; i++ {
-			t := float64(i) / pieces
-			next := blend(blend(from, via, t), blend(via, to, t), t)
-			b.segment(last, next)
-			last = next
-		}
-	}
-}
-
-// Up ends the stroke and makes it undoable.
+// Up ends the stroke, or keeps what was tried, and makes it undoable.
 func (b *Board) Up() {
-	if !b.drawing {
+	if b.before == nil {
 		return
 	}
-	if n := len(b.points); n > 1 {
-		b.segment(middle(b.points[n-2], b.points[n-1]), b.points[n-1])
+	if back := changeTo(b.before, &b.state); !back.empty() {
+		b.history.remember(back)
 	}
-	b.drawing = false
-	if *b.before != b.state {
-		b.remember(b.before)
-	}
+	b.before, b.drawing = nil, false
 }
 
-// Cancel takes back the stroke in progress.
-func (b *Board) Cancel() {
+// endStroke ends a stroke, but leaves a trial undecided.
+func (b *Board) endStroke() {
 	if b.drawing {
-		b.drawing = false
-		b.state = *b.before
-		b.version++
+		b.Up()
 	}
 }
 
-func (b *Board) remember(s *state) {
-	b.undo = append(b.undo, s)
-	if len(b.undo) > maxUndo {
-		b.undo = b.undo[1:]
+// Cancel takes back the stroke in progress, or what was tried.
+func (b *Board) Cancel() {
+	if b.before == nil {
+		return
 	}
-	b.redo = nil
+	b.state = *b.before
+	b.before, b.drawing = nil, false
+	b.version++
 }
 
 // Undo takes back the last change; false when there is none.
-func (b *Board) Undo() bool { return b.travel(&b.undo, &b.redo) }
+func (b *Board) Undo() bool { return b.travel(&b.history.undo, &b.history.redo) }
 
 // Redo repeats what Undo took back; false when there is nothing.
-func (b *Board) Redo() bool { return b.travel(&b.redo, &b.undo) }
+func (b *Board) Redo() bool { return b.travel(&b.history.redo, &b.history.undo) }
 
 // CanUndo and CanRedo tell whether there is something to go back or on to.
-func (b *Board) CanUndo() bool { return len(b.undo) > 0 }
-func (b *Board) CanRedo() bool { return len(b.redo) > 0 }
+func (b *Board) CanUndo() bool { return len(b.history.undo) > 0 }
+func (b *Board) CanRedo() bool { return len(b.history.redo) > 0 }
 
-func (b *Board) travel(from, to *[]*state) bool {
+func (b *Board) travel(from, to *[]*change) bool {
 	b.Up()
-	n := len(*from)
-	if n == 0 {
+	if !travel(&b.state, from, to) {
 		return false
 	}
-	now := b.state
-	*to = append(*to, &now)
-	b.state = *(*from)[n-1]
-	*from = (*from)[:n-1]
 	b.version++
 	return true
 }
 
 // change makes one undoable change of f.
 func (b *Board) change(f func()) {
-	b.Up()
-	before := b.state
+	b.begin()
 	f()
-	if before != b.state {
-		b.remember(&before)
-		b.version++
-	}
+	b.version++
+	b.Up()
 }
+
+// Try shows a sketch of dark lines on light paper in place of the sketch layer,
+// as often as one likes: Up keeps the last one as a single change, Cancel takes
+// it back, and drawing on keeps it.
+func (b *Board) Try(sketch image.Image) {
+	if !b.Trying() {
+		b.begin()
+	}
+	b.ink = inkOf(sketch)
+	b.version++
+}
+
+// Trying tells whether a sketch is shown that is neither kept nor taken back.
+func (b *Board) Trying() bool { return b.before != nil && !b.drawing }
 
 // Clear empties the layers that are named, or both when none is.
 func (b *Board) Clear(layers ...Layer) {
@@ -252,14 +258,7 @@ func (b *Board) Load(sketch image.Image, mask *image.Paletted) {
 	b.change(func() {
 		b.state = New(nil).state
 		if sketch != nil {
-			gray := image.NewGray(image.Rect(0, 0, Side, Side))
-			draw.Draw(gray, gray.Rect, image.White, image.Point{}, draw.Src)
-			// This kernel grows with the source, so that shrinking averages
-			// over an area and thin lines stay.
-			draw.BiLinear.Scale(gray, gray.Rect, sketch, sketch.Bounds(), draw.Over, nil)
-			for i, v := range gray.Pix {
-				b.ink[i] = 255 - v
-			}
+			b.ink = inkOf(sketch)
 		}
 		if mask != nil {
 			r := mask.Bounds()
@@ -274,6 +273,19 @@ func (b *Board) Load(sketch image.Image, mask *image.Paletted) {
 			}
 		}
 	})
+}
+
+// inkOf brings dark lines on light paper to the board's size.
+func inkOf(sketch image.Image) (ink layer) {
+	gray := image.NewGray(image.Rect(0, 0, Side, Side))
+	draw.Draw(gray, gray.Rect, image.White, image.Point{}, draw.Src)
+	// This kernel grows with the source, so that shrinking averages over an area
+	// and thin lines stay.
+	draw.BiLinear.Scale(gray, gray.Rect, sketch, sketch.Bounds(), draw.Over, nil)
+	for i, v := range gray.Pix {
+		ink[i] = 255 - v
+	}
+	return ink
 }
 
 // HasSketch tells whether any line can be seen.

@@ -194,6 +194,9 @@ func TestCompose(t *testing.T) {
 	assert.Equal(t, color.RGBA{120, 80, 50, 255}, dst.RGBAAt(64, 64))
 	assert.Equal(t, color.RGBA{255, 255, 255, 255}, dst.RGBAAt(0, 0))
 	assert.Equal(t, color.RGBA{20, 20, 24, 255}, dst.RGBAAt(64, 99))
+	b.Compose(dst, View{MaskOpacity: 1, InkOpacity: .5, InkApart: true})
+	assert.Equal(t, color.RGBA{255, 255, 255, 0}, dst.RGBAAt(64, 99))
+	assert.Equal(t, color.RGBA{120, 80, 50, 255}, dst.RGBAAt(64, 64))
 	b.Compose(dst, View{Under: under, UnderOpacity: 1})
 	assert.Equal(t, color.RGBA{100, 100, 100, 255}, dst.RGBAAt(64, 64))
 	b.Compose(dst, View{Under: under, UnderOpacity: 1, MaskOpacity: .5})
@@ -318,27 +321,5 @@ func TestLoadKeepsWhatItWasGiven(t *testing.T) {
 			sum += int(c.ink[at(64, y)])
 		}
 		assert.InDelta(t, 255/4, sum, 3, "line %d", line)
-	}
-}
-
-func TestUndoIsBounded(t *testing.T) {
-	b := New(labels)
-	for i := range maxUndo + 40 {
-		b.SetTool(Tool(i % 2))
-		b.SetLabel(i / 2 % 3)
-		stroke(b, [2]float64{float64(i % 128), float64(i / 128 * 9)})
-	}
-	n := 0
-	for b.Undo() {
-		n++
-	}
-	assert.LessOrEqual(t, n, maxUndo)
-	assert.Greater(t, n, maxUndo/2)
-}
-
-func BenchmarkCompose(b *testing.B) {
-	x, dst := New(labels), image.NewRGBA(image.Rect(0, 0, Side, Side))
-	for b.Loop() {
-		x.Compose(dst, View{MaskOpacity: .7, InkOpacity: 1})
 	}
 }

@@ -1,6 +1,9 @@
 package board
 
-import "math"
+import (
+	"image"
+	"math"
+)
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
@@ -10,17 +13,122 @@ func blend(a, b point, t float64) point {
 	return point{a.x + (b.x-a.x)*t, a.y + (b.y-a.y)*t, a.radius + (b.radius-a.radius)*t}
 }
 
-// segment draws a thick line with round ends by the distance of every pixel's
-// middle to it. Lines of the sketch are smooth at the edge, and what overlaps
-// does not get darker; labels have hard edges.
+// Down begins a stroke. Coordinates are in board pixels and may lie outside;
+// pressure is 0 to 1, with 0.5 for devices that have none.
+func (b *Board) Down(x, y, pressure float64) {
+	b.Up()
+	if !finite(x) || !finite(y) {
+		return
+	}
+	b.begin()
+	b.drawing = true
+	if b.tool == Bucket {
+		b.pour(int(math.Floor(x)), int(math.Floor(y)))
+		if b.mirror {
+			b.pour(int(math.Floor(Side-x)), int(math.Floor(y)))
+		}
+		return
+	}
+	b.Move(x, y, pressure)
+}
+
+// Move continues a stroke.
+func (b *Board) Move(x, y, pressure float64) {
+	if !b.drawing || b.tool == Bucket || !finite(x) || !finite(y) {
+		return
+	}
+	if !finite(pressure) {
+		pressure = .5
+	}
+	// From a third of the size under the lightest touch to 5/3 of it.
+	p := point{x, y, b.Size() / 2 * (1 + 4./3*(math.Max(0, math.Min(1, pressure))-.5))}
+	b.untail()
+	b.points = append(b.points, p)
+	n := len(b.points)
+	if n == 1 {
+		b.segment(p, p)
+		return
+	}
+	last := b.points[n-2]
+	if n == 2 {
+		b.segment(last, middle(last, p))
+	} else {
+		b.curve(middle(b.points[n-3], last), last, middle(last, p))
+	}
+	// The curve ends half way, since where it turns is not known yet. A straight
+	// end reaches the pen until then.
+	b.addTail(middle(last, p), p)
+}
+
+// curve draws the quadratic curve that leaves from towards via and arrives at to
+// from via: between the middles of the points it makes a polygon of mouse
+// positions a smooth line.
+func (b *Board) curve(from, via, to point) {
+	pieces := math.Ceil(math.Hypot(via.x-from.x, via.y-from.y) + math.Hypot(to.x-via.x, to.y-via.y))
+	pieces = math.Max(1, math.Min(pieces, 32)) // about a pixel each
+	last := from
+	for i := 1.; i <= pieces; i++ {
+		t := i / pieces
+		next := blend(blend(from, via, t), blend(via, to, t), t)
+		b.segment(last, next)
+		last = next
+	}
+}
+
+// target is the layer that the tool draws on.
+func (b *Board) target() *layer {
+	if b.tool == Pencil || b.tool == Eraser && b.onInk {
+		return &b.ink
+	}
+	return &b.mask
+}
+
+// addTail draws a segment that the next untail takes back.
+func (b *Board) addTail(p, q point) {
+	b.tail[0].cut(b.target(), around(p, q))
+	if b.mirror {
+		b.tail[1].cut(b.target(), around(opposite(p), opposite(q)))
+	}
+	b.segment(p, q)
+}
+
+func (b *Board) untail() {
+	for i := range b.tail { // both were cut before any was drawn over
+		b.tail[i].put(b.target())
+		b.tail[i].r = image.Rectangle{}
+	}
+}
+
+// segment draws a thick line with round ends, and its mirror image.
 func (b *Board) segment(p, q point) {
+	b.line(p, q)
+	if b.mirror {
+		b.line(opposite(p), opposite(q))
+	}
+	b.version++
+}
+
+// opposite is the mirror image.
+func opposite(p point) point { return point{Side - p.x, p.y, p.radius} }
+
+// around is the rectangle of pixels that a line may touch.
+func around(p, q point) image.Rectangle {
 	r := math.Max(p.radius, q.radius) + 1
-	x0, x1 := clamp(math.Min(p.x, q.x)-r), clamp(math.Max(p.x, q.x)+r)
-	y0, y1 := clamp(math.Min(p.y, q.y)-r), clamp(math.Max(p.y, q.y)+r)
+	return image.Rectangle{
+		image.Pt(clamp(math.Min(p.x, q.x)-r), clamp(math.Min(p.y, q.y)-r)),
+		image.Pt(clamp(math.Max(p.x, q.x)+r), clamp(math.Max(p.y, q.y)+r)),
+	}
+}
+
+// line draws by the distance of every pixel's middle to the line. Lines of the
+// sketch are smooth at the edge, and what overlaps does not get darker; labels
+// have hard edges.
+func (b *Board) line(p, q point) {
+	r := around(p, q)
 	dx, dy := q.x-p.x, q.y-p.y
 	length := dx*dx + dy*dy
-	for y := y0; y < y1; y++ {
-		for x := x0; x < x1; x++ {
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
 			cx, cy := float64(x)+.5, float64(y)+.5
 			t := 0.0
 			if length > 0 {
@@ -33,7 +141,6 @@ func (b *Board) segment(p, q point) {
 			}
 		}
 	}
-	b.version++
 }
 
 // clamp keeps a coordinate on the board.

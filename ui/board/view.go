@@ -34,37 +34,53 @@ type View struct {
 	UnderOpacity float64
 	MaskOpacity  float64
 	InkOpacity   float64
+	// InkApart leaves the ink out and gives it as alpha, 255 where there is none,
+	// for those who lay it over the rest themselves, with InkOpacity.
+	InkApart bool
 }
 
 // Compose draws paper, the picture under it, mask and sketch into dst, which
-// must be of Side x Side pixels with its origin at 0.
+// must be of Side x Side pixels with its origin at 0. It allocates nothing.
 func (b *Board) Compose(dst *image.RGBA, v View) {
 	var under image.Rectangle
-	if v.Under != nil && v.UnderOpacity > 0 {
+	picture := weight(v.UnderOpacity)
+	if v.Under != nil && picture > 0 {
 		under = v.Under.Bounds()
 	}
+	parts, lines := weight(v.MaskOpacity), weight(v.InkOpacity)
 	for y := range Side {
+		row := dst.Pix[y*dst.Stride:][: 4*Side : 4*Side]
 		for x := range Side {
 			i := y*Side + x
-			c := [3]float64{255, 255, 255}
+			c := [3]uint32{255, 255, 255}
 			if !under.Empty() {
 				at := v.Under.Pix[v.Under.PixOffset(under.Min.X+x*under.Dx()/Side, under.Min.Y+y*under.Dy()/Side):]
-				cover(&c, at[0], at[1], at[2], v.UnderOpacity)
+				cover(&c, at[0], at[1], at[2], picture)
 			}
 			if l := int(b.mask[i]); l < len(b.labels) {
-				p := b.labels[l].Color
-				cover(&c, p.R, p.G, p.B, v.MaskOpacity)
+				p := &b.labels[l].Color
+				cover(&c, p.R, p.G, p.B, parts)
 			}
-			cover(&c, 20, 20, 24, float64(b.ink[i])/255*v.InkOpacity)
-			to := dst.Pix[dst.PixOffset(x, y):]
-			to[0], to[1], to[2], to[3] = uint8(c[0]+.5), uint8(c[1]+.5), uint8(c[2]+.5), 255
+			alpha := uint8(255)
+			if v.InkApart {
+				alpha -= b.ink[i]
+			} else if b.ink[i] > 0 {
+				cover(&c, 20, 20, 24, (uint32(b.ink[i])*lines+127)/255)
+			}
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = uint8(c[0]), uint8(c[1]), uint8(c[2]), alpha
 		}
 	}
 }
 
-// cover lays a colour over c.
-func cover(c *[3]float64, r, g, b uint8, opacity float64) {
-	c[0] += (float64(r) - c[0]) * opacity
-	c[1] += (float64(g) - c[1]) * opacity
-	c[2] += (float64(b) - c[2]) * opacity
+// weight is an opacity of 0 to 1 as a whole number to 255.
+func weight(opacity float64) uint32 {
+	return uint32(max(0, min(1, opacity))*255 + .5)
+}
+
+// cover lays a colour over c with a weight of 0 to 255.
+func cover(c *[3]uint32, r, g, b uint8, weight uint32) {
+	rest := 255 - weight
+	c[0] = (c[0]*rest + uint32(r)*weight + 127) / 255
+	c[1] = (c[1]*rest + uint32(g)*weight + 127) / 255
+	c[2] = (c[2]*rest + uint32(b)*weight + 127) / 255
 }

@@ -3,8 +3,11 @@
 package canvas
 
 import (
+	"fmt"
 	"math"
 	"syscall/js"
+
+	"github.com/hajimehoshi/ebiten/v2"
 )
 
 // Ebiten 2.8 takes the whole page: as soon as its package is loaded it appends
@@ -68,8 +71,11 @@ func embed(c *Canvas) {
 	window, body := js.Global(), js.Global().Get("document").Get("body")
 	define := window.Get("Object").Get("defineProperty")
 	fit := func() {
+		// Ebiten multiplies the size by the pixel ratio that it found first. It is
+		// another one after the page's zoom or the screen has changed.
+		ratio := window.Get("devicePixelRatio").Float() / ebiten.Monitor().DeviceScaleFactor()
 		for _, name := range []string{"clientWidth", "clientHeight"} {
-			size := math.Max(1, c.box.Get(name).Float())
+			size := math.Max(1, c.box.Get(name).Float()*ratio)
 			define.Invoke(body, name, map[string]any{"value": size, "configurable": true})
 		}
 	}
@@ -85,6 +91,7 @@ func embed(c *Canvas) {
 		return nil
 	})
 	window.Get("ResizeObserver").New(resized).Call("observe", c.box)
+	onRatio(resized)
 
 	gone := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		args[0].Call("stopImmediatePropagation")
@@ -94,4 +101,20 @@ func embed(c *Canvas) {
 		return nil
 	})
 	c.box.Call("addEventListener", "webglcontextlost", gone, true)
+}
+
+// onRatio calls changed whenever the number of screen pixels per CSS pixel does.
+func onRatio(changed js.Func) {
+	window := js.Global()
+	var watch func()
+	again := js.FuncOf(func(js.Value, []js.Value) any {
+		changed.Invoke()
+		watch()
+		return nil
+	})
+	watch = func() {
+		query := fmt.Sprintf("(resolution: %gdppx)", window.Get("devicePixelRatio").Float())
+		window.Call("matchMedia", query).Call("addEventListener", "change", again, map[string]any{"once": true})
+	}
+	watch()
 }

@@ -4,6 +4,7 @@ package canvas
 
 import (
 	"errors"
+	"fmt"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
@@ -20,14 +21,15 @@ func (c *Canvas) goPlain() error {
 	canvas.Set("width", board.Side)
 	canvas.Set("height", board.Side)
 	fill(canvas)
+	set(canvas, "transformOrigin", "0 0")
 	plain := canvas.Call("getContext", "2d")
 	if !plain.Truthy() {
 		return errors.New("canvas: the browser gives neither a WebGL nor a 2D canvas, so the board cannot be shown: enable hardware acceleration or use another browser")
 	}
 	ebitenCanvas.Call("remove")
 	c.box.Call("appendChild", canvas)
-	set(c.box, "cursor", "crosshair")
-	c.plain = plain
+	c.plain, c.plainStyle = plain, canvas.Get("style")
+	c.cursor()
 	c.drawn = -1
 	c.drawPlain()
 	return nil
@@ -35,6 +37,8 @@ func (c *Canvas) goPlain() error {
 
 // drawPlain shows the board on the 2D canvas, which the page scales.
 func (c *Canvas) drawPlain() {
+	u, v := c.Viewport.ToWindow(0, 0)
+	c.plainStyle.Set("transform", fmt.Sprintf("translate(%g%%, %g%%) scale(%g)", 100*u, 100*v, c.Viewport.Zoom()))
 	if !c.compose() {
 		return
 	}

@@ -3,74 +3,186 @@
 package canvas
 
 import (
+	"math"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
+	"github.com/mcdm/mcdm/ui/dom"
 )
 
 // listen draws with the pointer events of the box. They carry pressure and all
 // points between two frames, which ebiten does not offer (ebiten issue 2121).
 func (c *Canvas) listen() {
 	c.on("pointerdown", func(e js.Value) {
-		c.hover(e)
-		if c.pressing || e.Get("button").Int() != 0 {
+		button := e.Get("button").Int()
+		p := c.pointer(e)
+		p.Eraser = p.Device == board.Pen && button == 5
+		p.Pan = button == 1 || c.space && p.Device != board.Touch
+		c.hover(p)
+		if button > 1 && !p.Eraser {
 			return
 		}
-		c.pressing, c.pointer = true, e.Get("pointerId").Int()
-		c.box.Call("setPointerCapture", c.pointer)
-		x, y := c.position(e)
-		c.board.Down(x, y, pressure(e))
-		c.changed()
-	})
-	c.on("pointermove", func(e js.Value) {
-		if c.pressing && e.Get("pointerId").Int() != c.pointer {
-			return
+		was := c.hand.Busy()
+		drawn := c.hand.Down(p)
+		if c.hand.Busy() {
+			c.capture(p.ID)
 		}
-		c.hover(e)
-		if c.pressing {
-			points := coalesced(e)
-			for i := range points.Length() {
-				x, y := c.position(points.Index(i))
-				c.board.Move(x, y, pressure(points.Index(i)))
-			}
+		if drawn || was && !c.hand.Busy() {
 			c.changed()
 		}
+		c.cursor()
 	})
-	end := func(finish func()) func(e js.Value) {
+	c.on("pointermove", func(e js.Value) {
+		points := coalesced(e)
+		rect := c.rect()
+		for i := range points.Length() {
+			c.hand.Move(c.pointerIn(points.Index(i), rect))
+		}
+		c.hover(c.pointerIn(e, rect))
+		if c.hand.Zooming() {
+			c.looked()
+		}
+	})
+	end := func(finish func(id int) bool) func(e js.Value) {
 		return func(e js.Value) {
-			if c.pressing && e.Get("pointerId").Int() == c.pointer {
-				c.pressing, c.pointer = false, -1
-				finish()
+			if finish(e.Get("pointerId").Int()) {
 				c.changed()
+			}
+			c.cursor()
+		}
+	}
+	c.on("pointerup", end(c.hand.Up))
+	c.on("lostpointercapture", end(c.hand.Up))
+	c.on("pointercancel", end(c.hand.Cancel))
+	c.on("pointerleave", func(e js.Value) {
+		c.inside = false
+		c.hand.Leave(device(e))
+	})
+	// Windows scrolls by the middle button.
+	c.on("mousedown", func(e js.Value) {
+		if e.Get("button").Int() == 1 {
+			e.Call("preventDefault")
+		}
+	})
+	// A long press of a finger or a pen's button would open a menu.
+	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })
+	c.on("wheel", c.wheel, map[string]any{"passive": false})
+	c.keys()
+}
+
+// capture makes a pointer's events come here wherever it goes. One that is gone
+// already cannot be captured, which is no harm.
+func (c *Canvas) capture(id int) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, fromBrowser := e.(js.Error); !fromBrowser {
+				panic(e)
+			}
+		}
+	}()
+	c.box.Call("setPointerCapture", id)
+}
+
+// wheel zooms where the pointer is; with Ctrl it changes the brush's size.
+func (c *Canvas) wheel(e js.Value) {
+	turn := e.Get("deltaY").Float()
+	switch e.Get("deltaMode").Int() { // Firefox counts in lines
+	case 1:
+		turn *= 33
+	case 2:
+		turn *= 300
+	}
+	pinch := e.Get("ctrlKey").Bool() && !c.control // a pinch on a touchpad comes as such a wheel
+	if e.Get("ctrlKey").Bool() && !pinch {
+		e.Call("preventDefault")
+		c.turned += turn
+		if n := int(c.turned / 50); n != 0 && c.OnSize != nil {
+			c.turned -= float64(n) * 50
+			c.OnSize(max(-4, min(4, -n)))
+		}
+		return
+	}
+	if turn > 0 && c.Viewport.Zoom() == 1 && !pinch {
+		return // there is no way out: the page scrolls
+	}
+	e.Call("preventDefault")
+	if c.hand.Busy() {
+		return
+	}
+	speed := 1. / 400
+	if pinch {
+		speed = 1. / 100
+	}
+	p := c.pointer(e)
+	c.Viewport.ZoomAt(p.U, p.W, math.Exp(-math.Max(-400, math.Min(400, turn))*speed))
+	c.looked()
+}
+
+// keys follows the space bar, with which a drag moves the board, and Control.
+// Both count only while the pointer is over the board; text fields keep the
+// space bar.
+func (c *Canvas) keys() {
+	window := js.Global()
+	listen := func(name string, f func(e js.Value)) {
+		window.Call("addEventListener", name, js.FuncOf(func(_ js.Value, args []js.Value) any {
+			f(args[0])
+			return nil
+		}))
+	}
+	key := func(down bool) func(e js.Value) {
+		return func(e js.Value) {
+			switch k := e.Get("key"); {
+			case k.Type() != js.TypeString: // a field filled in by the browser
+			case k.String() == "Control":
+				c.control = down
+			case k.String() == " ":
+				if down && (!c.inside || dom.Typing(e.Get("target"))) || !down && !c.space {
+					return
+				}
+				// No scrolling, and no press of the button that was used last.
+				e.Call("preventDefault")
+				c.space = down
+				c.cursor()
 			}
 		}
 	}
-	c.on("pointerup", end(c.board.Up))
-	c.on("lostpointercapture", end(c.board.Up))
-	c.on("pointercancel", end(c.board.Cancel))
-	c.on("pointerleave", func(js.Value) { c.inside = false })
-	// A long press of a finger or a pen's button would open a menu.
-	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })
+	listen("keydown", key(true))
+	listen("keyup", key(false))
+	listen("blur", func(js.Value) { c.space, c.control = false, false })
 }
 
-func (c *Canvas) on(name string, f func(e js.Value)) {
-	c.box.Call("addEventListener", name, js.FuncOf(func(_ js.Value, args []js.Value) any {
+func (c *Canvas) on(name string, f func(e js.Value), options ...any) {
+	c.box.Call("addEventListener", append([]any{name, js.FuncOf(func(_ js.Value, args []js.Value) any {
 		f(args[0])
 		c.Redraw()
 		return nil
-	}))
+	})}, options...)...)
 }
 
-// hover remembers where the brush's ring is. The bucket has no size: it keeps
-// the system's cursor.
-func (c *Canvas) hover(e js.Value) {
+// hover remembers where the brush's ring is.
+func (c *Canvas) hover(p board.Pointer) {
 	c.inside = true
-	c.x, c.y = c.position(e)
-	cursor := "none"
-	if c.plain.Truthy() || c.board.Tool() == board.Bucket {
-		cursor = "crosshair"
+	c.u, c.w = p.U, p.W
+	c.hand.Hover(p.Device)
+	c.cursor()
+}
+
+// cursor is none where the ring shows the brush; the bucket has no size, it
+// keeps the system's.
+func (c *Canvas) cursor() {
+	name := "none"
+	switch {
+	case c.hand.Panning():
+		name = "grabbing"
+	case c.space:
+		name = "grab"
+	case c.plain.Truthy() || c.board.Tool() == board.Bucket:
+		name = "crosshair"
 	}
-	set(c.box, "cursor", cursor)
+	if name != c.shape {
+		c.shape = name
+		set(c.box, "cursor", name)
+	}
 }
 
 // coalesced lists the positions since the last event: browsers send one event
@@ -84,24 +196,52 @@ func coalesced(e js.Value) js.Value {
 	return js.Global().Get("Array").Call("of", e)
 }
 
-// position is where an event is, in board pixels.
-func (c *Canvas) position(e js.Value) (x, y float64) {
+// rect is the inside of the box in the window: left, top, width, height in CSS
+// pixels.
+func (c *Canvas) rect() [4]float64 {
 	r := c.box.Call("getBoundingClientRect")
-	left, top := r.Get("left").Float()+c.box.Get("clientLeft").Float(), r.Get("top").Float()+c.box.Get("clientTop").Float()
-	return (e.Get("clientX").Float() - left) / c.box.Get("clientWidth").Float() * board.Side,
-		(e.Get("clientY").Float() - top) / c.box.Get("clientHeight").Float() * board.Side
+	return [4]float64{
+		r.Get("left").Float() + c.box.Get("clientLeft").Float(), r.Get("top").Float() + c.box.Get("clientTop").Float(),
+		c.box.Get("clientWidth").Float(), c.box.Get("clientHeight").Float(),
+	}
 }
 
-// pressure is the pen's, and a half for what has none.
-func pressure(e js.Value) float64 {
-	if e.Get("pointerType").String() == "pen" {
-		return e.Get("pressure").Float()
+func (c *Canvas) pointer(e js.Value) board.Pointer { return c.pointerIn(e, c.rect()) }
+
+func (c *Canvas) pointerIn(e js.Value, r [4]float64) board.Pointer {
+	p := board.Pointer{
+		Device: device(e), Pressure: .5,
+		U: (e.Get("clientX").Float() - r[0]) / r[2], W: (e.Get("clientY").Float() - r[1]) / r[3],
 	}
-	return .5
+	if id := e.Get("pointerId"); id.Type() == js.TypeNumber {
+		p.ID = id.Int()
+	}
+	if p.Device == board.Pen {
+		p.Pressure = e.Get("pressure").Float()
+	}
+	return p
+}
+
+func device(e js.Value) board.Device {
+	switch kind := e.Get("pointerType"); {
+	case kind.Type() != js.TypeString: // a wheel's event
+	case kind.String() == "pen":
+		return board.Pen
+	case kind.String() == "touch":
+		return board.Touch
+	}
+	return board.Mouse
 }
 
 func (c *Canvas) changed() {
 	if c.onChange != nil {
 		c.onChange()
+	}
+}
+
+// looked follows a change of what part of the board is seen.
+func (c *Canvas) looked() {
+	if c.OnLook != nil {
+		c.OnLook()
 	}
 }

@@ -37,6 +37,10 @@ func (s *Studio) request() (q engine.Request, using []string, err error) {
 		q.Weights[c.network] = c.weight()
 		using = append(using, names[c.modality])
 	}
+	if picture, part := s.start(); picture != nil {
+		q.Image, q.Sampler.Start = picture, part
+		using = append(using, "the start picture")
+	}
 	q.Sampler.Name = dom.Get("sampler").Get("value").String()
 	q.Sampler.ClippedEps = true
 	if q.Sampler.Steps, err = number("steps", 1, 1000); err != nil {

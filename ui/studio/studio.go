@@ -23,10 +23,10 @@ type Studio struct {
 	canvas *canvas.Canvas
 
 	cards       []*card // one for each modality
-	sizes       map[board.Tool]float64
 	nextExample int
 	seed        uint64      // of the picture that is shown
 	last        *image.RGBA // that picture
+	imports                 // pictures that a person has given
 }
 
 // Main drives the page until it is closed.
