@@ -16,7 +16,9 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mcdm/mcdm/engine"
@@ -37,10 +39,13 @@ type Recipe struct {
 	Prompt   string           `json:"prompt"`
 	Networks map[string]Input `json:"networks"` // by network name
 	Seed     uint64           `json:"seed"`
-	Sampler  Sampler          `json:"sampler"`
-	Labels   []string         `json:"labels,omitempty"` // of Mask, by index
-	Sketch   *image.Gray      `json:"-"`                // nil: empty
-	Mask     *image.Paletted  `json:"-"`                // nil: empty
+	// Unfinished marks a picture whose sampling was stopped on the way: its recipe
+	// leads further.
+	Unfinished bool            `json:"unfinished,omitempty"`
+	Sampler    Sampler         `json:"sampler"`
+	Labels     []string        `json:"labels,omitempty"` // of Mask, by index
+	Sketch     *image.Gray     `json:"-"`                // nil: empty
+	Mask       *image.Paletted `json:"-"`                // nil: empty
 }
 
 // Bundle says which networks made the picture.
@@ -80,6 +85,19 @@ var ErrNone = errors.New("this picture carries no recipe: only PNG files saved b
 
 // Write makes a PNG file of a picture with its recipe inside.
 func Write(picture image.Image, r Recipe) ([]byte, error) {
+	text, err := Text(r)
+	if err != nil {
+		return nil, err
+	}
+	file, err := encode(picture)
+	if err != nil {
+		return nil, fmt.Errorf("the picture: %w", err)
+	}
+	return insert(file, textKind, writeText(keyword, text))
+}
+
+// Text is a recipe alone, as JSON.
+func Text(r Recipe) ([]byte, error) {
 	w := wire{Format: Format, Version: Version, Recipe: r}
 	var err error
 	if r.Sketch != nil {
@@ -99,11 +117,7 @@ func Write(picture image.Image, r Recipe) ([]byte, error) {
 	if len(text) > maxText {
 		return nil, errLong
 	}
-	file, err := encode(picture)
-	if err != nil {
-		return nil, fmt.Errorf("the picture: %w", err)
-	}
-	return insert(file, textKind, writeText(keyword, text))
+	return text, nil
 }
 
 func encode(img image.Image) ([]byte, error) {
@@ -118,7 +132,7 @@ func Read(file []byte) (image.Image, Recipe, error) {
 	if err != nil {
 		return nil, Recipe{}, err
 	}
-	r, err := parse(text)
+	r, err := Parse(text)
 	if err != nil {
 		return nil, Recipe{}, fmt.Errorf("its recipe cannot be used: %w", err)
 	}
@@ -150,8 +164,8 @@ func find(file []byte) ([]byte, error) {
 	}
 }
 
-// parse reads and checks a recipe's JSON.
-func parse(text []byte) (Recipe, error) {
+// Parse reads and checks a recipe's JSON.
+func Parse(text []byte) (Recipe, error) {
 	var w wire
 	if err := json.Unmarshal(text, &w); err != nil {
 		return Recipe{}, err
@@ -234,19 +248,37 @@ func (r Recipe) MaskFor(names []string) (mask *image.Paletted, missing []string)
 
 // Same tells whether two recipes give the same picture.
 func (r Recipe) Same(o Recipe) bool {
-	a, errA := r.text()
-	b, errB := o.text()
-	return errA == nil && errB == nil && bytes.Equal(a, b)
+	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
+		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask)
 }
 
-// text is all of a recipe in bytes.
-func (r Recipe) text() ([]byte, error) {
-	w := wire{Format: Format, Version: Version, Recipe: r}
-	if r.Sketch != nil {
-		w.SketchPNG = r.Sketch.Pix
+// SamePixels compares two sketches or two masks. nil is like none but nil.
+func SamePixels[T *image.Gray | *image.Paletted](a, b T) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	if r.Mask != nil {
-		w.MaskPNG = r.Mask.Pix
+	rectA, pixA := pixels(a)
+	rectB, pixB := pixels(b)
+	return rectA.Size() == rectB.Size() && bytes.Equal(pixA, pixB)
+}
+
+func pixels(img any) (image.Rectangle, []byte) {
+	switch m := img.(type) {
+	case *image.Gray:
+		return m.Rect, m.Pix
+	case *image.Paletted:
+		return m.Rect, m.Pix
 	}
-	return json.Marshal(w)
+	panic("unreachable")
+}
+
+// Names lists the networks of some recipes, in order.
+func Names(recipes ...Recipe) []string {
+	all := map[string]bool{}
+	for _, r := range recipes {
+		for name := range r.Networks {
+			all[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }

@@ -4,6 +4,8 @@ package studio
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/mcdm/mcdm/engine"
@@ -17,6 +19,8 @@ func (s *Studio) fetchManifest(ctx context.Context) error {
 	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName, nil)
 	if err == nil {
 		s.bundle, err = bundle.Parse(data)
+		sum := sha256.Sum256(data)
+		s.bundleHash = hex.EncodeToString(sum[:])
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDownload, err)
@@ -138,7 +142,7 @@ func (s *Studio) showDevice(i gpu.Info) {
 	dom.Text(pill, "%s", i.Name)
 	dom.Show(pill, true)
 	steps := dom.Get("steps")
-	if untouched := steps.Get("value").String() == steps.Get("defaultValue").String(); untouched && !i.Software {
+	if same := steps.Get("value").String() == steps.Get("defaultValue").String(); same && s.untouched && !i.Software {
 		steps.Set("value", stepsOnGPU)
 	}
 	if i.Software {
