@@ -25,7 +25,14 @@ func (s *Studio) words() {
 	}
 	t := encoder.Tokenizer
 	var unknown, cut []string
+	typing := -1 // where a word ends that is still being typed
+	if before, _ := caret(); dom.Get("suggestions").Get("childElementCount").Int() > 0 {
+		typing = len(before)
+	}
 	for _, w := range t.Tokens(promptText()) {
+		if w.End == typing {
+			continue
+		}
 		switch {
 		case w.Cut:
 			cut = append(cut, w.Word)
@@ -59,7 +66,7 @@ func (s *Studio) textEncoder() *bundle.TextEncoder {
 const suggestions = 8
 
 func (s *Studio) addSuggestions() {
-	dom.On(dom.Get("prompt"), "blur", func(js.Value) { closeSuggestions() })
+	dom.On(dom.Get("prompt"), "blur", func(js.Value) { s.words() })
 }
 
 func closeSuggestions() {
