@@ -5,9 +5,10 @@
 GO       ?= go
 WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
+PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
 PEERS    := weights/peers/cache
-PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
 PYTHON   ?= python3
 # The same source makes the same bytes, wherever it lies and whatever git says.
 REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
@@ -16,12 +17,13 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
+.PHONY: help run build offline test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
 	@echo 'make test         install what the tests need, check and test everything'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
+	@echo 'make offline      the page with its networks as one file that opens by double click, server/offline/mcdm.html'
 	@echo 'make bench        time every kernel and one composed step (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
@@ -43,6 +45,9 @@ build:
 	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" server/.cache/wasm_exec.js
 	$(PACK)
 
+offline: build
+	$(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
 	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
@@ -54,7 +59,7 @@ check:
 	$(GO) vet ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu ./weights/peers/ours
 
-test: deps check build
+test: deps check offline
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 14m ./wasm/e2e
 
@@ -129,4 +134,4 @@ import:
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 clean:
-	rm -rf server/.cache $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete
+	rm -rf server/.cache server/offline $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

@@ -30,7 +30,7 @@ func ReadBlob(blob js.Value, most int) ([]byte, error) {
 	if n := blob.Get("size").Int(); n > most {
 		return nil, fmt.Errorf("the file has %.1f MB: at most %d are read", float64(n)/1e6, most/1e6)
 	}
-	buffer, err := await(blob.Call("arrayBuffer"))
+	buffer, err := Await(blob.Call("arrayBuffer"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the file: %w", err)
 	}

@@ -53,6 +53,8 @@ type Studio struct {
 	savingSoon  bool
 
 	living, liveAgain bool
+
+	installed bool // or tried to be
 }
 
 // Main drives the page until it is closed.
@@ -125,6 +127,10 @@ func (s *Studio) State(state State) {
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")
+	}
+	if state == Ready && !s.installed {
+		s.installed = true
+		go s.install()
 	}
 	if whole {
 		s.Say("Sampling.")
