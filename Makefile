@@ -17,7 +17,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -59,7 +59,12 @@ check:
 	$(GO) vet ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu ./weights/peers/ours
 
-test: deps check offline
+# axe-core checks the page's accessibility; without npm that test is skipped, and says so.
+axe:
+	@if command -v npm >/dev/null; then test -e wasm/e2e/node_modules/axe-core/axe.min.js || (cd wasm/e2e && npm ci --ignore-scripts --no-audit --no-fund); \
+	  else echo 'npm is not installed: the accessibility test will be skipped'; fi
+
+test: deps check offline axe
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 14m ./wasm/e2e
 
