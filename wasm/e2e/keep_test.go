@@ -215,4 +215,3 @@ func readRecipe(file []byte) (recipe.Recipe, error) {
 	_, r, err := recipe.Read(file)
 	return r, err
 }
-
