@@ -4,7 +4,7 @@
 // # Format, version 1
 //
 // The file has one iTXt chunk with the keyword "mcdm": the JSON form of Recipe,
-// in UTF-8. Sketch and mask stand in it as PNG files in base64, the sketch as
+// in UTF-8. Sketch, mask and image stand in it as PNG files in base64, the sketch as
 // dark lines on light paper, the mask with a palette whose index is the place in
 // "labels"; any other index is free. Unknown keys are ignored.
 package recipe
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"maps"
 	"math"
@@ -46,6 +47,7 @@ type Recipe struct {
 	Labels     []string        `json:"labels,omitempty"` // of Mask, by index
 	Sketch     *image.Gray     `json:"-"`                // nil: empty
 	Mask       *image.Paletted `json:"-"`                // nil: empty
+	Image      *image.RGBA     `json:"-"`                // where sampling starts; nil: from noise
 }
 
 // Bundle says which networks made the picture.
@@ -69,6 +71,7 @@ type Sampler struct {
 	Steps     int     `json:"steps"`
 	Eta       float64 `json:"eta"`
 	Corrector int     `json:"corrector"`
+	Start     float64 `json:"start,omitempty"` // with Image: how much of the way is left out
 }
 
 // wire is a recipe as it is written.
@@ -78,6 +81,7 @@ type wire struct {
 	Recipe
 	SketchPNG []byte `json:"sketch,omitempty"`
 	MaskPNG   []byte `json:"mask,omitempty"`
+	ImagePNG  []byte `json:"image,omitempty"`
 }
 
 // ErrNone says that a file is a picture without a recipe.
@@ -108,6 +112,11 @@ func Text(r Recipe) ([]byte, error) {
 	if r.Mask != nil {
 		if w.MaskPNG, err = encode(r.Mask); err != nil {
 			return nil, fmt.Errorf("the mask: %w", err)
+		}
+	}
+	if r.Image != nil {
+		if w.ImagePNG, err = encode(r.Image); err != nil {
+			return nil, fmt.Errorf("the start picture: %w", err)
 		}
 	}
 	text, err := json.Marshal(w)
@@ -194,7 +203,21 @@ func Parse(text []byte) (Recipe, error) {
 			return Recipe{}, fmt.Errorf("the mask: %w", err)
 		}
 	}
+	if w.ImagePNG != nil {
+		img, err := engine.DecodePNG(w.ImagePNG)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("the start picture: %w", err)
+		}
+		r.Image = RGBA(img)
+	}
 	return r, r.check()
+}
+
+// RGBA is any picture in the page's own form.
+func RGBA(img image.Image) *image.RGBA {
+	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Src)
+	return out
 }
 
 // check refuses numbers that no control can show.
@@ -202,8 +225,8 @@ func (r Recipe) check() error {
 	if r.Seed > 1<<53 {
 		return fmt.Errorf("seed %d: want at most 2^53", r.Seed)
 	}
-	if s := r.Sampler; s.Steps < 1 || s.Steps > 1000 || s.Corrector < 0 || s.Corrector > 10 || !within(s.Eta, 0, 1) {
-		return fmt.Errorf("%d steps, eta %g, %d corrector steps: want 1 to 1000, 0 to 1, 0 to 10", s.Steps, s.Eta, s.Corrector)
+	if s := r.Sampler; s.Steps < 1 || s.Steps > 1000 || s.Corrector < 0 || s.Corrector > 10 || !within(s.Eta, 0, 1) || !within(s.Start, 0, 1) {
+		return fmt.Errorf("%d steps, eta %g, %d corrector steps, start at %g: want 1 to 1000, 0 to 1, 0 to 10, 0 to 1", s.Steps, s.Eta, s.Corrector, s.Start)
 	}
 	for name, n := range r.Networks {
 		if !within(n.Weight, -100, 100) || !within(n.Start, 0, 1) || !within(n.End, n.Start, 1) {
@@ -249,11 +272,11 @@ func (r Recipe) MaskFor(names []string) (mask *image.Paletted, missing []string)
 // Same tells whether two recipes give the same picture.
 func (r Recipe) Same(o Recipe) bool {
 	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
-		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask)
+		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) && SamePixels(r.Image, o.Image)
 }
 
-// SamePixels compares two sketches or two masks. nil is like none but nil.
-func SamePixels[T *image.Gray | *image.Paletted](a, b T) bool {
+// SamePixels compares two sketches, masks or pictures. nil is like none but nil.
+func SamePixels[T *image.Gray | *image.Paletted | *image.RGBA](a, b T) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -267,6 +290,8 @@ func pixels(img any) (image.Rectangle, []byte) {
 	case *image.Gray:
 		return m.Rect, m.Pix
 	case *image.Paletted:
+		return m.Rect, m.Pix
+	case *image.RGBA:
 		return m.Rect, m.Pix
 	}
 	panic("unreachable")

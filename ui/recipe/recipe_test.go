@@ -19,7 +19,7 @@ import (
 )
 
 // full is a recipe in which nothing is empty.
-func full() (image.Image, Recipe) {
+func full() (*image.RGBA, Recipe) {
 	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
 	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
 	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
@@ -37,9 +37,9 @@ func full() (image.Image, Recipe) {
 		Prompt:   "a \"smiling\" person, naïve \u2603",
 		Networks: map[string]Input{"sketch": {On: true, Weight: .7, End: 1}, "text": {Weight: 1.5, Start: .25, End: .5}},
 		Seed:     1<<53 - 1,
-		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2},
+		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
-		Sketch:   sketch, Mask: mask,
+		Sketch:   sketch, Mask: mask, Image: picture,
 	}
 }
 
@@ -51,6 +51,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
 	for y := range 6 {
 		for x := range 8 {
@@ -78,6 +79,8 @@ func TestSameSeesEveryPart(t *testing.T) {
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
 		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
 		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
+		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },
 	} {
 		_, other := full()
@@ -159,6 +162,8 @@ func bad(t testing.TB) map[string]struct {
 		"window":         {with(head + `"sampler":{"steps":1},"networks":{"text":{"start":0.6,"end":0.5}}}`), "0.6 to 0.5"},
 		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
 		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
+		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"start":          {with(head + `"sampler":{"steps":1,"start":2}}`), "start at 2"},
 		"mask":           {with(head + `"sampler":{"steps":1},"mask":"AAAA"}`), "the mask"},
 		"bomb":           {large, "longer than"},
 		"torn text":      {torn, "torn"},

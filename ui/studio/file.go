@@ -72,7 +72,7 @@ func (s *Studio) openFile(blob js.Value) {
 		return
 	}
 	misfits := s.restore(r)
-	p := &picture{image: rgba(img), recipe: r}
+	p := &picture{image: recipe.RGBA(img), recipe: r}
 	known := slices.IndexFunc(s.history, func(q *picture) bool {
 		return q.recipe.Same(r) && bytes.Equal(q.image.Pix, p.image.Pix)
 	})

@@ -4,7 +4,6 @@ package studio
 
 import (
 	"fmt"
-	"image"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/engine"
@@ -159,15 +158,4 @@ func (s *Studio) save() {
 		return
 	}
 	dom.Download(fmt.Sprintf("mcdm-%d.png", s.shown.recipe.Seed), "image/png", file)
-}
-
-// rgba is any picture as the page paints it.
-func rgba(img image.Image) *image.RGBA {
-	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
-	for y := range out.Rect.Dy() {
-		for x := range out.Rect.Dx() {
-			out.Set(x, y, img.At(img.Bounds().Min.X+x, img.Bounds().Min.Y+y))
-		}
-	}
-	return out
 }

@@ -37,6 +37,10 @@ func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []str
 		}
 		using = append(using, names[n.Modality])
 	}
+	if r.Image != nil {
+		q.Image, q.Sampler.Start = r.Image, r.Sampler.Start
+		using = append(using, "the start picture")
+	}
 	q.Seed = r.Seed
 	q.Sampler.Name, q.Sampler.Steps = r.Sampler.Name, r.Sampler.Steps
 	q.Sampler.Eta, q.Sampler.Corrector = r.Sampler.Eta, r.Sampler.Corrector
@@ -61,6 +65,8 @@ func differences(a, b recipe.Recipe) []string {
 	compare("seed", a.Seed, b.Seed)
 	differ("another sketch", recipe.SamePixels(a.Sketch, b.Sketch))
 	differ("other parts", recipe.SamePixels(a.Mask, b.Mask))
+	differ("another start picture", recipe.SamePixels(a.Image, b.Image))
+	compare("start", a.Sampler.Start, b.Sampler.Start)
 	compare("sentence", quoted(a.Prompt), quoted(b.Prompt))
 	for _, name := range recipe.Names(a, b) {
 		x, y := a.Networks[name], b.Networks[name]

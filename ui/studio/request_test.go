@@ -58,6 +58,11 @@ func TestRequestLeavesOut(t *testing.T) {
 	r.Sketch, r.Mask = nil, nil
 	_, using = request(r, manifest)
 	assert.Equal(t, []string{"sentence"}, using)
+	r.Image, r.Sampler.Start = image.NewRGBA(image.Rect(0, 0, 4, 4)), .4
+	q, using = request(r, manifest)
+	assert.Equal(t, []string{"sentence", "the start picture"}, using)
+	assert.Equal(t, r.Image, q.Image)
+	assert.Equal(t, .4, q.Sampler.Start)
 }
 
 func TestDifferences(t *testing.T) {

@@ -244,6 +244,12 @@ func Explain(err error) string {
 			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"
 	case errors.Is(err, gpu.ErrLost):
 		return "The browser lost the graphics card. Your drawing is safe: press Generate again."
+	case errors.Is(err, gpu.ErrMemory):
+		return "The graphics card has no memory left. Ask for fewer pictures at once, or close other pages and programs that use it; " +
+			"then press Generate again. Your drawing is safe."
+	case errors.Is(err, gpu.ErrLimits):
+		return "This graphics card allows too little at once (" + err.Error() + "). Ask for fewer pictures at once, or use another browser or computer. " +
+			"Your drawing is safe."
 	case errors.Is(err, ErrDownload):
 		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
 	}

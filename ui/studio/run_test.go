@@ -214,6 +214,8 @@ func TestExplainNamesTheNextStep(t *testing.T) {
 		gpu.ErrNoWebGPU:  "Chrome",
 		gpu.ErrNoAdapter: "graphics acceleration",
 		gpu.ErrLost:      "press Generate again",
+		gpu.ErrMemory:    "fewer pictures at once",
+		gpu.ErrLimits:    "another browser",
 		ErrDownload:      "try again",
 	} {
 		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)

@@ -62,7 +62,7 @@ func storedPicture(text string) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &picture{image: rgba(img), recipe: r, favourite: text[0] == 'f'}, nil
+	return &picture{image: recipe.RGBA(img), recipe: r, favourite: text[0] == 'f'}, nil
 }
 
 // store keeps a picture of the history over reloads.
