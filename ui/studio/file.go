@@ -94,7 +94,6 @@ func (s *Studio) openFile(blob js.Value) {
 	text := "Opened: drawing, sentence and settings are back."
 	dom.Text(dom.Get("status"), "%s", text)
 	s.Say(text)
-	s.changedSoon()
 }
 
 // other names a bundle that is not ours, with its hash where the name is the same.

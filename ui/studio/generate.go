@@ -143,6 +143,9 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	s.ran = nil // the seed is the one that was wished for
 	s.words()
 	s.drawn()
+	// No change that Live should answer: what is brought back is to be seen.
+	s.fingerprint = s.mark()
+	s.storeNow()
 	return misfits
 }
 

@@ -45,11 +45,15 @@ func keepPage(workers, at js.Value) error {
 	if err != nil {
 		return err
 	}
-	var all []any
+	var missing []any
 	for name := range wanted {
-		all = append(all, name) // from the browser's own cache, as a rule
+		// All other names carry their content's hash.
+		changes := name == page || strings.HasSuffix(name, ".json")
+		if changes || !has(old, name) {
+			missing = append(missing, name) // from the browser's own cache, as a rule
+		}
 	}
-	if _, err := dom.Await(cache.Call("addAll", all)); err != nil {
+	if _, err := dom.Await(cache.Call("addAll", missing)); err != nil {
 		return err
 	}
 	for i := range old.Length() { // of an earlier build
@@ -60,4 +64,13 @@ func keepPage(workers, at js.Value) error {
 		}
 	}
 	return nil
+}
+
+func has(requests js.Value, url string) bool {
+	for i := range requests.Length() {
+		if requests.Index(i).Get("url").String() == url {
+			return true
+		}
+	}
+	return false
 }

@@ -28,6 +28,7 @@ func (s *Studio) restoreSaved() {
 		return
 	}
 	s.storing = true
+	dom.Show(dom.Get("stored"), true)
 	for _, key := range s.storage.Keys(savedPicture) { // oldest first
 		p, err := storedPicture(s.storage.Get(key))
 		if err != nil { // of a version that this page does not know; it stays there

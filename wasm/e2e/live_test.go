@@ -65,6 +65,10 @@ func TestLive(t *testing.T) {
 		return eval[int](p, `document.querySelectorAll("#strip button").length`) == 1
 	}, time.Minute, 50*time.Millisecond)
 	assert.Equal(t, quick.Pix, p.picture().Pix)
+	// What the history brings back stays to be seen.
+	p.click("#strip button")
+	time.Sleep(500 * time.Millisecond)
+	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`))
 	p.quiet()
 }
 
