@@ -87,6 +87,9 @@ type wire struct {
 // ErrNone says that a file is a picture without a recipe.
 var ErrNone = errors.New("this picture carries no recipe: only PNG files saved by this page do, and only as long as no other program has written them anew")
 
+// ErrNotPNG says that a file is something else.
+var ErrNotPNG = errors.New("this is no PNG file: a picture saved by this page is one")
+
 // Write makes a PNG file of a picture with its recipe inside.
 func Write(picture image.Image, r Recipe) ([]byte, error) {
 	text, err := Text(r)
@@ -155,7 +158,7 @@ func Read(file []byte) (image.Image, Recipe, error) {
 // find returns the recipe's JSON.
 func find(file []byte) ([]byte, error) {
 	if !bytes.HasPrefix(file, []byte(signature)) {
-		return nil, errors.New("this is no PNG file: a picture saved by this page is one")
+		return nil, ErrNotPNG
 	}
 	for rest := file[len(signature):]; ; {
 		kind, body, after, err := next(rest)
