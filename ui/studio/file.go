@@ -98,7 +98,10 @@ func (s *Studio) openFile(blob js.Value) {
 
 // other names a bundle that is not ours, with its hash where the name is the same.
 func other(b recipe.Bundle, ours string) string {
-	if b.Name != ours {
+	switch {
+	case b.Name == "":
+		return "without a name"
+	case b.Name != ours:
 		return b.Name
 	}
 	return fmt.Sprintf("an earlier or later %s, %.8s", b.Name, b.SHA256)

@@ -5,6 +5,7 @@ package studio
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall/js"
 	"time"
@@ -29,17 +30,7 @@ func (s *Studio) restoreSaved() {
 	}
 	s.storing = true
 	dom.Show(dom.Get("stored"), true)
-	for _, key := range s.storage.Keys(savedPicture) { // oldest first
-		p, err := storedPicture(s.storage.Get(key))
-		if err != nil { // of a version that this page does not know; it stays there
-			js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", key, err))
-			continue
-		}
-		p.id = strings.TrimPrefix(key, savedPicture)
-		s.history = append([]*picture{p}, s.history...)
-		s.addButton(p, 0)
-	}
-	s.marked()
+	go s.restoreHistory()
 	if text := s.storage.Get(savedNow); text != "" {
 		r, err := recipe.Parse([]byte(text))
 		if err != nil {
@@ -49,6 +40,25 @@ func (s *Studio) restoreSaved() {
 		s.restore(r)
 		s.untouched = false
 	}
+}
+
+// restoreHistory brings back the pictures, newest first, and lets the page
+// breathe between two.
+func (s *Studio) restoreHistory() {
+	keys := s.storage.Keys(savedPicture)
+	slices.Reverse(keys)
+	for _, key := range keys {
+		p, err := storedPicture(s.storage.Get(key))
+		if err != nil { // of a version that this page does not know; it stays there
+			js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", key, err))
+			continue
+		}
+		p.id = strings.TrimPrefix(key, savedPicture)
+		s.history = append(s.history, p)
+		s.addButton(p, len(s.history)-1)
+		time.Sleep(time.Millisecond)
+	}
+	s.marked()
 }
 
 func storedPicture(text string) (*picture, error) {
