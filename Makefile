@@ -5,9 +5,10 @@
 GO       ?= go
 WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
+PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
 PEERS    := weights/peers/cache
-PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
 PYTHON   ?= python3
 # The same source makes the same bytes, wherever it lies and whatever git says.
 REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
@@ -16,12 +17,13 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
 	@echo 'make test         install what the tests need, check and test everything'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
+	@echo 'make offline      the page with its networks as one file that opens by double click, server/offline/mcdm.html'
 	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
@@ -43,6 +45,9 @@ build:
 	cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" server/.cache/wasm_exec.js
 	$(PACK)
 
+offline: build
+	$(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
 	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
@@ -54,7 +59,12 @@ check:
 	$(GO) vet ./...
 	GOOS=js GOARCH=wasm $(GO) vet ./wasm ./ui/... ./engine/gpu ./weights/peers/ours
 
-test: deps check build
+# axe-core checks the page's accessibility; without npm that test is skipped, and says so.
+axe:
+	@if command -v npm >/dev/null; then test -e wasm/e2e/node_modules/axe-core/axe.min.js || (cd wasm/e2e && npm ci --ignore-scripts --no-audit --no-fund); \
+	  else echo 'npm is not installed: the accessibility test will be skipped'; fi
+
+test: deps check offline axe
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 14m ./wasm/e2e
 
@@ -87,7 +97,7 @@ bench-server: build
 
 FUZZTIME ?= 6m
 FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textencoder/FuzzParse weights/tokenizer/FuzzVocabulary \
-  weights/tokenizer/FuzzTokens weights/pack/FuzzManifest weights/pack/FuzzShard engine/FuzzImages
+  weights/tokenizer/FuzzTokens weights/pack/FuzzManifest weights/pack/FuzzShard engine/FuzzImages ui/recipe/FuzzRead
 fuzz:
 	@for f in $(FUZZERS); do echo $$f; \
 	  $(GO) test -run '^$$' -fuzz "^$${f##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$${f%/*} || exit 1; done
@@ -130,4 +140,4 @@ import:
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 clean:
-	rm -rf server/.cache $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete
+	rm -rf server/.cache server/offline $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

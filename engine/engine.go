@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
@@ -237,9 +236,4 @@ func (m *Model) square(batch int) shape {
 
 func (m *Model) has(modality string) bool {
 	return slices.Contains(m.Modalities(), modality)
-}
-
-// OnGPU is Load onto a graphics device. The device stays the caller's.
-func OnGPU(ctx context.Context, d *gpu.Device, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
-	return Load(ctx, record.GPU(d), b, progress)
 }

@@ -10,11 +10,20 @@ const fail = (error) => {
   retry.hidden = document.getElementById("notice").hidden = false;
   retry.onclick = () => location.reload();
 };
-fetch(wasm)
-  .then((response) => {
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    return WebAssembly.instantiateStreaming(response, go.importObject);
-  })
+// A page of one file holds the program in itself: gzip in base64 (server/cmd/offline).
+const inside = (element) => {
+  const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
+  element.remove();
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream, { headers: { "Content-Type": "application/wasm" } });
+};
+const load = async () => {
+  const element = document.getElementById(wasm);
+  const response = element ? inside(element) : await fetch(wasm);
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return WebAssembly.instantiateStreaming(response, go.importObject);
+};
+load()
   .then(({ instance }) => go.run(instance))
   .then(() => { throw new Error("it has stopped"); })
   .catch(fail);

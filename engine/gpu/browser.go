@@ -207,7 +207,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 	d.Get("lost").Call("then", lost)
 	// Errors that no scope caught would only reach the console otherwise.
 	uncaptured := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		dev.fail(fmt.Errorf("gpu: %s", message(args[0].Get("error"))))
+		dev.fail(fmt.Errorf("gpu: %w", failure(args[0].Get("error"))))
 		return nil
 	})
 	d.Call("addEventListener", "uncapturederror", uncaptured)
@@ -221,6 +221,14 @@ func (d *Device) Info() Info { return d.info }
 // Limits are the device's.
 func (d *Device) Limits() Limits { return d.limits }
 
+// failure is a GPUError in Go.
+func failure(v js.Value) error {
+	if kind := js.Global().Get("GPUOutOfMemoryError"); kind.Truthy() && v.InstanceOf(kind) {
+		return fmt.Errorf("%w: %s", ErrMemory, message(v))
+	}
+	return errors.New(message(v))
+}
+
 // scoped runs f and waits for the validation and out-of-memory errors that it
 // causes.
 func (d *Device) scoped(ctx context.Context, f func()) error {
@@ -230,7 +238,7 @@ func (d *Device) scoped(ctx context.Context, f func()) error {
 	for range 2 {
 		v, e := await(ctx, d.js.Call("popErrorScope"))
 		if e == nil && v.Truthy() {
-			e = errors.New(message(v))
+			e = failure(v)
 		}
 		if err == nil {
 			err = e
@@ -256,7 +264,7 @@ func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buf
 	d.breathe()
 	size = (max(size, 4) + 3) &^ 3
 	if size > d.limits.MaxBuffer {
-		return nil, fmt.Errorf("gpu: buffer %q of %d bytes: this device allows %d", label, size, d.limits.MaxBuffer)
+		return nil, fmt.Errorf("%w: buffer %q of %d bytes: this device allows %d", ErrLimits, label, size, d.limits.MaxBuffer)
 	}
 	var ref *wgpu.Buffer
 	// No error scope: waiting for one after each of a thousand buffers takes

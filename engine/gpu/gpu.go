@@ -22,6 +22,11 @@ var (
 	// ErrLost: the device is gone (driver reset, sleep, out of memory). Open a
 	// new one and load everything again.
 	ErrLost = errors.New("the graphics device was lost")
+	// ErrMemory: the card, or what the browser may use of it, is full. The device is
+	// of no use any more.
+	ErrMemory = errors.New("the graphics card has no memory left")
+	// ErrLimits: something is larger than the device allows.
+	ErrLimits = errors.New("the graphics card's limits are too small")
 	// ErrClosed: Close was called before.
 	ErrClosed = errors.New("the graphics device is closed")
 )

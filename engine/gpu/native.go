@@ -186,7 +186,7 @@ func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buf
 	}
 	size = (max(size, 4) + 3) &^ 3
 	if size > d.limits.MaxBuffer {
-		return nil, fmt.Errorf("gpu: buffer %q of %d bytes: this device allows %d", label, size, d.limits.MaxBuffer)
+		return nil, fmt.Errorf("%w: buffer %q of %d bytes: this device allows %d", ErrLimits, label, size, d.limits.MaxBuffer)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

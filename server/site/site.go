@@ -25,7 +25,7 @@ import (
 // on hosts that send no headers of ours: the page may load from and talk to its
 // own server only, and runs no inline script.
 const MetaPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'"
+	"connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'"
 
 // Policy is that of every answer. Who may frame the page, only a header can say.
 const Policy = MetaPolicy + "; frame-ancestors 'none'"
@@ -36,7 +36,7 @@ const Health = "/healthz"
 // types are those that the page needs; the system's table may lack them.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
+	".webmanifest": "application/manifest+json", ".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
 	".safetensors": "application/octet-stream",
 }
 

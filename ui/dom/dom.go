@@ -55,8 +55,8 @@ func Text(e js.Value, format string, args ...any) {
 	e.Set("textContent", fmt.Sprintf(format, args...))
 }
 
-// await waits for a promise.
-func await(promise js.Value) (js.Value, error) {
+// Await waits for a promise.
+func Await(promise js.Value) (js.Value, error) {
 	type result struct {
 		v   js.Value
 		err error
@@ -74,13 +74,17 @@ func await(promise js.Value) (js.Value, error) {
 	return r.v, r.err
 }
 
-// Fetch reads a file of the page's own server. Cancelling ctx aborts it.
+// Fetch reads a file of the page's own server, or one that lies in the page
+// itself. Cancelling ctx aborts it.
 // arrived (may be nil) is told the size of every piece.
 func Fetch(ctx context.Context, url string, arrived func(bytes int)) ([]byte, error) {
+	if e := inside(url); e.Truthy() {
+		return unpack(ctx, e, url, arrived)
+	}
 	abort := js.Global().Get("AbortController").New()
 	stop := context.AfterFunc(ctx, func() { abort.Call("abort") })
 	defer stop()
-	response, err := await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
+	response, err := Await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", url, err)
 	}
@@ -90,7 +94,7 @@ func Fetch(ctx context.Context, url string, arrived func(bytes int)) ([]byte, er
 	reader := response.Get("body").Call("getReader")
 	var out []byte
 	for {
-		piece, err := await(reader.Call("read"))
+		piece, err := Await(reader.Call("read"))
 		if err != nil {
 			return nil, fmt.Errorf("fetching %s: %w", url, err)
 		}

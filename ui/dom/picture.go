@@ -31,7 +31,7 @@ func Picture(file js.Value, most int) (*image.RGBA, error) {
 	if size := file.Get("size").Float(); size > maxFile {
 		return nil, fmt.Errorf("it has %.0f MB; at most %d can be read: make it smaller first", size/(1<<20), maxFile>>20)
 	}
-	bitmap, err := await(js.Global().Call("createImageBitmap", file, map[string]any{"imageOrientation": "from-image"}))
+	bitmap, err := Await(js.Global().Call("createImageBitmap", file, map[string]any{"imageOrientation": "from-image"}))
 	if err != nil {
 		return nil, fmt.Errorf("the browser cannot read it as a picture: choose a PNG, JPEG, WebP, GIF or AVIF file")
 	}
@@ -70,7 +70,7 @@ func CopyPicture(canvas js.Value) error {
 	defer toBlob.Release()
 	// The promise, not its value: the browser must see that a person asked for it.
 	png := js.Global().Get("Promise").New(toBlob)
-	if _, err := await(clipboard.Call("write", []any{item.New(map[string]any{"image/png": png})})); err != nil {
+	if _, err := Await(clipboard.Call("write", []any{item.New(map[string]any{"image/png": png})})); err != nil {
 		return fmt.Errorf("the browser did not let the picture be copied (%w): save it instead", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ package studio
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -11,14 +12,17 @@ import (
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/recipe"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
-	"github.com/mcdm/mcdm/weights/tokenizer"
 )
 
-// card is one modality's: on or off, its weight in the merge, what it holds.
+// card is one modality's: on or off, its weight in the merge and its window,
+// what it holds, and whether its influence is shown.
 type card struct {
 	network, modality string
 	root, box, slider js.Value
+	start, end        js.Value // percent
+	shapes            js.Value // show what it shapes
 	state             js.Value
 }
 
@@ -29,28 +33,71 @@ func (c *card) weight() float64 {
 	return w
 }
 
+// window is the card's window, 0 to 1, and the whole way where it is none.
+func (c *card) window() (start, end float64, err error) {
+	start, errStart := strconv.ParseFloat(c.start.Get("value").String(), 64)
+	end, errEnd := strconv.ParseFloat(c.end.Get("value").String(), 64)
+	if errStart != nil || errEnd != nil || start < 0 || end > 100 || start > end {
+		return 0, 1, fmt.Errorf("The %s counts from a number to a larger one, both from 0 to 100%%.", names[c.modality])
+	}
+	return start / 100, end / 100, nil
+}
+
+// set brings back what a recipe says.
+func (c *card) set(in recipe.Input) {
+	c.box.Set("checked", in.On)
+	c.slider.Set("value", in.Weight)
+	c.start.Set("value", math.Round(100*in.Start))
+	c.end.Set("value", math.Round(100*in.End))
+	c.show()
+}
+
+// show writes the slider's value beside it.
+func (c *card) show() { dom.Text(c.slider.Get("nextElementSibling"), "%.1f", c.weight()) }
+
 // controls fills and connects everything on the page.
 func (s *Studio) controls() {
 	for _, modality := range []string{engine.Sketch, engine.Mask, engine.Text} {
 		s.addCard(modality)
 	}
 	s.addTools()
-	click("dice", func() { dom.Get("seed").Set("value", strconv.Itoa(int(rand.Uint32N(1_000_000)))) })
+	click("dice", func() { s.newSeed() })
+	click("lock", func() { press("lock", !pressed("lock")) })
 	click("generate", func() { go s.generate() })
 	click("stop", s.run.Stop)
-	click("save", s.save)
 	click("example", s.example)
 	dom.Get("example").Set("disabled", false)
+	s.addSuggestions()
 	dom.On(dom.Get("prompt"), "input", func(js.Value) { s.words() })
 	dom.On(dom.Get("prompt"), "keydown", func(e js.Value) {
+		if s.suggestionKey(e) {
+			e.Call("preventDefault")
+			return
+		}
 		if e.Get("key").String() == "Enter" && !e.Get("shiftKey").Bool() && !e.Get("isComposing").Bool() {
 			e.Call("preventDefault")
 			go s.generate()
 		}
 	})
+	s.addGrid()
+	s.addHistory()
+	s.addLive()
 	s.words()
 	s.drawn()
+	s.restoreSaved()
+	s.watch()
 }
+
+// pressed and press read and set a button that stays down.
+func pressed(id string) bool {
+	return dom.Get(id).Call("getAttribute", "aria-pressed").String() == "true"
+}
+
+func press(id string, down bool) {
+	dom.Get(id).Call("setAttribute", "aria-pressed", strconv.FormatBool(down))
+}
+
+func (s *Studio) newSeed() { dom.Get("seed").Set("value", strconv.Itoa(int(rand.Uint32N(1_000_000)))) }
 
 func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
@@ -67,10 +114,13 @@ func (s *Studio) addCard(modality string) {
 		c := &card{
 			network: n.Name, modality: modality, root: root,
 			box: dom.Get("use-" + modality), slider: dom.Get("weight-" + modality), state: dom.Get("state-" + modality),
+			start: dom.Get("start-" + modality), end: dom.Get("end-" + modality), shapes: dom.Get("map-" + modality),
 		}
-		out := c.slider.Get("nextElementSibling")
-		dom.On(c.slider, "input", func(js.Value) { dom.Text(out, "%.1f", c.weight()); s.held() })
-		dom.On(c.box, "change", func(js.Value) { s.held() })
+		dom.On(c.slider, "input", func(js.Value) { c.show(); s.held() })
+		for _, e := range []js.Value{c.box, c.start, c.end} {
+			dom.On(e, "change", func(js.Value) { s.held() })
+		}
+		dom.On(c.shapes, "change", func(js.Value) { s.showInfluence(c) })
 		s.cards = append(s.cards, c)
 		return
 	}
@@ -104,6 +154,10 @@ func (s *Studio) held() {
 			text = "off"
 		case c.weight() == 0:
 			text = "weight 0: off"
+		default:
+			if in := s.input(c); in.Start > 0 || in.End < 1 {
+				text += ", " + percent(in)
+			}
 		}
 		dom.Text(c.state, "%s", text)
 		c.state.Get("classList").Call("toggle", "used", used)
@@ -126,45 +180,6 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// words shows which words of the sentence the text network does not know.
-func (s *Studio) words() {
-	s.held()
-	out := dom.Get("words")
-	t := s.tokenizer()
-	if t == nil {
-		return
-	}
-	var unknown, cut []string
-	for _, w := range t.Tokens(promptText()) {
-		switch {
-		case w.Cut:
-			cut = append(cut, w.Word)
-		case w.ID == tokenizer.Unknown:
-			unknown = append(unknown, w.Word)
-		}
-	}
-	out.Set("textContent", "")
-	struck := func(why string, words []string) {
-		for i, w := range words {
-			out.Call("append", why, dom.New("s", w))
-			if why = ", "; i == len(words)-1 {
-				out.Call("append", ". ")
-			}
-		}
-	}
-	struck("Words it does not know, ignored: ", unknown)
-	struck("Too long, ignored: ", cut)
-}
-
-func (s *Studio) tokenizer() *tokenizer.Tokenizer {
-	for _, n := range s.bundle.Manifest.Networks {
-		if n.TextEncoder != nil {
-			return n.TextEncoder.Tokenizer
-		}
-	}
-	return nil
 }
 
 // example fills in a portrait that no network saw in training.

@@ -6,55 +6,92 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"strconv"
 	"strings"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/ui/board"
 	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/recipe"
 )
 
-// names are what people call the modalities.
-var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence"}
+// picture is one that was made here or opened, with all that made it.
+type picture struct {
+	image     *image.RGBA
+	recipe    recipe.Recipe
+	influence map[string][]float32 // by network, summed over the steps seen
 
-// request reads the controls; using names what it takes into account.
-func (s *Studio) request() (q engine.Request, using []string, err error) {
-	q.Weights = map[string]float64{}
+	id        string   // in the history; "" while it is in none
+	favourite bool     // of the history
+	button    js.Value // in the history's strip
+}
+
+// label says what the picture is, for those who do not see it.
+func (p *picture) label(using []string) string {
+	kind := "The portrait"
+	if p.recipe.Unfinished {
+		kind = "An unfinished picture"
+	}
+	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
+}
+
+// recipe reads the controls. The error says what of them cannot be used; the
+// recipe then holds what it is at first.
+func (s *Studio) recipe() (r recipe.Recipe, err error) {
+	r.Bundle = recipe.Bundle{Name: s.bundle.Manifest.Name, SHA256: s.bundleHash}
+	r.Prompt = promptText()
+	if s.board.HasSketch() {
+		r.Sketch = s.board.Sketch()
+	}
+	if s.board.HasMask() {
+		r.Mask = s.board.Mask()
+		r.Labels = labelNames(s.board.Labels())
+	}
+	r.Networks = map[string]recipe.Input{}
+	var wrong []error
 	for _, c := range s.cards {
-		if !c.on() || c.weight() == 0 {
-			continue
+		r.Networks[c.network] = s.input(c)
+		if _, _, err := c.window(); err != nil {
+			wrong = append(wrong, err)
 		}
-		switch {
-		case c.modality == engine.Sketch && s.board.HasSketch():
-			q.Conditions.Sketch = s.board.Sketch()
-		case c.modality == engine.Mask && s.board.HasMask():
-			q.Conditions.Mask = s.board.Mask()
-		case c.modality == engine.Text && strings.TrimSpace(promptText()) != "":
-			q.Conditions.Text = promptText()
-		default:
-			continue
+	}
+	whole := func(id string, least, most int) int {
+		n, err := number(id, least, most)
+		if err != nil {
+			wrong = append(wrong, err)
+			n, _ = strconv.Atoi(dom.Get(id).Get("defaultValue").String())
 		}
-		q.Weights[c.network] = c.weight()
-		using = append(using, names[c.modality])
+		return n
+	}
+	r.Sampler.Name = dom.Get("sampler").Get("value").String()
+	r.Sampler.Steps, r.Sampler.Corrector = whole("steps", 1, 1000), whole("corrector", 0, 10)
+	if r.Sampler.Eta, err = strconv.ParseFloat(dom.Get("eta").Get("value").String(), 64); err != nil || r.Sampler.Eta < 0 || r.Sampler.Eta > 1 {
+		r.Sampler.Eta = 0
+		wrong = append(wrong, errors.New("Eta is a number from 0 to 1."))
 	}
 	if picture, part := s.start(); picture != nil {
-		q.Image, q.Sampler.Start = picture, part
-		using = append(using, "the start picture")
+		r.Image, r.Sampler.Start = picture, part
 	}
-	q.Sampler.Name = dom.Get("sampler").Get("value").String()
-	q.Sampler.ClippedEps = true
-	if q.Sampler.Steps, err = number("steps", 1, 1000); err != nil {
-		return q, nil, err
+	r.Seed = uint64(whole("seed", 0, 1<<53))
+	if len(wrong) > 0 {
+		return r, wrong[0]
 	}
-	if q.Sampler.Corrector, err = number("corrector", 0, 10); err != nil {
-		return q, nil, err
+	return r, nil
+}
+
+// input is how a card's network counts.
+func (s *Studio) input(c *card) recipe.Input {
+	start, end, _ := c.window()
+	return recipe.Input{On: c.on(), Weight: c.weight(), Start: start, End: end}
+}
+
+func labelNames(labels []board.Label) (names []string) {
+	for _, l := range labels {
+		names = append(names, l.Name)
 	}
-	if q.Sampler.Eta, err = strconv.ParseFloat(dom.Get("eta").Get("value").String(), 64); err != nil || q.Sampler.Eta < 0 || q.Sampler.Eta > 1 {
-		return q, nil, errors.New("Eta is a number from 0 to 1.")
-	}
-	seed, err := number("seed", 0, 1<<53)
-	q.Seed = uint64(seed)
-	return q, using, err
+	return names
 }
 
 func promptText() string { return dom.Get("prompt").Get("value").String() }
@@ -67,40 +104,140 @@ func number(id string, least, most int) (int, error) {
 	return n, nil
 }
 
-// generate samples one picture from what is drawn, painted and typed.
+// restore puts a recipe back into drawing, sentence and controls, and returns
+// what of it does not fit, in words.
+func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
+	mask, missing := r.MaskFor(labelNames(s.board.Labels()))
+	if len(missing) > 0 {
+		misfits = append(misfits, "These networks know no "+List(missing, "")+".")
+	}
+	if r.Sketch == nil {
+		s.board.Load(nil, mask)
+	} else {
+		s.board.Load(r.Sketch, mask)
+	}
+	s.cancelImport()
+	s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
+	dom.Get("prompt").Set("value", r.Prompt)
+	for _, c := range s.cards {
+		in, ok := r.Networks[c.network]
+		if !ok { // not one of those that made the picture
+			in = recipe.Input{Weight: c.weight(), End: 1}
+		}
+		c.set(in)
+	}
+	for _, name := range recipe.Names(r) {
+		if !s.hasCard(name) {
+			misfits = append(misfits, "There is no network "+name+" here.")
+		}
+	}
+	known := false
+	options := dom.Get("sampler").Get("options")
+	for i := range options.Length() {
+		known = known || options.Index(i).Get("value").String() == r.Sampler.Name
+	}
+	if known {
+		dom.Get("sampler").Set("value", r.Sampler.Name)
+	} else {
+		misfits = append(misfits, fmt.Sprintf("This page has no sampler %q.", r.Sampler.Name))
+	}
+	dom.Get("steps").Set("value", r.Sampler.Steps)
+	dom.Get("eta").Set("value", r.Sampler.Eta)
+	dom.Get("corrector").Set("value", r.Sampler.Corrector)
+	dom.Get("seed").Set("value", strconv.FormatUint(r.Seed, 10))
+	s.ran = nil // the seed is the one that was wished for
+	s.words()
+	s.drawn()
+	// No change that Live should answer: what is brought back is to be seen.
+	s.fingerprint = s.mark()
+	s.storeNow()
+	return misfits
+}
+
+func (s *Studio) hasCard(network string) bool {
+	for _, c := range s.cards {
+		if c.network == network {
+			return true
+		}
+	}
+	return false
+}
+
+// generate samples pictures from what is drawn, painted and typed, and keeps
+// them in the history.
 func (s *Studio) generate() {
 	if dom.Get("generate").Get("disabled").Bool() {
 		return // Enter in the sentence
 	}
-	q, using, err := s.request()
+	s.endLive()
+	r, err := s.recipe()
+	count := s.count()
+	if err == nil && s.ran != nil && !pressed("lock") && s.ranCount == count && r.Same(*s.ran) {
+		s.newSeed() // who asks again for the same wants another
+		r, err = s.recipe()
+	}
 	if err != nil {
 		dom.Text(dom.Get("status"), "%v", err)
 		s.Say(err.Error())
 		return
 	}
-	s.seed = q.Seed
-	picture := dom.Get("picture")
-	picture.Call("scrollIntoView", map[string]any{"block": "nearest"})
-	picture.Call("setAttribute", "aria-label", "The picture, still forming")
-	label := "An unfinished picture"
-	if s.run.Generate(context.Background(), q, using) != nil {
-		label = fmt.Sprintf("The portrait made from %s with seed %d", List(using, "chance alone"), q.Seed)
-	}
-	picture.Call("setAttribute", "aria-label", label)
+	s.ran, s.ranCount = &r, count
+	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
+	s.sample(r, count)
+	s.keep(s.batch)
 }
 
-// save offers the picture as a file.
-func (s *Studio) save() {
-	var done js.Func
-	done = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		defer done.Release()
-		url := js.Global().Get("URL").Call("createObjectURL", args[0])
-		a := dom.New("a", "")
-		a.Set("href", url)
-		a.Set("download", fmt.Sprintf("mcdm-%d.png", s.seed))
-		a.Call("click")
-		js.Global().Get("URL").Call("revokeObjectURL", url)
-		return nil
-	})
-	dom.Get("picture").Call("toBlob", done, "image/png")
+func (s *Studio) count() int {
+	n, _ := strconv.Atoi(dom.Get("count").Get("value").String())
+	return max(1, n)
 }
+
+// sample makes count pictures, with r's seed and those after it, and shows them
+// as they form. They are then in s.batch.
+func (s *Studio) sample(r recipe.Recipe, count int) {
+	q, using := request(r, s.bundle.Manifest)
+	q.Count = count
+	q.Influence = s.shaping() != nil
+	s.batch = nil
+	for n := range count {
+		one := r
+		one.Seed += uint64(n)
+		one.Unfinished = true
+		s.batch = append(s.batch, &picture{recipe: one})
+	}
+	if count > 1 {
+		s.showGrid()
+	} else {
+		s.showForming(s.batch[0])
+	}
+	finished := s.run.Generate(context.Background(), q, using)
+	for i, p := range s.batch {
+		p.recipe.Unfinished = i >= len(finished)
+	}
+	if s.batch[0].image == nil { // nothing came out: what was there before stays
+		s.batch = nil
+		if s.before != nil {
+			s.show(s.before)
+		}
+		return
+	}
+	if count > 1 && s.shown == nil {
+		s.showGrid()
+	} else if s.shown != nil {
+		s.show(s.shown)
+	}
+}
+
+// Pictures implements Screen.
+func (s *Studio) Pictures(pictures []*image.RGBA, influence engine.Influence) {
+	for i, p := range pictures {
+		if i < len(s.batch) {
+			s.batch[i].image = p
+			s.batch[i].add(influence, i)
+		}
+	}
+	s.paint()
+}
+
+// describe gives the picture's canvas its words.
+func (s *Studio) describe(text string) { dom.Get("picture").Call("setAttribute", "aria-label", text) }

@@ -34,7 +34,7 @@ const importSide = edges.Side
 // addImport connects all ways into the page for pictures, and the ways out.
 func (s *Studio) addImport() {
 	document := js.Global().Get("document")
-	addIntake(s.takeFile)
+	addIntake(s.take)
 	for _, id := range []string{"import-photo", "import-drawing", "import-start"} {
 		dom.On(dom.Get(id), "change", func(js.Value) { s.tryImport() })
 	}
@@ -61,17 +61,14 @@ func (s *Studio) addImport() {
 	})
 }
 
-// takeFile reads a file that was chosen, dropped or pasted.
-func (s *Studio) takeFile(file js.Value) {
-	name := file.Get("name").String()
-	go func() {
-		img, err := dom.Picture(file, 4*importSide)
-		if err != nil {
-			s.notice(fmt.Sprintf("%s could not be imported: %v.", name, err))
-			return
-		}
-		s.importPicture(img, name)
-	}()
+// importFile offers a file of any kind of picture that the browser knows.
+func (s *Studio) importFile(file js.Value, name string) {
+	img, err := dom.Picture(file, 4*importSide)
+	if err != nil {
+		s.notice(fmt.Sprintf("%s could not be imported: %v.", name, err))
+		return
+	}
+	s.importPicture(img, name)
 }
 
 // importPicture offers a picture as lines of the sketch or to start from. It

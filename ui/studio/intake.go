@@ -10,7 +10,7 @@ import (
 
 // addIntake hands the first file that is chosen, dropped or pasted to take.
 func addIntake(take func(file js.Value)) {
-	document, chooser := js.Global().Get("document"), dom.Get("import-file")
+	document := js.Global().Get("document")
 	first := func(files js.Value) bool {
 		if !files.Truthy() || files.Length() == 0 {
 			return false // text, say
@@ -18,11 +18,14 @@ func addIntake(take func(file js.Value)) {
 		take(files.Index(0))
 		return true
 	}
-	click("import-open", func() { chooser.Call("click") })
-	dom.On(chooser, "change", func(js.Value) {
-		first(chooser.Get("files"))
-		chooser.Set("value", "") // the same file may come again
-	})
+	for button, id := range map[string]string{"open": "file", "import-open": "import-file"} {
+		chooser := dom.Get(id)
+		click(button, func() { chooser.Call("click") })
+		dom.On(chooser, "change", func(js.Value) {
+			first(chooser.Get("files"))
+			chooser.Set("value", "") // the same file may come again
+		})
+	}
 	dom.On(document, "paste", func(e js.Value) {
 		if first(e.Get("clipboardData").Get("files")) {
 			e.Call("preventDefault")

@@ -4,10 +4,13 @@ package studio
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/ui/dom"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -17,6 +20,8 @@ func (s *Studio) fetchManifest(ctx context.Context) error {
 	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName, nil)
 	if err == nil {
 		s.bundle, err = bundle.Parse(data)
+		sum := sha256.Sum256(data)
+		s.bundleHash = hex.EncodeToString(sum[:])
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDownload, err)
@@ -38,11 +43,13 @@ func (o onDevice) Release() {
 }
 
 // load is the page's Loader: it opens the device and fetches the weights side
-// by side, then puts the ones on the other.
+// by side, then puts the ones on the other. Kernels are compiled meanwhile; the
+// first run waits for what is still missing.
 func (s *Studio) load(ctx context.Context, progress func(done, total int, text string)) (Sampler, error) {
 	type opened struct {
-		device *gpu.Device
-		err    error
+		device  *gpu.Device
+		machine record.Machine
+		err     error
 	}
 	device := make(chan opened, 1)
 	fetching, useless := context.WithCancel(ctx)
@@ -51,8 +58,17 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		d, err := gpu.Open(ctx, gpu.Options{})
 		if err != nil {
 			useless() // megabytes that nothing could use
+			device <- opened{err: err}
+			return
 		}
-		device <- opened{d, err}
+		machine := record.GPU(d)
+		device <- opened{d, machine, nil}
+		// An error comes again, and is told, where the kernels are needed.
+		_ = engine.Prepare(ctx, machine, s.bundle, func(done, total int) {
+			if s.run.Starting() {
+				progress(done, total, preparing(done, total))
+			}
+		})
 	}()
 	failed := s.fetch(fetching, progress)
 	d := <-device
@@ -64,18 +80,22 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		return nil, failed
 	}
 	s.showDevice(d.device.Info())
-	m, err := engine.OnGPU(ctx, d.device, s.bundle, func(done, total int) {
+	m, err := engine.Load(ctx, d.machine, s.bundle, func(done, total int) {
 		if done == total {
 			progress(0, 0, "Nearly there…")
 			return
 		}
-		progress(done, total, fmt.Sprintf("Preparing the graphics card: %d of %d", done, total))
+		progress(done, total, preparing(done, total))
 	})
 	if err != nil {
 		d.device.Close()
 		return nil, err
 	}
 	return onDevice{m, d.device}, nil
+}
+
+func preparing(done, total int) string {
+	return fmt.Sprintf("Preparing the graphics card: %d of %d", done, total)
 }
 
 // parallel is how many shards are fetched at once.
@@ -138,7 +158,7 @@ func (s *Studio) showDevice(i gpu.Info) {
 	dom.Text(pill, "%s", i.Name)
 	dom.Show(pill, true)
 	steps := dom.Get("steps")
-	if untouched := steps.Get("value").String() == steps.Get("defaultValue").String(); untouched && !i.Software {
+	if same := steps.Get("value").String() == steps.Get("defaultValue").String(); same && s.untouched && !i.Software {
 		steps.Set("value", stepsOnGPU)
 	}
 	if i.Software {

@@ -39,7 +39,9 @@ type Screen interface {
 	State(s State)
 	// Progress shows a bar (of unknown length where total is 0) and a text.
 	Progress(done, total int, text string)
-	Picture(p *image.RGBA)
+	// Pictures shows a run's pictures as they are now and, where it was asked
+	// for, who shaped them in the last step.
+	Pictures(pictures []*image.RGBA, influence engine.Influence)
 	// Say tells a result or a problem to everybody, screen readers included.
 	Say(text string)
 	// Alarm shows why the page cannot go on, with a way to try again.
@@ -61,6 +63,7 @@ type Run struct {
 	state   State
 	sampler Sampler
 	stop    context.CancelFunc // of the run in progress
+	stepped bool               // it has made a step
 }
 
 // NewRun returns a run that has loaded nothing yet.
@@ -114,6 +117,13 @@ func (r *Run) renew(ctx context.Context) error {
 	return err
 }
 
+// Starting tells whether a run waits for its first step.
+func (r *Run) Starting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state == Sampling && !r.stepped
+}
+
 // Stop ends the sampling in progress; what has been drawn so far stays.
 func (r *Run) Stop() {
 	r.mu.Lock()
@@ -123,22 +133,22 @@ func (r *Run) Stop() {
 	}
 }
 
-// Generate samples a picture from q and shows every step. using names, for
+// Generate samples pictures from q and shows every step. using names, for
 // people, what q takes into account. It returns when the run is over, with the
-// picture, or nil where there is none.
-func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) *image.RGBA {
+// pictures, or nil where they did not get finished.
+func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) []*image.RGBA {
 	if !r.enter(Sampling, Ready) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.mu.Lock()
-	r.stop = cancel
+	r.stop, r.stepped = cancel, false
 	r.mu.Unlock()
-	picture, done, text := r.sample(ctx, q, using)
+	pictures, done, text := r.sample(ctx, q, using)
 	r.enter(Ready, Sampling)
 	r.finish(done, text)
-	return picture
+	return pictures
 }
 
 func (r *Run) finish(done int, text string) {
@@ -146,24 +156,59 @@ func (r *Run) finish(done int, text string) {
 	r.screen.Say(text)
 }
 
-// sample is Generate between two states. done is how much of the bar stays.
-func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (picture *image.RGBA, done int, text string) {
-	r.screen.Progress(0, 0, "Starting…")
-	if r.sampler == nil || r.sampler.Err() != nil {
-		if err := r.renew(ctx); err != nil {
-			return nil, 0, Explain(err)
-		}
-	}
+// sample is Generate between two states. done is how much of the bar stays. A
+// device that is lost in mid-sampling is opened again, once, and the run starts
+// anew: the same seed gives the same pictures.
+func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pictures []*image.RGBA, done int, text string) {
 	started := r.now()
+	starting := "Starting…"
+	for again := true; ; again = false {
+		r.screen.Progress(0, 0, starting)
+		if r.sampler == nil || r.sampler.Err() != nil {
+			if err := r.renew(ctx); err != nil {
+				return nil, 0, Explain(err)
+			}
+		}
+		pictures, steps, err := r.steps(ctx, q)
+		lost := r.sampler.Err()
+		switch {
+		case ctx.Err() != nil && steps == 0:
+			return nil, 0, "Stopped before the first step."
+		case ctx.Err() != nil:
+			return nil, 0, fmt.Sprintf("Stopped after step %d. The picture is as far as it came.", steps)
+		case errors.Is(lost, gpu.ErrLost) && again:
+			starting = "The browser lost the graphics card. Starting again by itself; your drawing is safe…"
+			r.screen.Say(starting)
+			continue
+		case lost != nil:
+			return nil, 0, Explain(errors.Join(lost, err))
+		case err != nil:
+			return nil, 0, Explain(err)
+		case len(pictures) == 0:
+			return nil, 0, Explain(errors.New("no picture came out"))
+		}
+		r.screen.Pictures(pictures, nil)
+		seeds := fmt.Sprintf("seed %d", q.Seed)
+		if n := len(pictures); n > 1 {
+			seeds = fmt.Sprintf("seeds %d to %d", q.Seed, q.Seed+uint64(n)-1)
+		}
+		return pictures, 1, fmt.Sprintf("Done in %s, from %s, %s.", seconds(r.now().Sub(started)), List(using, "chance alone"), seeds)
+	}
+}
+
+// steps samples and shows every step; done is the last one.
+func (r *Run) steps(ctx context.Context, q engine.Request) (pictures []*image.RGBA, done int, err error) {
 	var first time.Time // when the first step was done, which also warms up
-	steps := 0
-	pictures, err := r.sampler.Sample(ctx, q, func(p engine.Progress) {
+	pictures, err = r.sampler.Sample(ctx, q, func(p engine.Progress) {
 		if ctx.Err() != nil {
 			return // a step that ended after Stop
 		}
-		steps = p.Step
+		r.mu.Lock()
+		r.stepped = true
+		r.mu.Unlock()
+		done = p.Step
 		if len(p.Preview) > 0 {
-			r.screen.Picture(p.Preview[0])
+			r.screen.Pictures(p.Preview, p.Influence)
 		}
 		text := fmt.Sprintf("Step %d of %d", p.Step, p.Steps)
 		if p.Step == 1 {
@@ -174,22 +219,7 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 		}
 		r.screen.Progress(p.Step, p.Steps, text)
 	})
-	lost := r.sampler.Err()
-	switch {
-	case ctx.Err() != nil:
-		if steps == 0 {
-			return nil, 0, "Stopped before the first step."
-		}
-		return nil, 0, fmt.Sprintf("Stopped after step %d. The picture is as far as it came.", steps)
-	case lost != nil:
-		return nil, 0, Explain(errors.Join(lost, err))
-	case err != nil:
-		return nil, 0, Explain(err)
-	case len(pictures) == 0:
-		return nil, 0, Explain(errors.New("no picture came out"))
-	}
-	r.screen.Picture(pictures[0])
-	return pictures[0], 1, fmt.Sprintf("Done in %s, from %s, seed %d.", seconds(r.now().Sub(started)), List(using, "chance alone"), q.Seed)
+	return pictures, done, err
 }
 
 // List joins words as people do: "sketch, parts and sentence".
@@ -225,6 +255,12 @@ func Explain(err error) string {
 			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"
 	case errors.Is(err, gpu.ErrLost):
 		return "The browser lost the graphics card. Your drawing is safe: press Generate again."
+	case errors.Is(err, gpu.ErrMemory):
+		return "The graphics card has no memory left. Ask for fewer pictures at once, or close other pages and programs that use it; " +
+			"then press Generate again. Your drawing is safe."
+	case errors.Is(err, gpu.ErrLimits):
+		return "This graphics card allows too little at once (" + err.Error() + "). Ask for fewer pictures at once, or use another browser or computer. " +
+			"Your drawing is safe."
 	case errors.Is(err, ErrDownload):
 		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
 	}

@@ -23,6 +23,7 @@ type screen struct {
 	progress []string
 	bars     [][2]int
 	pictures int
+	batch    int
 	said     string
 	alarm    string
 }
@@ -33,9 +34,9 @@ func (s *screen) Progress(done, total int, text string) {
 	s.progress, s.bars = append(s.progress, text), append(s.bars, [2]int{done, total})
 	s.mu.Unlock()
 }
-func (s *screen) Picture(*image.RGBA) { s.pictures++ }
-func (s *screen) Say(text string)     { s.said = text }
-func (s *screen) Alarm(text string)   { s.alarm = text }
+func (s *screen) Pictures(p []*image.RGBA, _ engine.Influence) { s.pictures++; s.batch = len(p) }
+func (s *screen) Say(text string)                              { s.said = text }
+func (s *screen) Alarm(text string)                            { s.alarm = text }
 
 // fake samples by script.
 type fake struct {
@@ -50,7 +51,10 @@ func (f *fake) Err() error { return f.lost }
 func (f *fake) Release()   { f.released = true }
 func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error) {
 	f.asked = append(f.asked, q)
-	picture := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	var picture []*image.RGBA
+	for range max(q.Count, 1) {
+		picture = append(picture, image.NewRGBA(image.Rect(0, 0, 2, 2)))
+	}
 	for step := 1; step <= f.steps; step++ {
 		if f.at != nil {
 			if err := f.at(step); err != nil {
@@ -145,22 +149,48 @@ func TestLoadingFailsAndIsTriedAgain(t *testing.T) {
 	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
 }
 
-func TestLostDevice(t *testing.T) {
-	first, second := &fake{steps: 5}, &fake{steps: 5}
-	r, s := begin(t, first, second)
-	first.at = func(step int) error {
+func TestSeveralPictures(t *testing.T) {
+	r, s := begin(t, &fake{steps: 2})
+	require.Len(t, r.Generate(context.Background(), engine.Request{Seed: 9, Count: 4}, nil), 4)
+	assert.Equal(t, 4, s.batch)
+	assert.Contains(t, s.said, "seeds 9 to 12")
+}
+
+// losing is a sampler whose device is lost before its third step.
+func losing() *fake {
+	f := &fake{steps: 5}
+	f.at = func(step int) error {
 		if step == 3 {
-			first.lost = gpu.ErrLost
+			f.lost = gpu.ErrLost
 			return errors.New("the buffer is gone")
 		}
 		return nil
 	}
+	return f
+}
+
+// A device that is lost once is opened again, and the same run starts anew.
+func TestLostDevice(t *testing.T) {
+	first, second := losing(), &fake{steps: 5}
+	r, s := begin(t, first, second)
+	assert.NotNil(t, r.Generate(context.Background(), engine.Request{Seed: 3}, nil))
+	assert.Contains(t, s.said, "Done in")
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
+	assert.True(t, first.released)
+	require.Len(t, second.asked, 1)
+	assert.Equal(t, first.asked, second.asked)
+}
+
+// One that is lost again and again does not keep the page busy for ever.
+func TestLostDeviceTwice(t *testing.T) {
+	first, second, third := losing(), losing(), &fake{steps: 5}
+	r, s := begin(t, first, second, third)
 	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
 	assert.Contains(t, s.said, "press Generate again")
 	assert.Equal(t, Ready, s.states[len(s.states)-1])
 	assert.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
-	assert.True(t, first.released)
-	assert.Len(t, second.asked, 1)
+	assert.True(t, second.released)
+	assert.Len(t, third.asked, 1)
 }
 
 func TestDeviceIsNotToBeHadAgain(t *testing.T) {
@@ -184,6 +214,8 @@ func TestExplainNamesTheNextStep(t *testing.T) {
 		gpu.ErrNoWebGPU:  "Chrome",
 		gpu.ErrNoAdapter: "graphics acceleration",
 		gpu.ErrLost:      "press Generate again",
+		gpu.ErrMemory:    "fewer pictures at once",
+		gpu.ErrLimits:    "another browser",
 		ErrDownload:      "try again",
 	} {
 		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)

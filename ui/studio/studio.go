@@ -11,6 +11,7 @@ import (
 	"github.com/mcdm/mcdm/ui/board"
 	"github.com/mcdm/mcdm/ui/canvas"
 	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/recipe"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
@@ -24,14 +25,41 @@ type Studio struct {
 
 	cards       []*card // one for each modality
 	nextExample int
-	seed        uint64      // of the picture that is shown
-	last        *image.RGBA // that picture
+	last        *image.RGBA // the picture that is shown
 	imports                 // pictures that a person has given
+
+	bundleHash string // SHA-256 of the manifest
+	untouched  bool   // the number of steps is the page's own
+
+	shown  *picture   // large in the frame; nil: all of batch
+	before *picture   // the last one that was shown whole
+	batch  []*picture // of the last run
+
+	history   []*picture // newest first
+	deleted   *picture   // the last one, to be brought back
+	deletedAt int
+	compared  *picture // with shown
+
+	ran      *recipe.Recipe // what Generate made last
+	ranCount int
+
+	suggested int // of the offered words; -1: none
+
+	storage     dom.Storage
+	storing     bool
+	toldFull    bool
+	fingerprint string
+	looking     bool // changedSoon is about to look
+	savingSoon  bool
+
+	living, liveAgain bool
+
+	installed bool // or tried to be
 }
 
 // Main drives the page until it is closed.
 func Main() error {
-	s := &Studio{loaded: map[string]bool{}}
+	s := &Studio{loaded: map[string]bool{}, untouched: true}
 	s.run = NewRun(s, s.load)
 	dom.On(dom.Get("notice-close"), "click", func(js.Value) { dom.Show(dom.Get("notice"), false) })
 	dom.On(dom.Get("retry"), "click", func(js.Value) {
@@ -88,17 +116,23 @@ func labelsOf(m *bundle.Manifest) []board.Label {
 func (s *Studio) State(state State) {
 	dom.Get("studio").Get("dataset").Set("state", string(state))
 	focused := js.Global().Get("document").Get("activeElement").Get("id").String()
-	dom.Get("generate").Set("disabled", state != Ready)
-	dom.Show(dom.Get("generate"), state != Sampling)
-	dom.Show(dom.Get("stop"), state == Sampling)
+	whole := state == Sampling && !s.living // a live picture gives way to Generate
+	dom.Get("generate").Set("disabled", state != Ready && !(state == Sampling && s.living))
+	dom.Get("live").Set("disabled", state == Loading || state == Failed)
+	dom.Show(dom.Get("generate"), !whole)
+	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case state == Sampling && focused == "generate":
+	case whole && focused == "generate":
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")
 	}
-	if state == Sampling {
+	if state == Ready && !s.installed {
+		s.installed = true
+		go s.install()
+	}
+	if whole {
 		s.Say("Sampling.")
 	}
 }
@@ -113,17 +147,6 @@ func (s *Studio) Progress(done, total int, text string) {
 		bar.Set("value", done)
 	}
 	dom.Text(dom.Get("status"), "%s", text)
-}
-
-// Picture implements Screen.
-func (s *Studio) Picture(p *image.RGBA) {
-	s.last = p
-	dom.Paint(dom.Get("picture"), p)
-	dom.Show(dom.Get("picture-hint"), false)
-	dom.Get("save").Set("disabled", false)
-	if s.canvas.View.UnderOpacity > 0 {
-		s.view()
-	}
 }
 
 // Say implements Screen: a live region that is not seen.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -43,12 +44,17 @@ func open(t testing.TB, width, height int, wait time.Duration, more ...chromedp.
 // openAt opens the page that a server of one's own serves.
 func openAt(t testing.TB, handler http.Handler, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return visit(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1), width, height, wait, more...)
+}
+
+// visit opens the page of an address.
+func visit(t testing.TB, url string, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
+	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal(`chromium is not installed: run "make deps"`)
 	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	t.Cleanup(cancel)
 	options := append(headless.Flags(), chromedp.WindowSize(width, height))
@@ -57,9 +63,11 @@ func openAt(t testing.TB, handler http.Handler, width, height int, wait time.Dur
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 
-	p := &page{t: t, ctx: ctx, url: strings.Replace(server.URL, "127.0.0.1", "localhost", 1)}
+	p := &page{t: t, ctx: ctx, url: url}
 	require.NoError(t, chromedp.Listen(ctx, p.listen))
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	require.NoError(t, err)
+	_, err = chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
 	require.NoError(t, err)
 	p.run(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(p.url))
 	t.Cleanup(func() {
@@ -70,6 +78,10 @@ func openAt(t testing.TB, handler http.Handler, width, height int, wait time.Dur
 	})
 	return p
 }
+
+// watch runs before the page does: what its policy blocks is a console error,
+// which fails a quiet test, also where the browser itself reports nothing.
+const watch = `document.addEventListener("securitypolicyviolation", (e) => console.error("policy: " + e.violatedDirective + " blocked " + e.blockedURI))`
 
 func (p *page) listen(event any) {
 	p.mu.Lock()

@@ -85,3 +85,13 @@ func (p *page) click(selector string) {
 	p.t.Helper()
 	p.run(chromedp.Click(selector))
 }
+
+// enter presses Enter as a keyboard does: chromedp sends its letter apart, which
+// then arrives although the page has used the key.
+func (p *page) enter() {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+		Type: "keyDown", Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r",
+	})
+	require.NoError(p.t, err)
+}

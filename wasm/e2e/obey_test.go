@@ -186,6 +186,12 @@ func (p *page) generate() *image.RGBA {
 	p.until("sampling", 20*time.Second)
 	p.until("ready", 8*time.Minute)
 	require.Contains(p.t, p.text("#status"), "Done")
+	return p.picture()
+}
+
+// picture is the one that is shown large.
+func (p *page) picture() *image.RGBA {
+	p.t.Helper()
 	v := eval[[]int](p, `(() => { const c = document.getElementById("picture"); return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data); })()`)
 	n := int(math.Sqrt(float64(len(v) / 4)))
 	img := image.NewRGBA(image.Rect(0, 0, n, n))

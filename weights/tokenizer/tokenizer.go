@@ -30,7 +30,7 @@ type Token struct {
 	Word       string // lower case, apostrophes written '
 	ID         int32
 	Start, End int  // bytes of the text: text[Start:End] is what was written
-	Cut        bool // lies beyond the length and is not seen by the network
+	Cut        bool // known, but beyond what EncodeKnown keeps: the network does not see it
 }
 
 // Known says whether the word is in the vocabulary.
@@ -93,19 +93,23 @@ func (t *Tokenizer) EncodeKnown(text string) []int32 {
 	return ids
 }
 
-// Tokens returns all words of a text with where they stand in it, those beyond
-// the length included and marked.
+// Tokens returns all words of a text with where they stand in it, those that
+// EncodeKnown cuts off included and marked.
 func (t *Tokenizer) Tokens(text string) []Token {
 	var tokens []Token
 	var word strings.Builder
-	start := 0
+	start, known := 0, 0
 	flush := func(end int) {
 		if word.Len() == 0 {
 			return
 		}
-		token := Token{Word: word.String(), ID: Unknown, Start: start, End: end, Cut: len(tokens) >= t.length}
+		token := Token{Word: word.String(), ID: Unknown, Start: start, End: end}
 		if id, ok := t.ids[token.Word]; ok {
 			token.ID = id
+		}
+		if token.Known() {
+			token.Cut = known >= t.length
+			known++
 		}
 		tokens = append(tokens, token)
 		word.Reset()

@@ -28,15 +28,16 @@ func (f *files) String() string     { return strings.Join(*f, " ") }
 func (f *files) Set(s string) error { *f = append(*f, s); return nil }
 
 func main() {
-	var list files
+	var list, plain files
 	index := flag.String("index", "wasm/index.html", "the page; references to the other files are rewritten")
 	bundle := flag.String("bundle", "weights/bundles/avatars", "folder of the bundle")
 	out := flag.String("out", "server/dist", "folder to fill; what was in it is removed")
 	cache := flag.String("cache", "server/.cache", "folder for compressed files, by hash")
 	static := flag.Bool("static", false, "for a host that sends no headers of ours: the page states its policy itself, and nothing is compressed")
 	flag.Var(&list, "file", "a file of the page, repeatable")
+	flag.Var(&plain, "plain", "a file of the page that keeps its name, repeatable")
 	flag.Parse()
-	p := packer{out: *out, cache: *cache, static: *static}
+	p := packer{out: *out, cache: *cache, static: *static, plain: plain}
 	if err := p.run(*index, list, *bundle); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
@@ -46,6 +47,7 @@ func main() {
 type packer struct {
 	out, cache string
 	static     bool
+	plain      []string
 }
 
 func (p packer) run(index string, list []string, bundle string) error {
@@ -71,6 +73,15 @@ func (p packer) run(index string, list []string, bundle string) error {
 			return fmt.Errorf("%s does not refer to %s", index, base)
 		}
 		if err := p.write(name, data, true); err != nil {
+			return err
+		}
+	}
+	for _, path := range p.plain {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := p.write(filepath.Base(path), data, true); err != nil {
 			return err
 		}
 	}

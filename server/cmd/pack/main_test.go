@@ -32,12 +32,13 @@ func TestPack(t *testing.T) {
 		"index.html":           `<link href="style.css"><script src="boot.js">`,
 		"style.css":            style,
 		"boot.js":              "1",
+		"sw.js":                "2",
 		"bundle/manifest.json": strings.Repeat(`{"a": 1}`, 99),
 		"bundle/a.safetensors": strings.Repeat("0", 999),
 		"dist/.keep":           "",
 		"dist/old.js":          "of an earlier build",
 	})
-	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache")}
+	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache"), plain: []string{filepath.Join(dir, "sw.js")}}
 	list := []string{filepath.Join(dir, "style.css"), filepath.Join(dir, "boot.js")}
 	for range 2 { // the second time from the cache
 		require.NoError(t, p.run(filepath.Join(dir, "index.html"), list, filepath.Join(dir, "bundle")))
@@ -65,6 +66,7 @@ func TestPack(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(p.out, "bundle/a.safetensors.br"), "shards are not compressed")
 	assert.NoFileExists(t, filepath.Join(p.out, "old.js"))
 	assert.FileExists(t, filepath.Join(p.out, ".keep"))
+	assert.Equal(t, "2", string(read("sw.js")), "which keeps its name")
 
 	_, err = site.Handler(os.DirFS(p.out))
 	assert.NoError(t, err)

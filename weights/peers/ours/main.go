@@ -13,6 +13,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/ui/dom"
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/safetensors"
@@ -68,7 +69,7 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.model, err = engine.OnGPU(ctx, d, b, nil); err != nil {
+	if p.model, err = engine.Load(ctx, record.GPU(d), b, nil); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %.1f MB of weights on it", d.Info(), float64(p.model.Bytes())/1e6), nil

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// real packs the page itself with a small program and bundle.
+func real(t *testing.T, extra ...string) (string, error) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"main.wasm": "the program", "wasm_exec.js": "1", "bundle/manifest.json": `{"a":1}`, "bundle/a-0.safetensors": "weights"} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	page := "../../../wasm/"
+	list := append([]string{filepath.Join(dir, "main.wasm"), filepath.Join(dir, "wasm_exec.js"), page + "style.css", page + "boot.js", page + "icon.svg"}, extra...)
+	data, err := build(page+"index.html", list, filepath.Join(dir, "bundle"))
+	return string(data), err
+}
+
+func TestOneFile(t *testing.T) {
+	page, err := real(t, "../../../engine/gpu/replay.js")
+	require.NoError(t, err)
+	again, err := real(t, "../../../engine/gpu/replay.js")
+	require.NoError(t, err)
+	assert.Equal(t, page, again)
+
+	policy := regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="([^"]*)">`).FindStringSubmatchIndex(page)
+	require.NotNil(t, policy)
+	assert.Less(t, policy[0], strings.Index(page, "<style"))
+	text := page[policy[2]:policy[3]]
+	assert.Contains(t, text, "connect-src 'none'")
+	assert.NotContains(t, text, "'self'")
+	assert.NotContains(t, text, "'unsafe-inline'")
+
+	// Every script and style that browsers use is allowed by its hash, no other is.
+	used := regexp.MustCompile(`(?s)<(?:script|style)>(.*?)</(?:script|style)>`).FindAllStringSubmatch(page, -1)
+	require.Len(t, used, 4)
+	for _, m := range used {
+		sum := sha256.Sum256([]byte(m[1]))
+		assert.Contains(t, text, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
+	}
+	assert.Equal(t, 4, strings.Count(text, "sha256-"))
+
+	for id, want := range map[string]string{"main.wasm": "the program", "bundle/manifest.json": `{"a":1}`, "bundle/a-0.safetensors": "weights"} {
+		m := regexp.MustCompile(`<script type="application/gzip" id="` + regexp.QuoteMeta(id) + `">([^<]*)</script>`).FindStringSubmatch(page)
+		require.NotNil(t, m, id)
+		packed, err := base64.StdEncoding.DecodeString(m[1])
+		require.NoError(t, err)
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		require.NoError(t, err)
+		data, err := io.ReadAll(z)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(data))
+	}
+	assert.Less(t, strings.Index(page, `id="main.wasm"`), strings.LastIndex(page, "<script>"), "the program lies before what starts it")
+	assert.NotContains(t, page, "webmanifest")
+}
+
+func TestRefused(t *testing.T) {
+	_, err := real(t)
+	require.ErrorContains(t, err, "refers to replay.js")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "replay.js")
+	require.NoError(t, os.WriteFile(path, []byte(`"</SCRIPT>"`), 0o644))
+	_, err = real(t, path)
+	require.ErrorContains(t, err, "cannot stand inside a page")
+	_, err = real(t, "../../../engine/gpu/replay.js", filepath.Join(dir, "missing.js"))
+	require.Error(t, err)
+}

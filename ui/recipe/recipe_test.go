@@ -1,0 +1,246 @@
+package recipe
+
+import (
+	"bytes"
+	"compress/zlib"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"runtime/metrics"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine"
+)
+
+// full is a recipe in which nothing is empty.
+func full() (*image.RGBA, Recipe) {
+	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
+	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
+	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
+	for i := range picture.Pix {
+		picture.Pix[i] = uint8(i) | 3
+		if i%4 == 3 {
+			picture.Pix[i] = 255
+		}
+	}
+	for i := range sketch.Pix {
+		sketch.Pix[i], mask.Pix[i] = uint8(i*7), uint8(i%4)
+	}
+	return picture, Recipe{
+		Bundle:   Bundle{"avatars", "0123abcd"},
+		Prompt:   "a \"smiling\" person, naïve \u2603",
+		Networks: map[string]Input{"sketch": {On: true, Weight: .7, End: 1}, "text": {Weight: 1.5, Start: .25, End: .5}},
+		Seed:     1<<53 - 1,
+		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
+		Labels:   []string{"background", "skin", "hair"},
+		Sketch:   sketch, Mask: mask, Image: picture,
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	picture, want := full()
+	file, err := Write(picture, want)
+	require.NoError(t, err)
+	img, got, err := Read(file)
+	require.NoError(t, err)
+	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
+	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Image.Pix, got.Image.Pix)
+	assert.True(t, want.Same(got))
+	for y := range 6 {
+		for x := range 8 {
+			require.Equal(t, picture.At(x, y), color.RGBAModel.Convert(img.At(x, y)))
+		}
+	}
+	// Any other program still reads the picture.
+	_, err = png.Decode(bytes.NewReader(file))
+	require.NoError(t, err)
+
+	empty := Recipe{Sampler: Sampler{Name: "ddim", Steps: 1}}
+	file, err = Write(picture, empty)
+	require.NoError(t, err)
+	_, got, err = Read(file)
+	require.NoError(t, err)
+	assert.Equal(t, empty, got)
+}
+
+func TestSameSeesEveryPart(t *testing.T) {
+	_, r := full()
+	for name, change := range map[string]func(*Recipe){
+		"prompt": func(r *Recipe) { r.Prompt += "." },
+		"seed":   func(r *Recipe) { r.Seed-- },
+		"steps":  func(r *Recipe) { r.Sampler.Steps++ },
+		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
+		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
+		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
+		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
+		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },
+	} {
+		_, other := full()
+		require.True(t, r.Same(other))
+		change(&other)
+		assert.False(t, r.Same(other), name)
+	}
+}
+
+// A program that writes text compressed and for several languages, beside texts
+// of its own, leaves the recipe readable.
+func TestRewrittenByOthers(t *testing.T) {
+	picture, want := full()
+	file, err := Write(picture, want)
+	require.NoError(t, err)
+	text, err := find(file)
+	require.NoError(t, err)
+	var z bytes.Buffer
+	w := zlib.NewWriter(&z)
+	w.Write(text)
+	w.Close()
+	plain, err := encode(picture)
+	require.NoError(t, err)
+	file, err = insert(plain, textKind, append([]byte("mcdm\x00\x01\x00en\x00recipe\x00"), z.Bytes()...))
+	require.NoError(t, err)
+	file, err = insert(file, textKind, []byte("Comment\x00\x00\x00\x00\x00made here"))
+	require.NoError(t, err)
+	file, err = insert(file, "tEXt", []byte("mcdm\x00not this one"))
+	require.NoError(t, err)
+	_, got, err := Read(file)
+	require.NoError(t, err)
+	assert.True(t, want.Same(got))
+}
+
+// bad are files and what Read says of them.
+func bad(t testing.TB) map[string]struct {
+	file []byte
+	want string
+} {
+	picture, r := full()
+	good, err := Write(picture, r)
+	require.NoError(t, err)
+	plain, err := encode(picture)
+	require.NoError(t, err)
+	with := func(text string) []byte {
+		file, err := insert(plain, textKind, writeText(keyword, []byte(text)))
+		require.NoError(t, err)
+		return file
+	}
+	damaged := bytes.Clone(good)
+	damaged[bytes.Index(good, []byte("avatars"))]++
+	pixels := bytes.Clone(good)
+	copy(pixels[bytes.Index(good, []byte("IHDR"))+4:], "\x00\x00\xff\xff")
+	var bomb bytes.Buffer
+	z := zlib.NewWriter(&bomb)
+	z.Write(make([]byte, maxText+1))
+	z.Close()
+	large, err := insert(plain, textKind, append([]byte("mcdm\x00\x01\x00\x00\x00"), bomb.Bytes()...))
+	require.NoError(t, err)
+	torn, err := insert(plain, textKind, []byte("mcdm\x00\x00\x00en"))
+	require.NoError(t, err)
+	const head = `{"format":"mcdm-recipe","version":1,`
+	return map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":          {nil, "no PNG file"},
+		"a JPEG":         {[]byte("\xff\xd8\xff\xe0"), "no PNG file"},
+		"no recipe":      {plain, "carries no recipe"},
+		"cut":            {good[:len(good)-20], "pixels"},
+		"cut in recipe":  {good[:100], "torn"},
+		"bit flipped":    {damaged, "checksum"},
+		"header changed": {pixels, "checksum"},
+		"not JSON":       {with("{"), "JSON"},
+		"other format":   {with(`{"format":"x"}`), `"x"`},
+		"later version":  {with(`{"format":"mcdm-recipe","version":2}`), "version 2"},
+		"no steps":       {with(head + `"seed":1}`), "0 steps"},
+		"weight":         {with(head + `"sampler":{"steps":1},"networks":{"text":{"weight":1e9}}}`), "weight 1e+09"},
+		"window":         {with(head + `"sampler":{"steps":1},"networks":{"text":{"start":0.6,"end":0.5}}}`), "0.6 to 0.5"},
+		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
+		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
+		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"start":          {with(head + `"sampler":{"steps":1,"start":2}}`), "start at 2"},
+		"mask":           {with(head + `"sampler":{"steps":1},"mask":"AAAA"}`), "the mask"},
+		"bomb":           {large, "longer than"},
+		"torn text":      {torn, "torn"},
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	for name, c := range bad(t) {
+		_, _, err := Read(c.file)
+		require.ErrorContains(t, err, c.want, name)
+	}
+}
+
+func TestMaskFor(t *testing.T) {
+	_, r := full()
+	same, missing := r.MaskFor([]string{"background", "skin", "hair"})
+	assert.Empty(t, missing)
+	assert.Equal(t, []uint8{0, 1, 2, 3}, same.Pix[:4])
+	other, missing := r.MaskFor([]string{"Hair", "background"})
+	assert.Equal(t, []string{"skin"}, missing)
+	assert.Equal(t, []uint8{1, 2, 0, 2}, other.Pix[:4])
+	none, _ := Recipe{}.MaskFor([]string{"hair"})
+	assert.Nil(t, none)
+}
+
+// seeds are the committed inputs of the fuzz test, in testdata/fuzz.
+// WRITE_SEEDS=1 writes them anew.
+func TestSeeds(t *testing.T) {
+	dir := "testdata/fuzz/FuzzRead"
+	picture, r := full()
+	good, err := Write(picture, r)
+	require.NoError(t, err)
+	seeds := map[string][]byte{"good": good}
+	for name, c := range bad(t) {
+		if len(c.file) < 4096 {
+			seeds[name] = c.file
+		}
+	}
+	for name, data := range seeds {
+		path := filepath.Join(dir, name)
+		if os.Getenv("WRITE_SEEDS") != "" {
+			require.NoError(t, os.MkdirAll(dir, 0o755))
+			require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "go test fuzz v1\n[]byte(%q)\n", data), 0o644))
+		}
+		require.FileExists(t, path)
+	}
+}
+
+// FuzzRead: a file is read, and then written and read again unchanged, or
+// refused, at a cost that its size justifies.
+func FuzzRead(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		before := allocated()
+		picture, r, err := Read(data)
+		// Deflate packs 1032 bytes into one, of text and of pixels of eight bits and
+		// less; text is bounded, and of the pixels' own bytes each may be one of 64 bits.
+		if cost, limit := allocated()-before, uint64(4*maxText+len(data)*1032*8*8); cost > limit {
+			t.Errorf("%d bytes cost %d: want at most %d", len(data), cost, limit)
+		}
+		if err != nil {
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		if b := picture.Bounds(); b.Dx()*b.Dy() > engine.MaxPixels/64 {
+			return // slow to write
+		}
+		r.MaskFor(r.Labels)
+		file, err := Write(picture, r)
+		require.NoError(t, err)
+		_, again, err := Read(file)
+		require.NoError(t, err)
+		require.True(t, r.Same(again))
+	})
+}
+
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}

@@ -1,0 +1,82 @@
+//go:build js
+
+package studio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"strings"
+	"syscall/js"
+
+	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/recipe"
+)
+
+// maxFile bounds the bytes of a file that is opened.
+const maxFile = 32_000_000
+
+// take opens a file that was chosen, dropped or pasted: a picture that was saved
+// here comes back with all that made it, any other is imported.
+func (s *Studio) take(file js.Value) {
+	name := file.Get("name").String()
+	go func() {
+		data, err := dom.ReadBlob(file, maxFile)
+		if err != nil { // too large to have been saved here
+			s.importFile(file, name)
+			return
+		}
+		img, r, err := recipe.Read(data)
+		switch {
+		case err == nil:
+			s.openPicture(img, r)
+		case errors.Is(err, recipe.ErrNone), errors.Is(err, recipe.ErrNotPNG):
+			s.importFile(file, name)
+		default:
+			s.notice(fmt.Sprintf("%s was not opened: %v. Nothing has changed.", name, err))
+		}
+	}()
+}
+
+// openPicture brings back all that made a picture saved here.
+func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
+	misfits := s.restore(r)
+	p := &picture{image: recipe.RGBA(img), recipe: r}
+	known := slices.IndexFunc(s.history, func(q *picture) bool {
+		return q.recipe.Same(r) && bytes.Equal(q.image.Pix, p.image.Pix)
+	})
+	if known >= 0 {
+		p = s.history[known]
+	} else {
+		s.keep([]*picture{p})
+	}
+	s.show(p)
+	switch {
+	case r.Bundle.SHA256 != s.bundleHash:
+		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Manifest.Name))}, misfits...)
+	case r.Unfinished:
+		misfits = append(misfits, "This picture was stopped before its last step: Generate finishes it.")
+	}
+	if len(misfits) > 0 {
+		s.notice(strings.Join(misfits, " "))
+	}
+	text := "Opened: drawing, sentence and settings are back."
+	dom.Text(dom.Get("status"), "%s", text)
+	s.Say(text)
+}
+
+// other names a bundle that is not ours, with its hash where the name is the same.
+func other(b recipe.Bundle, ours string) string {
+	switch {
+	case b.Name == "":
+		return "without a name"
+	case b.Name != ours:
+		return b.Name
+	}
+	return fmt.Sprintf("an earlier or later %s, %.8s", b.Name, b.SHA256)
+}
+
+// file is the picture's PNG file with its recipe.
+func (p *picture) file() ([]byte, error) { return recipe.Write(p.image, p.recipe) }

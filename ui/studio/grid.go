@@ -1,0 +1,161 @@
+//go:build js
+
+package studio
+
+import (
+	"fmt"
+	"syscall/js"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/ui/dom"
+)
+
+// The frame shows one picture, s.shown, or all of s.batch as a grid.
+
+func (s *Studio) addGrid() {
+	click("all", s.showGrid)
+	click("save", s.save)
+}
+
+// show shows one picture large.
+func (s *Studio) show(p *picture) {
+	s.shown, s.before = p, p
+	_, using := request(p.recipe, s.bundle.Manifest)
+	s.describe(p.label(using))
+	s.paint()
+	s.marked()
+}
+
+// showForming shows a picture that is yet to come; until it does, the one before
+// stays in sight.
+func (s *Studio) showForming(p *picture) {
+	s.shown = p
+	s.describe("The picture, still forming")
+	s.paint()
+	s.marked()
+}
+
+// showGrid shows all pictures of the last run.
+func (s *Studio) showGrid() {
+	s.shown = nil
+	grid := dom.Get("grid")
+	grid.Set("textContent", "")
+	grid.Get("classList").Call("toggle", "many", len(s.batch) > 4)
+	for i, p := range s.batch {
+		b := dom.New("button", "")
+		b.Set("type", "button")
+		b.Call("setAttribute", "aria-label", fmt.Sprintf("Picture %d of %d, seed %d", i+1, len(s.batch), p.recipe.Seed))
+		b.Set("title", fmt.Sprintf("Seed %d", p.recipe.Seed))
+		b.Call("append", dom.New("canvas", ""))
+		dom.On(b, "click", func(js.Value) {
+			s.show(p)
+			dom.Get("all").Call("focus")
+		})
+		grid.Call("append", b)
+	}
+	s.paint()
+	s.marked()
+}
+
+// paint shows what is to be shown, as it is now.
+func (s *Studio) paint() {
+	one := s.shown != nil
+	dom.Show(dom.Get("grid"), !one)
+	dom.Show(dom.Get("all"), one && s.inBatch(s.shown) && len(s.batch) > 1)
+	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
+	if !one {
+		cells := dom.Get("grid").Get("children")
+		for i, p := range s.batch {
+			if p.image != nil {
+				dom.Paint(cells.Index(i).Get("firstElementChild"), p.image)
+			}
+		}
+		dom.Show(dom.Get("picture-hint"), false)
+		s.overlay()
+		return
+	}
+	if s.shown.image != nil {
+		s.last = s.shown.image
+		dom.Paint(dom.Get("picture"), s.last)
+		dom.Show(dom.Get("picture-hint"), false)
+		if s.canvas.View.UnderOpacity > 0 {
+			s.view()
+		}
+	}
+	s.overlay()
+}
+
+func (s *Studio) inBatch(p *picture) bool {
+	for _, q := range s.batch {
+		if q == p {
+			return true
+		}
+	}
+	return false
+}
+
+// add sums up who shaped sample n.
+func (p *picture) add(influence engine.Influence, n int) {
+	for name, samples := range influence {
+		if p.influence == nil {
+			p.influence = map[string][]float32{}
+		}
+		if p.influence[name] == nil {
+			p.influence[name] = make([]float32, len(samples[n]))
+		}
+		for i, v := range samples[n] {
+			p.influence[name][i] += v
+		}
+	}
+}
+
+// shaping is the card whose influence is to be seen, or nil.
+func (s *Studio) shaping() *card {
+	for _, c := range s.cards {
+		if c.shapes.Get("checked").Bool() {
+			return c
+		}
+	}
+	return nil
+}
+
+// showInfluence follows the tick in a card. One influence is seen at a time.
+func (s *Studio) showInfluence(c *card) {
+	if c.shapes.Get("checked").Bool() {
+		for _, other := range s.cards {
+			other.shapes.Set("checked", other == c)
+		}
+		if s.shown == nil || s.shown.influence[c.network] == nil {
+			dom.Text(dom.Get("status"), "Press Generate: while the picture forms, the pixels that the %s shapes are tinted.", names[c.modality])
+		}
+	}
+	s.overlay()
+}
+
+// overlay tints the pixels that a network shapes: the stronger, the more it
+// pulled there, over the steps that were seen.
+func (s *Studio) overlay() {
+	c := s.shaping()
+	canvas := dom.Get("influence")
+	var pull []float32
+	if c != nil && s.shown != nil {
+		pull = s.shown.influence[c.network]
+	}
+	dom.Show(canvas, pull != nil)
+	if pull != nil {
+		dom.Paint(canvas, tinted(pull, s.shown.image.Rect))
+	}
+}
+
+// save offers the picture that is shown as a file with its recipe.
+func (s *Studio) save() {
+	if s.shown == nil || s.shown.image == nil {
+		return
+	}
+	file, err := s.shown.file()
+	if err != nil {
+		s.notice(fmt.Sprintf("The picture could not be saved: %v.", err))
+		return
+	}
+	dom.Download(fmt.Sprintf("mcdm-%d.png", s.shown.recipe.Seed), "image/png", file)
+}

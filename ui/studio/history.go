@@ -1,0 +1,233 @@
+//go:build js
+
+package studio
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall/js"
+
+	"github.com/mcdm/mcdm/ui/dom"
+)
+
+// maxHistory bounds the history: the oldest that is no favourite goes first.
+const maxHistory = 200
+
+// addHistory connects the strip of pictures made so far.
+func (s *Studio) addHistory() {
+	click("favourite", func() {
+		p := s.shown
+		p.favourite = !p.favourite
+		s.store(p)
+		s.marked()
+	})
+	click("delete", func() { s.remove(s.shown) })
+	click("bring-back", s.bringBack)
+	click("compare", func() { s.compareWith(s.neighbour(s.shown, 1)) })
+	click("older", func() { s.compareWith(s.neighbour(s.compared, 1)) })
+	click("newer", func() { s.compareWith(s.neighbour(s.compared, -1)) })
+	click("comparing-close", func() { dom.Get("comparing").Call("close") })
+	dom.On(dom.Get("strip"), "keydown", s.stripKey)
+}
+
+// keep puts new pictures, in order, at the head of the history.
+func (s *Studio) keep(pictures []*picture) {
+	for n, p := range pictures {
+		if p.image == nil {
+			continue
+		}
+		p.id = s.newID(n)
+		s.history = slices.Insert(s.history, 0, p)
+		s.addButton(p, 0)
+		s.store(p)
+	}
+	for i := len(s.history) - 1; i > 0 && len(s.history) > maxHistory; i-- {
+		if p := s.history[i]; !p.favourite && p != s.shown {
+			s.forget(p)
+		}
+	}
+	s.marked()
+}
+
+// newID is later than all before it, also those of other windows.
+func (s *Studio) newID(n int) string {
+	now := int64(js.Global().Get("Date").Call("now").Float())
+	return fmt.Sprintf("%013d-%02d", now, n)
+}
+
+// addButton shows a picture in the strip, at place i.
+func (s *Studio) addButton(p *picture, i int) {
+	b := dom.New("button", "")
+	b.Set("type", "button")
+	canvas := dom.New("canvas", "")
+	b.Call("append", canvas)
+	dom.Paint(canvas, p.image)
+	dom.On(b, "click", func(js.Value) { s.recall(p) })
+	p.button = b
+	strip := dom.Get("strip")
+	var next any
+	if before := strip.Get("children").Index(i); before.Truthy() {
+		next = before
+	}
+	strip.Call("insertBefore", b, next)
+}
+
+// recall brings back a picture and all that made it.
+func (s *Studio) recall(p *picture) {
+	misfits := s.restore(p.recipe)
+	s.show(p)
+	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.", p.recipe.Seed)
+	if s.busy() {
+		text += " The run goes on."
+	} else {
+		dom.Text(dom.Get("status"), "%s", text)
+	}
+	s.Say(text)
+	if len(misfits) > 0 {
+		s.notice(strings.Join(misfits, " "))
+	}
+}
+
+// marked shows which picture of the history is in the frame, and what can be
+// done with it.
+func (s *Studio) marked() {
+	here := s.shown != nil && slices.Contains(s.history, s.shown)
+	dom.Show(dom.Get("history"), len(s.history) > 0 || s.deleted != nil)
+	dom.Show(dom.Get("bring-back"), s.deleted != nil)
+	for _, id := range []string{"favourite", "delete"} {
+		dom.Get(id).Set("disabled", !here)
+	}
+	dom.Get("compare").Set("disabled", !here || len(s.history) < 2)
+	press("favourite", here && s.shown.favourite)
+	stop := s.history[:min(1, len(s.history))] // one of the strip is reached by Tab
+	if here {
+		stop = []*picture{s.shown}
+	}
+	for _, p := range s.history {
+		b := p.button
+		tab := -1
+		if slices.Contains(stop, p) {
+			tab = 0
+		}
+		b.Set("tabIndex", tab)
+		b.Call("setAttribute", "aria-pressed", fmt.Sprint(p == s.shown))
+		label := fmt.Sprintf("Seed %d", p.recipe.Seed)
+		if p.recipe.Prompt != "" {
+			label += ", " + p.recipe.Prompt
+		}
+		b.Set("title", label)
+		star := b.Call("querySelector", ".star")
+		switch {
+		case p.favourite && !star.Truthy():
+			star = dom.New("span", "★")
+			star.Set("className", "star")
+			star.Call("setAttribute", "aria-hidden", "true")
+			b.Call("append", star)
+		case !p.favourite && star.Truthy():
+			star.Call("remove")
+		}
+		if p.favourite {
+			label = "Favourite. " + label
+		}
+		b.Call("setAttribute", "aria-label", label)
+	}
+}
+
+// stripKey moves through the strip.
+func (s *Studio) stripKey(e js.Value) {
+	at := slices.IndexFunc(s.history, func(p *picture) bool { return p.button.Equal(e.Get("target")) })
+	if at < 0 {
+		return
+	}
+	to := at
+	switch e.Get("key").String() {
+	case "ArrowLeft":
+		to = max(at-1, 0)
+	case "ArrowRight":
+		to = min(at+1, len(s.history)-1)
+	case "Home":
+		to = 0
+	case "End":
+		to = len(s.history) - 1
+	case "Delete":
+		s.remove(s.history[at])
+		to = min(at, len(s.history)-1)
+	default:
+		return
+	}
+	e.Call("preventDefault")
+	if to >= 0 {
+		s.history[to].button.Call("focus")
+	}
+}
+
+// remove deletes a picture; bringBack undoes the last one.
+func (s *Studio) remove(p *picture) {
+	s.deletedAt = slices.Index(s.history, p)
+	s.deleted = p
+	s.forget(p)
+	s.marked()
+	s.Say("Deleted. Undo delete brings it back.")
+}
+
+// forget takes a picture out of the history.
+func (s *Studio) forget(p *picture) {
+	s.history = slices.DeleteFunc(s.history, func(q *picture) bool { return q == p })
+	p.button.Call("remove")
+	s.unstore(p)
+}
+
+func (s *Studio) bringBack() {
+	p := s.deleted
+	s.deleted = nil
+	at := min(s.deletedAt, len(s.history))
+	s.history = slices.Insert(s.history, at, p)
+	s.addButton(p, at)
+	s.store(p)
+	s.show(p)
+	p.button.Call("focus")
+}
+
+// neighbour is the picture so many places older than p, the one that is shown
+// left out; nil at the end.
+func (s *Studio) neighbour(p *picture, older int) *picture {
+	at := slices.Index(s.history, p)
+	if at < 0 {
+		return nil
+	}
+	for at += older; at >= 0 && at < len(s.history); at += older {
+		if s.history[at] != s.shown {
+			return s.history[at]
+		}
+	}
+	return nil
+}
+
+// compareWith shows a picture beside the one that is shown.
+func (s *Studio) compareWith(p *picture) {
+	if p == nil {
+		p = s.neighbour(s.shown, -1) // the oldest was shown: the next newer one
+	}
+	if p == nil {
+		return
+	}
+	s.compared = p
+	for id, q := range map[string]*picture{"left": s.shown, "right": p} {
+		canvas := dom.Get(id)
+		dom.Paint(canvas, q.image)
+		_, using := request(q.recipe, s.bundle.Manifest)
+		canvas.Call("setAttribute", "aria-label", q.label(using))
+		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))
+	}
+	text := "Nothing differs but chance."
+	if d := differences(s.shown.recipe, p.recipe); len(d) > 0 {
+		text = "What differs (left, right): " + strings.Join(d, "; ") + "."
+	}
+	dom.Text(dom.Get("difference"), "%s", text)
+	dom.Get("older").Set("disabled", s.neighbour(p, 1) == nil)
+	dom.Get("newer").Set("disabled", s.neighbour(p, -1) == nil)
+	if dialog := dom.Get("comparing"); !dialog.Get("open").Bool() {
+		dialog.Call("showModal")
+	}
+}

@@ -1,0 +1,76 @@
+//go:build js
+
+package studio
+
+import (
+	"strings"
+	"syscall/js"
+
+	"github.com/mcdm/mcdm/ui/dom"
+)
+
+// install keeps everything that this page has loaded, so that it opens without
+// its server: wasm/sw.js answers from the cache. Where the browser refuses, the
+// page works as before.
+func (s *Studio) install() {
+	workers := js.Global().Get("navigator").Get("serviceWorker")
+	at := js.Global().Get("location")
+	if !workers.Truthy() || !js.Global().Get("caches").Truthy() || !strings.HasPrefix(at.Get("protocol").String(), "http") {
+		return
+	}
+	if err := keepPage(workers, at); err != nil {
+		js.Global().Get("console").Call("warn", "not kept for use without a connection: "+err.Error())
+		return
+	}
+	dom.Show(dom.Get("kept"), true)
+}
+
+func keepPage(workers, at js.Value) error {
+	page := js.Global().Get("URL").New("./", at.Get("href")).Get("href").String()
+	wanted := map[string]bool{page: true}
+	entries := js.Global().Get("performance").Call("getEntriesByType", "resource")
+	for i := range entries.Length() {
+		if name := entries.Index(i).Get("name").String(); strings.HasPrefix(name, page) {
+			wanted[name] = true
+		}
+	}
+	if _, err := dom.Await(workers.Call("register", "sw.js")); err != nil {
+		return err
+	}
+	cache, err := dom.Await(js.Global().Get("caches").Call("open", "mcdm"))
+	if err != nil {
+		return err
+	}
+	old, err := dom.Await(cache.Call("keys"))
+	if err != nil {
+		return err
+	}
+	var missing []any
+	for name := range wanted {
+		// All other names carry their content's hash.
+		changes := name == page || strings.HasSuffix(name, ".json")
+		if changes || !has(old, name) {
+			missing = append(missing, name) // from the browser's own cache, as a rule
+		}
+	}
+	if _, err := dom.Await(cache.Call("addAll", missing)); err != nil {
+		return err
+	}
+	for i := range old.Length() { // of an earlier build
+		if !wanted[old.Index(i).Get("url").String()] {
+			if _, err := dom.Await(cache.Call("delete", old.Index(i))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func has(requests js.Value, url string) bool {
+	for i := range requests.Length() {
+		if requests.Index(i).Get("url").String() == url {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,70 @@
+//go:build js
+
+package studio
+
+import (
+	"time"
+
+	"github.com/mcdm/mcdm/ui/dom"
+)
+
+// Live: after every change a quick picture. The newest change wins: a picture
+// that is still forming is dropped for it, and nothing ever waits in a queue.
+
+// liveSteps are enough to see where it goes.
+const liveSteps = 8
+
+func (s *Studio) addLive() {
+	click("live", func() {
+		press("live", !pressed("live"))
+		if pressed("live") {
+			s.Say("Live: a quick picture after every change.")
+			s.startLive()
+		} else if s.living {
+			s.liveAgain = false
+			s.run.Stop()
+		}
+	})
+}
+
+// liveChanged is told of every change.
+func (s *Studio) liveChanged() {
+	if pressed("live") {
+		s.startLive()
+	}
+}
+
+func (s *Studio) startLive() {
+	s.liveAgain = true
+	if s.living {
+		s.run.Stop() // the loop goes on with what is newest
+		return
+	}
+	s.living = true
+	go func() {
+		for s.liveAgain {
+			s.liveAgain = false
+			r, err := s.recipe()
+			if err != nil || s.busy() {
+				break // while a whole picture is being made, it is not disturbed
+			}
+			r.Sampler.Steps = min(r.Sampler.Steps, liveSteps)
+			s.sample(r, 1)
+		}
+		s.living = false
+	}()
+}
+
+// busy tells whether nothing can be sampled now.
+func (s *Studio) busy() bool {
+	return dom.Get("studio").Get("dataset").Get("state").String() != string(Ready)
+}
+
+// endLive drops the live picture that is forming and waits until it is gone.
+func (s *Studio) endLive() {
+	s.liveAgain = false
+	for s.living {
+		s.run.Stop()
+		time.Sleep(5 * time.Millisecond)
+	}
+}

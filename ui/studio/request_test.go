@@ -1,0 +1,78 @@
+package studio
+
+import (
+	"image"
+	"image/color"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/ui/recipe"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+var manifest = &bundle.Manifest{Networks: []bundle.Network{
+	{Name: "none", Modality: engine.Unconditional}, {Name: "lines", Modality: engine.Sketch},
+	{Name: "mask", Modality: engine.Mask}, {Name: "text", Modality: engine.Text},
+}}
+
+func whole() recipe.Recipe {
+	return recipe.Recipe{
+		Prompt: "a person", Seed: 7,
+		Sketch:   image.NewGray(image.Rect(0, 0, 4, 4)),
+		Mask:     image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black}),
+		Networks: map[string]recipe.Input{"lines": {On: true, Weight: .7, End: 1}, "mask": {On: true, Weight: 1, End: 1}, "text": {On: true, Weight: 1.5, Start: .2, End: .6}},
+		Sampler:  recipe.Sampler{Name: "ddpm", Steps: 30, Eta: .5, Corrector: 2},
+	}
+}
+
+func TestRequest(t *testing.T) {
+	r := whole()
+	q, using := request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "sentence"}, using)
+	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text": 1.5}, q.Weights)
+	assert.Equal(t, map[string]engine.Window{"text": {Start: .2, End: .6}}, q.Windows)
+	assert.Equal(t, r.Sketch, q.Conditions.Sketch)
+	assert.Equal(t, r.Mask, q.Conditions.Mask)
+	assert.Equal(t, "a person", q.Conditions.Text)
+	assert.Equal(t, uint64(7), q.Seed)
+	assert.Equal(t, []any{"ddpm", 30, .5, 2}, []any{q.Sampler.Name, q.Sampler.Steps, q.Sampler.Eta, q.Sampler.Corrector})
+}
+
+// What is off, weighs nothing or is empty is not given, so that its network is
+// not run.
+func TestRequestLeavesOut(t *testing.T) {
+	r := whole()
+	r.Networks["lines"] = recipe.Input{Weight: 1, End: 1}
+	r.Networks["mask"] = recipe.Input{On: true, End: 1}
+	r.Prompt = "  "
+	q, using := request(r, manifest)
+	assert.Empty(t, using)
+	assert.Empty(t, q.Weights)
+	assert.Empty(t, q.Windows)
+	assert.Nil(t, q.Conditions.Sketch)
+	assert.Nil(t, q.Conditions.Mask)
+	assert.Empty(t, q.Conditions.Text)
+	r = whole()
+	r.Sketch, r.Mask = nil, nil
+	_, using = request(r, manifest)
+	assert.Equal(t, []string{"sentence"}, using)
+	r.Image, r.Sampler.Start = image.NewRGBA(image.Rect(0, 0, 4, 4)), .4
+	q, using = request(r, manifest)
+	assert.Equal(t, []string{"sentence", "the start picture"}, using)
+	assert.Equal(t, r.Image, q.Image)
+	assert.Equal(t, .4, q.Sampler.Start)
+}
+
+func TestDifferences(t *testing.T) {
+	a, b := whole(), whole()
+	assert.Empty(t, differences(a, b))
+	b.Seed, b.Prompt, b.Sketch = 8, "", nil
+	b.Networks["text"] = recipe.Input{Weight: 1, Start: .2, End: 1}
+	b.Sampler.Steps = 50
+	assert.Equal(t, []string{
+		"seed: 7, 8", "another sketch", "sentence: “a person”, none", "text: on, off", "text's weight: 1.5, 1",
+		"text's window: 20–60%, 20–100%", "steps: 30, 50",
+	}, differences(a, b))
+}

@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// violation is one rule that axe found broken.
+type violation struct {
+	ID, Help string
+	Nodes    []string
+}
+
+// axe checks what is on the page now, in light and in dark.
+func (p *page) axe(what string) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		require.NoError(p.t, err)
+		time.Sleep(300 * time.Millisecond) // colours of switches fade
+		found, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]violation](`axe.run(document).then((r) => r.violations.map((v) => ({ID: v.id, Help: v.help, Nodes: v.nodes.map((n) => n.html + ": " + n.failureSummary)})))`, chromedp.EvalAwaitPromise))
+		require.NoError(p.t, err)
+		for _, v := range found {
+			p.t.Errorf("%s, %s: %s (%s):\n%s", what, scheme, v.Help, v.ID, strings.Join(v.Nodes, "\n"))
+		}
+		p.screenshot("axe-" + what + "-" + scheme)
+	}
+}
+
+// TestAccessible runs axe-core (https://github.com/dequelabs/axe-core, MPL 2.0)
+// over the page in the states that differ in what can be seen.
+func TestAccessible(t *testing.T) {
+	source, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if os.IsNotExist(err) {
+		t.Skip(`axe-core is not installed: "make axe" does it, with Node's npm`)
+	}
+	require.NoError(t, err)
+	p := open(t, 1280, 860, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	_, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](string(source)+"; true"))
+	require.NoError(t, err)
+
+	// The checks themselves must be able to fail.
+	eval[bool](p, `(document.getElementById("save").style.color = "#ddd", document.getElementById("save").disabled = false, document.querySelector("#prompt").removeAttribute("aria-label"), document.querySelector("#prompt").placeholder = "", true)`)
+	broken, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]string](`axe.run(document).then((r) => r.violations.map((v) => v.id))`, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
+	require.Subset(t, broken, []string{"color-contrast", "label"})
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	_, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](string(source)+"; true"))
+	require.NoError(t, err)
+
+	p.axe("ready")
+	p.click("#example")
+	p.alone("")
+	p.set("steps", "1")
+	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", ".result summary"} {
+		p.click(s)
+	}
+	p.generate()
+	p.set("count", "2")
+	p.click("#generate")
+	p.until("sampling", 20*time.Second)
+	p.axe("sampling")
+	p.until("ready", 2*time.Minute)
+	p.click("#grid button")
+	p.click("#favourite")
+	p.set("prompt", "")
+	p.run(chromedp.SendKeys("#prompt", "zebra b"), chromedp.KeyEvent(kb.ArrowDown))
+	assert.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	p.axe("full")
+	p.click("#compare")
+	p.axe("compare")
+}

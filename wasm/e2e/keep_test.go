@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"image"
+	"image/draw"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/ui/recipe"
+)
+
+// alone switches all modalities but one off: fewer networks are faster.
+func (p *page) alone(modality string) {
+	for _, m := range []string{"sketch", "mask", "text"} {
+		if on := eval[bool](p, `document.getElementById("use-%s").checked`, m); on != (m == modality) {
+			p.click("#use-" + m)
+		}
+	}
+}
+
+// value is a field's.
+func (p *page) value(id string) string {
+	return eval[string](p, `document.getElementById(%q).value`, id)
+}
+
+// saved presses Save and reads the file that comes out.
+func (p *page) saved() []byte {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	_, err := chromedp.Call(p.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
+	})
+	require.NoError(p.t, err)
+	p.click("#save")
+	var data []byte
+	require.Eventually(p.t, func() bool {
+		files, _ := filepath.Glob(filepath.Join(dir, "*.png"))
+		if len(files) == 1 {
+			data, err = os.ReadFile(files[0])
+		}
+		return len(files) == 1 && err == nil && len(data) > 0
+	}, 10*time.Second, 50*time.Millisecond, "no file arrived")
+	return data
+}
+
+// drop lets a file fall on the page.
+func (p *page) drop(name string, data []byte) {
+	p.t.Helper()
+	eval[bool](p, `(() => {
+		const bytes = Uint8Array.from(atob(%q), (c) => c.charCodeAt(0));
+		const t = new DataTransfer();
+		t.items.add(new File([bytes], %q, {type: "image/png"}));
+		for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: t, bubbles: true, cancelable: true}));
+		return true;
+	})()`, base64.StdEncoding.EncodeToString(data), name)
+}
+
+func pixelsOf(img image.Image) []uint8 {
+	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Src)
+	return out.Pix
+}
+
+// A picture is saved; in another visit it is dropped on the page, everything
+// comes back, and the same seed gives the same picture. Files that are none say so.
+func TestRecipeFile(t *testing.T) {
+	p := open(t, 1280, 860, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.click("#tool-bucket")
+	p.click("#label-hair")
+	p.draw(spot{.5, .6})
+	p.click("#tool-pencil")
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.run(chromedp.SendKeys("#prompt", "a person with red hair"))
+	p.alone("sketch")
+	p.set("weight-sketch", "0.8")
+	p.set("end-sketch", "60")
+	assert.Contains(t, p.text("#state-sketch"), "0–60%")
+	p.set("steps", "2")
+	p.set("seed", "77")
+	first := p.generate()
+	file := p.saved()
+	img, r, err := recipe.Read(file)
+	require.NoError(t, err)
+	assert.Equal(t, first.Pix, pixelsOf(img))
+	assert.Equal(t, uint64(77), r.Seed)
+	assert.Equal(t, recipe.Input{On: true, Weight: .8, End: .6}, r.Networks["sketch"])
+	assert.False(t, r.Networks["text"].On)
+	assert.Equal(t, "avatars", r.Bundle.Name)
+
+	// Wiped out, and brought back by the file.
+	p.click("#clear")
+	p.run(chromedp.Navigate(p.url), chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	p.set("prompt", "")
+	p.set("seed", "1")
+	p.set("weight-sketch", "1")
+	require.Equal(t, white, p.seen(spot{.5, .6}))
+	p.drop("picture.png", file)
+	require.Eventually(t, func() bool { return p.text("#announce") == "Opened: drawing, sentence and settings are back." }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
+	assert.True(t, dark(p.seen(spot{.5, .3})), "the line is back")
+	assert.NotEqual(t, white, p.seen(spot{.5, .6}), "the hair is back")
+	assert.Equal(t, []string{"a person with red hair", "77", "2", "0.8", "60"}, []string{p.value("prompt"), p.value("seed"), p.value("steps"), p.value("weight-sketch"), p.value("end-sketch")})
+	assert.Equal(t, "0.8", p.text("#weight-sketch + output"))
+	assert.Equal(t, "off", p.text("#state-text"))
+	p.screenshot("opened")
+	assert.Equal(t, first.Pix, p.generate().Pix, "the same seed, another picture")
+
+	// Of other networks: said so, and brought back all the same.
+	r.Bundle.SHA256 = "feedfacefeedface"
+	r.Seed = 5
+	foreign, err := recipe.Write(img, r)
+	require.NoError(t, err)
+	p.drop("foreign.png", foreign)
+	require.Eventually(t, func() bool { return p.value("seed") == "5" }, 10*time.Second, 50*time.Millisecond)
+	assert.Contains(t, p.text("#notice-text"), "other networks (an earlier or later avatars, feedface)")
+
+	// Damaged: nothing changes.
+	file[bytes.Index(file, []byte("mcdm-recipe"))]++
+	p.drop("damaged.png", file)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(p.text("#notice-text")), []byte("checksum")) }, 10*time.Second, 50*time.Millisecond)
+	assert.Contains(t, p.text("#notice-text"), "damaged.png was not opened")
+	assert.Equal(t, "5", p.value("seed"))
+	p.quiet()
+}
+
+// The history brings pictures back with all that made them, also after a reload.
+func TestHistory(t *testing.T) {
+	p := open(t, 1280, 1100, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.alone("")
+	p.set("steps", "1")
+	p.set("seed", "3")
+	first := p.generate()
+	p.draw(spot{.3, .6}, spot{.7, .6})
+	p.click("#generate") // the drawing changed: the seed stays
+	p.until("sampling", 20*time.Second)
+	p.until("ready", time.Minute)
+	assert.Equal(t, "3", p.value("seed"))
+	p.click("#generate") // nothing changed: another seed
+	p.until("sampling", 20*time.Second)
+	p.until("ready", time.Minute)
+	assert.NotEqual(t, "3", p.value("seed"))
+	p.set("seed", "9")
+	p.set("count", "4")
+	p.click("#generate")
+	p.until("sampling", 20*time.Second)
+	p.until("ready", 2*time.Minute)
+	assert.Contains(t, p.text("#status"), "seeds 9 to 12")
+	assert.Equal(t, 4, eval[int](p, `document.querySelectorAll("#grid button").length`))
+	p.screenshot("grid")
+	p.click("#grid button:nth-child(3)")
+	p.screenshot("chosen")
+	r, err := readRecipe(p.saved())
+	require.NoError(t, err)
+	assert.Equal(t, uint64(11), r.Seed)
+	p.click("#all")
+	assert.True(t, eval[bool](p, `document.getElementById("save").disabled`))
+	const count = `document.querySelectorAll("#strip button").length`
+	require.Equal(t, 7, eval[int](p, count))
+
+	// By keys: to the oldest, and back to it.
+	p.run(chromedp.Focus("#strip button[tabindex='0']"), chromedp.KeyEvent(kb.End), chromedp.KeyEvent(kb.Enter))
+	require.Equal(t, "3", p.value("seed"))
+	assert.Equal(t, white, p.seen(spot{.5, .6}), "drawn after that picture")
+	assert.True(t, dark(p.seen(spot{.5, .3})))
+	assert.Equal(t, first.Pix, p.picture().Pix)
+	p.click("#favourite")
+	p.click("#compare")
+	assert.True(t, eval[bool](p, `document.getElementById("comparing").open`))
+	assert.Contains(t, p.text("#difference"), "another sketch")
+	p.screenshot("compare")
+	p.run(chromedp.KeyEvent(kb.Escape))
+	p.click("#strip button:nth-child(1)")
+	p.click("#delete")
+	require.Equal(t, 6, eval[int](p, count))
+	p.click("#bring-back")
+	require.Equal(t, 7, eval[int](p, count))
+	p.click("#delete")
+	p.click("#strip button:nth-child(6)")
+
+	p.run(chromedp.SendKeys("#prompt", "a person"))
+	time.Sleep(time.Second)
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, "a person", p.value("prompt"))
+	assert.True(t, dark(p.seen(spot{.5, .3})), "the drawing outlives the page")
+	assert.Equal(t, 6, eval[int](p, count))
+	assert.Equal(t, 1, eval[int](p, `document.querySelectorAll("#strip .star").length`))
+	p.click("#strip button:nth-child(6)")
+	assert.Equal(t, first.Pix, p.picture().Pix)
+	p.screenshot("history")
+
+	// A full storage is told, and nothing is lost.
+	eval[bool](p, `(() => { try { for (let n = 1 << 22; n; n >>= 1) for (;;) localStorage.setItem("fill" + n + Math.random(), "x".repeat(n)); } catch { } for (let n = 1 << 22; n; n >>= 1) { try { localStorage.setItem("rest" + n, "x".repeat(n)); } catch { } } return true; })()`)
+	p.set("count", "1")
+	p.generate()
+	assert.Contains(t, p.text("#notice-text"), "storage for this page is full")
+	assert.Equal(t, 7, eval[int](p, count))
+	p.quiet()
+}
+
+func readRecipe(file []byte) (recipe.Recipe, error) {
+	_, r, err := recipe.Read(file)
+	return r, err
+}

@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Words are offered while typing, and taken by keys or by a click.
+func TestSuggestions(t *testing.T) {
+	p := open(t, 1280, 860, 4*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.run(chromedp.SendKeys("#prompt", "a person with Gla"))
+	require.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.Contains(t, p.text("#suggestions"), "glasses")
+	p.screenshot("suggestions")
+	assert.Empty(t, p.text("#words"), "a word is no mistake while it is typed")
+	p.run(chromedp.KeyEvent(kb.ArrowDown))
+	assert.Equal(t, "true", eval[string](p, `document.getElementById(document.getElementById("prompt").getAttribute("aria-activedescendant")).getAttribute("aria-selected")`))
+	p.enter()
+	assert.Equal(t, "a person with glasses ", p.value("prompt"))
+	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "Enter took the word and no more")
+	assert.True(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+
+	p.run(chromedp.SendKeys("#prompt", "re"))
+	p.click("#suggestions li:first-child")
+	assert.Equal(t, "prompt", eval[string](p, "document.activeElement.id"))
+	assert.True(t, strings.HasPrefix(p.value("prompt"), "a person with glasses re"), p.value("prompt"))
+	assert.NotEqual(t, "a person with glasses re", p.value("prompt"))
+	p.run(chromedp.SendKeys("#prompt", "bl"), chromedp.KeyEvent(kb.Escape))
+	assert.True(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	p.quiet()
+}
+
+// Live: a stroke gives a quick picture, a newer stroke replaces one that forms,
+// and Generate takes over.
+func TestLive(t *testing.T) {
+	p := open(t, 1280, 860, 6*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.alone("sketch")
+	p.set("steps", "3")
+	p.click("#live")
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.until("sampling", 10*time.Second)
+	assert.False(t, eval[bool](p, `document.getElementById("generate").hidden`))
+	p.draw(spot{.3, .5}, spot{.7, .5})
+	p.draw(spot{.3, .7}, spot{.7, .7})
+	p.until("ready", time.Minute)
+	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Done") }, time.Minute, 50*time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
+	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "a queue of strokes goes on")
+	quick := p.picture()
+	assert.Zero(t, eval[int](p, `document.querySelectorAll("#strip button").length`), "quick pictures fill no history")
+	// The whole drawing was seen: Generate gives the same with as many steps.
+	p.draw(spot{.1, .1}, spot{.1, .2})
+	p.click("#undo")
+	p.click("#generate")
+	p.until("ready", 2*time.Minute)
+	require.Eventually(t, func() bool {
+		return eval[int](p, `document.querySelectorAll("#strip button").length`) == 1
+	}, time.Minute, 50*time.Millisecond)
+	assert.Equal(t, quick.Pix, p.picture().Pix)
+	// What the history brings back stays to be seen.
+	p.click("#strip button")
+	time.Sleep(500 * time.Millisecond)
+	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`))
+	p.quiet()
+}
+
+// The tint shows which pixels a modality shapes.
+func TestInfluence(t *testing.T) {
+	p := open(t, 1280, 1000, 6*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.click("#example")
+	p.click("#use-text")
+	p.set("steps", "4")
+	p.click("#card-sketch summary")
+	p.click("#map-sketch")
+	assert.Contains(t, p.text("#status"), "Press Generate")
+	p.generate()
+	const cover = `(() => { const c = document.getElementById("influence"); if (c.hidden) return [0, 0]; const a = c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((_, i) => (i & 3) == 3); return [Math.min(...a), Math.max(...a)]; })()`
+	sketch := eval[[]int](p, cover)
+	assert.Less(t, sketch[0], 100, "it covers everything")
+	assert.Greater(t, sketch[1], 200)
+	p.screenshot("influence")
+	p.click("#card-mask summary")
+	p.click("#map-mask")
+	assert.False(t, eval[bool](p, `document.getElementById("map-sketch").checked`), "one at a time")
+	assert.Greater(t, eval[[]int](p, cover)[1], 200)
+	p.click("#map-mask")
+	assert.Equal(t, []int{0, 0}, eval[[]int](p, cover))
+	p.quiet()
+}

@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/server/site"
+)
+
+// oneFile is the address of the page of one file.
+func oneFile(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../server/offline/mcdm.html")
+	require.NoError(t, err)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v: run \"make offline\" first", err)
+	}
+	return "file://" + path
+}
+
+// The one file opens from the disk and makes a picture; nothing of it lies in
+// the storage that all local pages share.
+func TestOneFile(t *testing.T) {
+	p := visit(t, oneFile(t), 1280, 860, 6*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.run(chromedp.SendKeys("#prompt", "a person with red hair"))
+	p.set("steps", "1")
+	picture := p.generate()
+	assert.NotZero(t, picture.Pix[0])
+	p.screenshot("one-file")
+	time.Sleep(time.Second) // as long as keeping takes on http
+	assert.Zero(t, eval[int](p, "localStorage.length"))
+	p.quiet()
+}
+
+// With its server gone the page opens all the same, and makes a picture.
+func TestServerGone(t *testing.T) {
+	whole, err := site.Handler(os.DirFS("../../server/dist"))
+	require.NoError(t, err)
+	var gone atomic.Bool
+	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if gone.Load() {
+			panic(http.ErrAbortHandler) // as if nobody were there
+		}
+		whole.ServeHTTP(w, r)
+	}), 1280, 860, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	require.Eventually(t, func() bool { return !eval[bool](p, `document.getElementById("kept").hidden`) }, time.Minute, 100*time.Millisecond, "nothing is kept")
+	installable, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`fetch(document.querySelector("link[rel=manifest]").href).then((r) => r.json()).then((m) => m.icons[0].src + " " + m.display)`, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
+	assert.Equal(t, "icon.svg standalone", installable)
+	gone.Store(true)
+	p.run(chromedp.Navigate("about:blank"), chromedp.Navigate(p.url))
+	p.until("ready", 3*time.Minute)
+	p.alone("")
+	p.set("steps", "1")
+	p.generate()
+	p.screenshot("server-gone")
+}

@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// before loads the page anew, with a script that runs before all of it.
+func (p *page) before(script string) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	require.NoError(p.t, err)
+	p.run(chromedp.Reload())
+}
+
+// A browser without WebGPU says what to use, and still draws.
+func TestNoWebGPU(t *testing.T) {
+	p := open(t, 1280, 860, 3*time.Minute)
+	p.before(`Object.defineProperty(Navigator.prototype, "gpu", {value: undefined})`)
+	p.reach("failed", 2*time.Minute)
+	assert.Contains(t, p.text("#notice-text"), "This browser has no WebGPU")
+	assert.Contains(t, p.text("#notice-text"), "Chrome, Edge or Safari")
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	assert.True(t, dark(p.seen(spot{.5, .3})))
+	p.quiet()
+}
+
+// The card's memory runs out in mid-sampling: said so, nothing is lost, and the
+// next Generate works.
+func TestOutOfMemory(t *testing.T) {
+	p := open(t, 1280, 860, 6*time.Minute)
+	p.before(`{ const ask = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (d) { return globalThis.device = await ask.call(this, d); }; }`)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	p.alone("")
+	p.set("steps", "6")
+	p.click("#generate")
+	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
+	eval[bool](p, `device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", {error: new GPUOutOfMemoryError("planted")}))`)
+	p.until("ready", time.Minute)
+	assert.Contains(t, p.text("#status"), "no memory left. Ask for fewer pictures at once")
+	assert.True(t, dark(p.seen(spot{.5, .3})))
+	p.set("steps", "1")
+	p.generate()
+	p.quiet()
+}

@@ -1,0 +1,14 @@
+// Lets the page open with its server gone. What the page loaded lies in a cache
+// that the Go program fills (ui/studio/install.go); names that carry a hash never
+// change, everything else is asked for first.
+const hashed = /[.-][0-9a-f]{16}\.[a-z]+$/;
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("fetch", (event) => {
+  const { pathname, origin } = new URL(event.request.url);
+  if (event.request.method !== "GET" || origin !== location.origin) return;
+  const kept = () => caches.match(event.request, { ignoreVary: true });
+  event.respondWith(hashed.test(pathname)
+    ? kept().then((response) => response ?? fetch(event.request))
+    : fetch(event.request).catch(async (error) => (await kept()) ?? Promise.reject(error)));
+});
