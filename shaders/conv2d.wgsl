@@ -88,7 +88,7 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
 }
 
 // first_output is where a network's outputs begin among all networks'.
-fn first_output(z: u32) -> u32 { return (p.nets >> (4u * z) & 15u) * p.o4; }
+fn first_output(z: u32) -> u32 { return ((p.nets >> (4u * z)) & 15u) * p.o4; }
 
 // finish writes vec4 o of sample n's outputs at a pixel; its network's begin at first.
 fn finish(acc: vec4<f32>, first: u32, o: u32, n: u32, at: u32) {

@@ -17,14 +17,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let slice = select(0u, local.x, SPLIT == 8u);
   let o = 2u * pair;
   let index = group.y * STRIPS + local.y;
-  let strip = min(index, p.strips - 1u); // all meet at the barrier
+  let strip = min(index, p.strips - 1u);
   let per_row = (p.ow + 3u) / 4u;
   let ox = 4u * (strip % per_row);
   let row = group.z * p.samples * p.oh + strip / per_row;
   let oy = row % p.oh;
   let n = row / p.oh;
   let first = first_output(group.z);
-  if SPLIT == 1u && (o >= p.o4 || index >= p.strips) { return; }
+  let inside = o < p.o4 && index < p.strips;
 
   var gh = p.h; // the grid that is convolved
   var gw = p.w;
@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
   var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>(); var a3 = vec4<f32>();
   var b0 = vec4<f32>(); var b1 = vec4<f32>(); var b2 = vec4<f32>(); var b3 = vec4<f32>();
-  for (var ky = 0u; ky < KH; ky++) {
+  for (var ky = 0u; inside && ky < KH; ky++) {
     let iy = i32(oy * STRIDE + ky) - p.pad_top;
     if iy < 0 || iy >= i32(gh) { continue; }
     let line = (n * p.h + u32(iy) / UPSAMPLE) * p.w;
@@ -83,9 +83,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var sum = vec4<f32>();
     for (var s = 0u; s < 8u; s++) { sum += sums[local.y * 64u + s * 8u + slice]; }
     let px = slice % 4u;
-    if index < p.strips && ox + px < p.ow && (slice < 4u || both) { finish(sum, first, o + slice / 4u, n, at + px); }
+    if inside && ox + px < p.ow && (slice < 4u || both) { finish(sum, first, o + slice / 4u, n, at + px); }
     return;
   }
+  if !inside { return; }
   finish(a0, first, o, n, at);
   if both { finish(b0, first, o + 1u, n, at); }
   if ox + 1u < p.ow { finish(a1, first, o, n, at + 1u); if both { finish(b1, first, o + 1u, n, at + 1u); } }

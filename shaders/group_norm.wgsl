@@ -93,7 +93,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let stride = Item(LANES / width, LANES % width);
   let end = (id.y + 1u) * p.hw;
   let count = f32(p.hw * p.per_group);
-  let net = (p.nets >> (4u * (id.y / p.samples)) & 15u) * p.stride; // of gamma and beta
+  let net = ((p.nets >> (4u * (id.y / p.samples))) & 15u) * p.stride; // of gamma and beta
 
   var sum = vec4<f32>();
   for (var i = start; i.pixel < end; i = next(i, stride, width)) {

@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
   }
   let inv = inverseSqrt(total(lane, sum) / f32(p.c) + p.eps);
   if row >= p.rows { return; }
-  let net = (p.nets >> (4u * (row / p.samples)) & 15u) * p.c4; // of gamma and beta
+  let net = ((p.nets >> (4u * (row / p.samples))) & 15u) * p.c4; // of gamma and beta
   for (var i = first; i < p.c4; i += LANES) {
     y[at + i] = ((x[at + i] - mean) * inv * gamma[net + i] + beta[net + i]) * inside(i);
   }

@@ -12,17 +12,27 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 )
 
-// TestBrowserCompilesTheMerge gives the browser's own compiler, which is
-// stricter than the native one, the merge in all its variants: those that the
-// page does not use yet as well.
-func TestBrowserCompilesTheMerge(t *testing.T) {
-	type module struct{ Name, Code string }
+// TestBrowserCompilesEveryKernel gives the browser's own compiler, which is
+// stricter than the native one, every kernel with all its switches off and on,
+// those that the page does not use yet as well. The merge is compiled to the
+// end in all its variants.
+func TestBrowserCompilesEveryKernel(t *testing.T) {
+	type module struct {
+		Name, Code string
+		Pipeline   bool
+	}
 	var modules []module
-	variants := map[string][]string{"merge_step": {"INIT", "MAPS", "STATS"}, "merge_stats": {"MAPS"}, "metropolis": {"MAPS"}}
 	for _, k := range shaders.All() {
-		flags := variants[k.Name]
-		for set := range 1 << len(flags) {
-			if len(flags) == 0 {
+		var flags []string
+		for _, o := range k.Overrides {
+			if o.Type == "bool" {
+				flags = append(flags, o.Name)
+			}
+		}
+		merge := k.Name == "merge_step" || k.Name == "merge_stats" || k.Name == "metropolis"
+		every := 1<<len(flags) - 1
+		for set := range every + 1 {
+			if !merge && set != 0 && set != every {
 				continue
 			}
 			constants, name := shaders.Constants{}, k.Name
@@ -33,10 +43,10 @@ func TestBrowserCompilesTheMerge(t *testing.T) {
 			}
 			code, err := k.Code(constants)
 			require.NoError(t, err)
-			modules = append(modules, module{name, code})
+			modules = append(modules, module{name, code, merge})
 		}
 	}
-	require.Len(t, modules, 12)
+	require.Greater(t, len(modules), 20)
 	list, err := json.Marshal(modules)
 	require.NoError(t, err)
 	empty := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -47,10 +57,11 @@ func TestBrowserCompilesTheMerge(t *testing.T) {
 	eval[bool](p, `(async () => {
 		const device = await (await navigator.gpu.requestAdapter()).requestDevice();
 		const problems = [];
-		for (const { Name, Code } of %s) {
+		for (const { Name, Code, Pipeline } of %s) {
 			const module = device.createShaderModule({ code: Code });
 			const { messages } = await module.getCompilationInfo();
 			problems.push(...messages.map((m) => Name + ' line ' + m.lineNum + ': ' + m.message));
+			if (!Pipeline) continue;
 			try {
 				await device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
 			} catch (e) { problems.push(Name + ': ' + e.message); }
