@@ -133,7 +133,6 @@ func (s *Studio) held() {
 	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0)
 	dom.Get("clear-sketch").Set("disabled", !sketch)
 	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
-	dom.Show(dom.Get("board-hint"), !sketch && len(parts) == 0)
 	for _, c := range s.cards {
 		text := ""
 		switch c.modality {

@@ -214,6 +214,14 @@ func (s *Studio) view() {
 	v.Under = s.under(s.last)
 	s.viewImport(v)
 	s.canvas.Refresh()
+	s.hint()
+}
+
+// hint shows what the board is for as long as it shows nothing.
+func (s *Studio) hint() {
+	v := s.canvas.View
+	picture := v.Under != nil && v.UnderOpacity > 0
+	dom.Show(dom.Get("board-hint"), !picture && !s.board.Drawing() && !s.board.HasSketch() && !s.board.HasMask())
 }
 
 // drawn follows a change of the drawing: a stroke begun or ended, undo and the
@@ -223,6 +231,7 @@ func (s *Studio) drawn() {
 	dom.Get("undo").Set("disabled", !s.board.CanUndo())
 	dom.Get("redo").Set("disabled", !s.board.CanRedo())
 	s.drawnOver()
+	s.hint()
 	s.held()
 	if !s.board.Drawing() {
 		dom.Text(dom.Get("board-text"), "%s", s.board.Describe())

@@ -319,6 +319,7 @@ func TestStartPicture(t *testing.T) {
 	p.click("#import-keep")
 	p.set("start-change", "10")
 	p.set("steps", "25")
+	assert.True(t, eval[bool](p, `document.getElementById("board-hint").hidden`), "the hint lies on the picture")
 	got := p.generate()
 	assert.Contains(t, p.text("#status"), "start picture")
 	p.screenshot("started")
