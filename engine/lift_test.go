@@ -5,7 +5,6 @@ import (
 	"image"
 	"image/draw"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -114,11 +113,7 @@ func TestLiftRefusals(t *testing.T) {
 // The shipped networks know a held-out portrait's own sketch and sentence from
 // another's.
 func TestLiftKnowsItsOwn(t *testing.T) {
-	b, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
-	require.NoError(t, err)
-	m, err := Load(context.Background(), onGPU(t), b, nil)
-	require.NoError(t, err)
-	defer m.Release()
+	m := shipped(t)
 	list, err := examples.All()
 	require.NoError(t, err)
 	var pictures []*image.RGBA

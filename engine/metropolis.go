@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/mcdm/mcdm/engine/sampler"
@@ -25,9 +24,6 @@ func judgement(a shaders.MergeStepArgs, last, energy shaders.Tensor) shaders.Dis
 func (x *session) forget(s shape) error {
 	if !s.judged {
 		return nil
-	}
-	if s.stats {
-		return fmt.Errorf("a corrector that accepts and rejects does not go with threshold or rescale: they change the prediction that it judges by; leave out one")
 	}
 	return x.loaded.Write(x.energy, make([]byte, x.energy.Size()))
 }

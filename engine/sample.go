@@ -61,8 +61,10 @@ type Progress struct {
 	// Accepted is the share of corrector steps that were accepted, told with the
 	// last step of a run with Sampler.Metropolis.
 	Accepted float64
-	// Conflict between the conditions in this step, by sample, under the same
-	// circumstances but in every step: the networks' outputs are read back for it.
+	// Conflict between the conditions in this step, by sample, where it was asked
+	// for and the unconditional network ran: in every step, for which the networks'
+	// outputs are read back. A picture whose corrector step was rejected has none,
+	// all cosines 0.
 	Conflict []Conflict
 }
 
@@ -88,6 +90,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if q.Count < 0 || q.Count > maxCount {
 		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, maxCount)
 	}
+	if err := q.checkDynamics(); err != nil {
+		return nil, err
+	}
 	terms, weights, err := m.choose(q, steps)
 	if err != nil {
 		return nil, err
@@ -103,9 +108,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	params := stepParams(q.Seed)
-	if err := q.setDynamics(&params, x.z); err != nil {
-		return nil, err
-	}
+	q.setDynamics(&params, x.z)
 	if err := m.start(x, &params, q, steps[0]); err != nil {
 		return nil, err
 	}

@@ -191,15 +191,21 @@ func TestMapsWeighPixels(t *testing.T) {
 	}
 }
 
-// Texts are encoded each for itself: in the shipped bundle two of one sentence
-// are the sentence, another one forbidden changes the picture, and the order does
-// not.
-func TestMoreTexts(t *testing.T) {
+// shipped is the shipped bundle on the adapter.
+func shipped(t *testing.T) *Model {
 	b, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
 	require.NoError(t, err)
 	m, err := Load(context.Background(), onGPU(t), b, nil)
 	require.NoError(t, err)
-	defer m.Release()
+	t.Cleanup(m.Release)
+	return m
+}
+
+// Texts are encoded each for itself: in the shipped bundle two of one sentence
+// are the sentence, another one forbidden changes the picture, and the order does
+// not.
+func TestMoreTexts(t *testing.T) {
+	m := shipped(t)
 	const red = "a person with long red hair"
 	q := Request{Conditions: Conditions{Text: red}, Sampler: sampler.Options{Steps: 1}}
 	one := sample(t, m, q)[0]

@@ -174,3 +174,22 @@ func BenchmarkMergeStep(b *testing.B) {
 		return func() []shaders.Dispatch { return one(shaders.MergeStep(a)) }
 	})
 }
+
+// What looks at whole pictures: two launches that few runs need.
+func BenchmarkMergeStats(b *testing.B) {
+	benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
+		a := statsCase{n: 1, h: 32, w: 32, c: 12, networks: 4, first: 1, rank: 12227, rescale: .7}.args(f)
+		return func() []shaders.Dispatch { return one(shaders.MergeStats(a)) }
+	})
+}
+
+func BenchmarkMetropolis(b *testing.B) {
+	benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
+		s := statsCase{n: 1, h: 32, w: 32, c: 12, networks: 4}.args(f)
+		a := shaders.MetropolisArgs{
+			Eps: s.Eps, Z: s.Z, Known: s.Known, Last: f.plan.Keep("last", 2, 32, 32, 12), Energy: f.plan.Keep("energy", 1, 1, 1, 4),
+			Step: s.Step, Networks: 4,
+		}
+		return func() []shaders.Dispatch { return one(shaders.Metropolis(a)) }
+	})
+}

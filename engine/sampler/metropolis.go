@@ -15,7 +15,7 @@ package sampler
 // the rest being cancelled by the densities of going there and back. For a
 // Gaussian the rule is exact. In d independent values the deviation of log alpha
 // is about size/4 sqrt(8 size d): for the 12,288 of a picture of 64x64 pixels steps of
-// size .2 are never accepted, of .05 about half of them.
+// size .2 are never accepted, of .05 two thirds.
 func judge(steps []Step, size float64) {
 	for i := 1; i < len(steps); i++ {
 		if steps[i-1].Corrector {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -55,8 +54,8 @@ two samplers equally far off, the wider is the better one.`,
 			defer m.Release()
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "%d portraits, %d seeds each\n", portraits, seeds)
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-			fmt.Fprint(table, "evaluations\tsampler\toff\tspread\t\n")
+			const row = "%11v  %-16v %6v %7v\n" // printed one by one: the last may be hours away
+			fmt.Fprintf(w, row, "evaluations", "sampler", "off", "spread")
 			total := len(budgets) * len(measured) * portraits
 			progress, done := bar("portraits"), 0
 			for _, budget := range budgets {
@@ -82,10 +81,10 @@ two samplers equally far off, the wider is the better one.`,
 					if o.Corrector > 0 {
 						name += fmt.Sprintf(" + %d", o.Corrector)
 					}
-					fmt.Fprintf(table, "%d\t%s\t%.1f\t%.1f\t\n", budget, name, off, spread)
+					fmt.Fprintf(w, row, budget, name, fmt.Sprintf("%.1f", off), fmt.Sprintf("%.1f", spread))
 				}
 			}
-			return table.Flush()
+			return nil
 		},
 	}
 	t.flags(c)
