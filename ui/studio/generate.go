@@ -117,7 +117,11 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 		s.board.Load(r.Sketch, mask)
 	}
 	s.cancelImport()
-	s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
+	if r.Image != nil {
+		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
+	} else {
+		s.startFrom(nil, "", usualStart)
+	}
 	dom.Get("prompt").Set("value", r.Prompt)
 	for _, c := range s.cards {
 		in, ok := r.Networks[c.network]

@@ -143,7 +143,7 @@ func (s *Studio) drawnOver() {
 
 func (s *Studio) keepImport() {
 	if m := s.importing; m != nil && checked("import-start") {
-		s.startFrom(m.picture, m.name, usualStart)
+		s.startFrom(edges.Square(m.picture, startSide), m.name, usualStart)
 	}
 	s.board.Up()
 	s.endImport()
@@ -169,6 +169,10 @@ func (s *Studio) endImport() {
 	s.view()
 }
 
+// startSide is the side of a start picture: twice that of what the networks draw,
+// and little enough to be kept in every recipe.
+const startSide = 128
+
 // usualStart is how much of the way sampling leaves out at first.
 const usualStart = .4
 
@@ -181,7 +185,7 @@ func (s *Studio) startFrom(picture *image.RGBA, name string, part float64) {
 	dom.Show(dom.Get("start"), picture != nil)
 	if picture != nil {
 		dom.Get("show-picture").Set("checked", true)
-		dom.Paint(dom.Get("start-picture"), edges.Square(picture, 128))
+		dom.Paint(dom.Get("start-picture"), picture)
 		dom.Get("start-picture").Call("setAttribute", "aria-label", "Sampling starts from "+name)
 		dom.Get("start-picture").Set("title", "Sampling starts from "+name)
 	}

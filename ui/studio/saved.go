@@ -144,7 +144,8 @@ func (s *Studio) mark() string {
 	for _, id := range []string{"sampler", "steps", "eta", "corrector", "seed"} {
 		m += " " + dom.Get(id).Get("value").String()
 	}
-	return m
+	start, part := s.start()
+	return m + fmt.Sprintf(" %p %g", start, part)
 }
 
 // changedSoon looks for a change once the handlers of an event are done, and
