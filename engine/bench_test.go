@@ -51,7 +51,7 @@ func BenchmarkStep(b *testing.B) {
 					require.NoError(b, x.loaded.Wait(ctx))
 				}
 				require.NoError(b, x.loaded.Write(x.params, params.Bytes()))
-				require.NoError(b, x.run(ctx, x.once, x.begin))
+				require.NoError(b, x.loaded.Run(ctx, x.once, x.begin))
 				run()
 				b.ResetTimer()
 				for range b.N {

@@ -69,7 +69,7 @@ func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return nil, nil, err
 	}
-	if err := x.run(ctx, x.once, x.evaluateAll(), x.step); err != nil {
+	if err := x.loaded.Run(ctx, x.once, x.evaluateAll(), x.step); err != nil {
 		return nil, nil, err
 	}
 	nets = map[string][]float32{}

@@ -66,7 +66,7 @@ func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pai
 		one.N = 1
 		clean = append(clean, unpad(encodePicture(p, d.Channels, d.ImageSize, d.PixelUnshuffle), one)...)
 	}
-	if err := x.run(ctx, x.once); err != nil {
+	if err := x.loaded.Run(ctx, x.once); err != nil {
 		return nil, err
 	}
 	out := make([]Lift, len(pictures))
@@ -162,7 +162,7 @@ func (x *session) noised(ctx context.Context, m *Model, clean []float32, k, t in
 	if err := x.loaded.Write(x.z, rows(z, c)); err != nil {
 		return nil, err
 	}
-	if err := x.run(ctx, x.evaluateAll()); err != nil {
+	if err := x.loaded.Run(ctx, x.evaluateAll()); err != nil {
 		return nil, err
 	}
 	out := make([][]squares, len(x.terms))

@@ -115,7 +115,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if err := x.loaded.Write(x.params, params.Bytes()); err != nil {
 		return nil, err
 	}
-	if err := x.run(ctx, x.once, x.begin); err != nil {
+	if err := x.loaded.Run(ctx, x.once, x.begin); err != nil {
 		return nil, err
 	}
 	if err := x.forget(shape); err != nil {
@@ -194,7 +194,7 @@ func (x *session) advance(ctx context.Context, p shaders.StepParams, t int, weig
 	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
 		return err
 	}
-	return x.run(ctx, x.evaluate(weights), x.step)
+	return x.loaded.Run(ctx, x.evaluate(weights), x.step)
 }
 
 // pictures reads the preview of every sample, after the last step the result.

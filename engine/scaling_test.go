@@ -105,7 +105,7 @@ func (m *Model) timeSteps(b *testing.B, x *session, steps int, now func() time.D
 	}
 	setStep(&params, m.diffusion.PredictionType, s[0], weights, 1)
 	require.NoError(b, x.loaded.Write(x.params, params.Bytes()))
-	require.NoError(b, x.run(ctx, x.once, x.begin))
+	require.NoError(b, x.loaded.Run(ctx, x.once, x.begin))
 	var took []float64
 	for i := range b.N + 1 {
 		start := now()

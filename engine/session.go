@@ -233,19 +233,6 @@ func (x *session) evaluate(weights []float64) *record.Program {
 // evaluateAll is the program of all terms.
 func (x *session) evaluateAll() *record.Program { return x.eps[everyTerm(len(x.terms))] }
 
-// run starts programs one after the other, empty ones left out.
-func (x *session) run(ctx context.Context, programs ...*record.Program) error {
-	for _, g := range programs {
-		if len(g.Dispatches) == 0 {
-			continue
-		}
-		if err := x.loaded.Run(ctx, g); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // write puts the same rows into every sample of a batch.
 func (x *session) write(t shaders.Tensor, data []byte) error {
 	return x.loaded.Write(t, repeat(data, t.N))

@@ -78,7 +78,7 @@ func TestStartIsTheNoisedPicture(t *testing.T) {
 		params := stepParams(q.Seed)
 		require.NoError(t, m.start(x, &params, q, steps[0]))
 		require.NoError(t, x.loaded.Write(x.params, params.Bytes()))
-		require.NoError(t, x.run(ctx, x.begin))
+		require.NoError(t, x.loaded.Run(ctx, x.begin))
 		z, err := read(ctx, x.loaded, x.z)
 		require.NoError(t, err)
 		abar := m.schedule.ABar[299]

@@ -99,9 +99,11 @@ func (m counting) Load(ctx context.Context, p *record.Plan, progress func(done, 
 	return countingLoaded{l, m.runs}, err
 }
 
-func (l countingLoaded) Run(ctx context.Context, g *record.Program) error {
-	l.runs[g.Name]++
-	return l.Loaded.Run(ctx, g)
+func (l countingLoaded) Run(ctx context.Context, programs ...*record.Program) error {
+	for _, g := range programs {
+		l.runs[g.Name]++
+	}
+	return l.Loaded.Run(ctx, programs...)
 }
 
 // A network is not run in steps where it has no weight.
@@ -125,7 +127,7 @@ func TestNetworksWithoutWeightAreNotRun(t *testing.T) {
 		model := load(t, m)
 		c.q.Sampler = sampler.Options{Steps: 10}
 		sample(t, model, c.q)
-		c.want["step"], c.want["begin"] = 10, 1
+		c.want["step"], c.want["begin"], c.want["encode"] = 10, 1, 1
 		assert.Equal(t, c.want, m.runs, name)
 	}
 }

@@ -24,6 +24,7 @@ type Device struct {
 	limits  Limits
 	layouts map[string]*wgpu.BindGroupLayout
 	funcs   []js.Func // live as long as the page: the device may call them late
+	small   js.Value  // Uint8Array of smallWrite bytes
 	breath  time.Time // when the event loop last had its turn, see breathe
 }
 
@@ -181,6 +182,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 	dev := &Device{
 		state: newState(), js: d, device: wgpu.NewDevice(d), queue: d.Get("queue"),
 		layouts: map[string]*wgpu.BindGroupLayout{},
+		small:   js.Global().Get("Uint8Array").New(smallWrite),
 		limits: Limits{
 			MaxBinding: limit("maxStorageBufferBindingSize"), MaxBuffer: limit("maxBufferSize"),
 			MaxStorageBuffers:   limit("maxStorageBuffersPerShaderStage"),
@@ -291,6 +293,8 @@ func (b *Buffer) Release() {
 	b.device.allocated.Add(-int64(b.size))
 }
 
+const smallWrite = 4096
+
 // Write copies data, a multiple of four bytes, into a buffer.
 func (d *Device) Write(b *Buffer, offset int, data []byte) error {
 	if err := d.Err(); err != nil {
@@ -302,10 +306,14 @@ func (d *Device) Write(b *Buffer, offset int, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	// The binding's WriteBuffer needs a global "wasm" that the page lacks.
-	bytes := js.Global().Get("Uint8Array").New(len(data))
+	// The binding's WriteBuffer needs a global "wasm" that the page lacks. What is
+	// small, as every step writes it, goes through an array that is always there.
+	bytes := d.small
+	if len(data) > smallWrite {
+		bytes = js.Global().Get("Uint8Array").New(len(data))
+	}
 	js.CopyBytesToJS(bytes, data)
-	if err := try(func() { d.queue.Call("writeBuffer", raw(b.ref), offset, bytes) }); err != nil {
+	if err := try(func() { d.queue.Call("writeBuffer", raw(b.ref), offset, bytes, 0, len(data)) }); err != nil {
 		return fmt.Errorf("gpu: writing to %q: %w", b.label, err)
 	}
 	return nil
@@ -489,14 +497,18 @@ func (d *Device) NewProgram(label string, launches []Launch) (*Program, error) {
 // Release forgets the program's bind groups; the browser frees them.
 func (p *Program) Release() { p.plan = js.Undefined() }
 
-// Run submits the program as one pass, in one call into JavaScript. It returns
-// before the work is done.
-func (d *Device) Run(p *Program) error {
+// Run submits programs, one after the other, as one pass, in one call into
+// JavaScript. It returns before the work is done.
+func (d *Device) Run(programs ...*Program) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	if err := try(func() { js.Global().Call("mcdmReplay", d.js, p.plan) }); err != nil {
-		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+	args := []any{d.js}
+	for _, p := range programs {
+		args = append(args, p.plan)
+	}
+	if err := try(func() { js.Global().Call("mcdmReplay", args...) }); err != nil {
+		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
 	return nil
 }

@@ -174,6 +174,15 @@ func checkLaunch(l Launch, max int) error {
 	return nil
 }
 
+// labels names programs that are run together.
+func labels(programs []*Program) string {
+	var all []string
+	for _, p := range programs {
+		all = append(all, p.label)
+	}
+	return strings.Join(all, ", ")
+}
+
 // quote adds the source line that a compiler message is about.
 func quote(code string, line int) string {
 	lines := strings.Split(code, "\n")

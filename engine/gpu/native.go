@@ -406,8 +406,9 @@ func (p *Program) Release() {
 	p.groups, p.launches = nil, nil
 }
 
-// Run submits the program as one pass. It returns before the work is done.
-func (d *Device) Run(p *Program) error {
+// Run submits programs, one after the other, as one pass. It returns before the
+// work is done.
+func (d *Device) Run(programs ...*Program) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
@@ -415,22 +416,24 @@ func (d *Device) Run(p *Program) error {
 	defer d.mu.Unlock()
 	encoder, err := d.device.CreateCommandEncoder(nil)
 	if err != nil {
-		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
 	defer encoder.Release()
 	pass := encoder.BeginComputePass(nil)
-	for i, l := range p.launches {
-		pass.SetPipeline(l.Pipeline.ref)
-		pass.SetBindGroup(0, p.groups[i], nil)
-		pass.DispatchWorkgroups(l.Groups[0], l.Groups[1], l.Groups[2])
+	for _, p := range programs {
+		for i, l := range p.launches {
+			pass.SetPipeline(l.Pipeline.ref)
+			pass.SetBindGroup(0, p.groups[i], nil)
+			pass.DispatchWorkgroups(l.Groups[0], l.Groups[1], l.Groups[2])
+		}
 	}
 	if err := pass.End(); err != nil {
-		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
 	pass.Release()
 	commands, err := encoder.Finish(nil)
 	if err != nil {
-		return fmt.Errorf("gpu: running %s: %w", p.label, err)
+		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
 	defer commands.Release()
 	d.queue.Submit(commands)

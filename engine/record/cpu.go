@@ -83,17 +83,19 @@ func (l *cpuPlan) Read(ctx context.Context, t shaders.Tensor) ([]byte, error) {
 	return append([]byte(nil), l.view(shaders.View{Buffer: t.Buffer, Offset: t.Offset, Size: t.Size()})...), nil
 }
 
-func (l *cpuPlan) Run(ctx context.Context, g *Program) error {
+func (l *cpuPlan) Run(ctx context.Context, programs ...*Program) error {
 	var mem [][]byte
-	for _, d := range g.Dispatches {
-		if err := ctx.Err(); err != nil {
-			return err
+	for _, g := range programs {
+		for _, d := range g.Dispatches {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			mem = mem[:0]
+			for _, v := range d.Bindings {
+				mem = append(mem, l.view(v))
+			}
+			d.Kernel.Twin(d.Constants, d.Params, mem)
 		}
-		mem = mem[:0]
-		for _, v := range d.Bindings {
-			mem = append(mem, l.view(v))
-		}
-		d.Kernel.Twin(d.Constants, d.Params, mem)
 	}
 	return nil
 }

@@ -270,11 +270,17 @@ func (l *gpuPlan) Read(ctx context.Context, t shaders.Tensor) ([]byte, error) {
 	return l.machine.dev.Read(ctx, v.Buffer, t.Offset, t.Size())
 }
 
-func (l *gpuPlan) Run(ctx context.Context, g *Program) error {
+func (l *gpuPlan) Run(ctx context.Context, programs ...*Program) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return l.machine.dev.Run(l.programs[g])
+	var pass []*gpu.Program
+	for _, g := range programs {
+		if len(g.Dispatches) > 0 {
+			pass = append(pass, l.programs[g])
+		}
+	}
+	return l.machine.dev.Run(pass...)
 }
 
 func (l *gpuPlan) Wait(ctx context.Context) error { return l.machine.dev.Wait(ctx) }

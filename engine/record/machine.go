@@ -27,8 +27,9 @@ type Machine interface {
 type Loaded interface {
 	// Write copies host data into a kept tensor (len(data) bytes from its start).
 	Write(t shaders.Tensor, data []byte) error
-	// Run starts a program. On a GPU it returns before the work is done.
-	Run(ctx context.Context, g *Program) error
+	// Run starts programs, one after the other. On a GPU they are one pass, and it
+	// returns before the work is done.
+	Run(ctx context.Context, programs ...*Program) error
 	// Wait returns when all started programs are done.
 	Wait(ctx context.Context) error
 	// Read waits for the work before it and copies a kept tensor to the host.
