@@ -43,6 +43,13 @@ func (c *card) window() (start, end float64, err error) {
 	return start / 100, end / 100, nil
 }
 
+// usual tells whether the window is the one that the page begins with: nothing
+// to point out.
+func (c *card) usual() bool {
+	same := func(field js.Value) bool { return field.Get("value").Equal(field.Get("defaultValue")) }
+	return same(c.start) && same(c.end)
+}
+
 // set brings back what a recipe says.
 func (c *card) set(in recipe.Input) {
 	c.box.Set("checked", in.On)
@@ -154,8 +161,8 @@ func (s *Studio) held() {
 		case c.weight() == 0:
 			text = "weight 0: off"
 		default:
-			if in := s.input(c); in.Start > 0 || in.End < 1 {
-				text += ", " + percent(in)
+			if !c.usual() {
+				text += ", " + percent(s.input(c))
 			}
 		}
 		dom.Text(c.state, "%s", text)
