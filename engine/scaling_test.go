@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +81,8 @@ func BenchmarkScaling(b *testing.B) {
 			})
 		}
 		if *plots != "" && len(curve) == len(axis.values) {
-			title := fmt.Sprintf("A step of %d networks at %dx%d on %s", len(m.networks), 2*side, 2*side, d.Info().Name)
+			adapter, _, _ := strings.Cut(d.Info().Name, " (")
+			title := fmt.Sprintf("Steps of %d networks, %dx%d, %s", len(m.networks), 2*side, 2*side, adapter)
 			require.NoError(b, drawCurve(filepath.Join(*plots, axis.name+".svg"), title, axis.label, curve))
 		}
 	}
