@@ -95,6 +95,7 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		d.device.Close()
 		return nil, errors.Join(d.device.Err(), err)
 	}
+	s.tidy()
 	return onDevice{m, d.device}, nil
 }
 

@@ -33,13 +33,9 @@ func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text 
 	for _, h := range all {
 		total += h.Size
 	}
-	err := s.shards.Load(ctx, all, func(got int) {
+	return s.shards.Load(ctx, all, func(got int) {
 		progress(got, total, fmt.Sprintf("Loading the networks: %.1f of %.1f MB", float64(got)/1e6, float64(total)/1e6))
 	})
-	if err == nil {
-		s.tidy()
-	}
-	return err
 }
 
 // tidy sees that the browser keeps the shards of this bundle and no others, and
