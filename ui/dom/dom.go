@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"syscall/js"
 )
 
@@ -76,39 +77,23 @@ func Await(promise js.Value) (js.Value, error) {
 
 // Fetch reads a file of the page's own server, or one that lies in the page
 // itself. Cancelling ctx aborts it.
-// arrived (may be nil) is told the size of every piece.
-func Fetch(ctx context.Context, url string, arrived func(bytes int)) ([]byte, error) {
+func Fetch(ctx context.Context, url string) ([]byte, error) {
 	if e := inside(url); e.Truthy() {
-		return unpack(ctx, e, url, arrived)
+		return unpack(ctx, e, url)
 	}
-	abort := js.Global().Get("AbortController").New()
-	stop := context.AfterFunc(ctx, func() { abort.Call("abort") })
-	defer stop()
-	response, err := Await(js.Global().Call("fetch", url, map[string]any{"signal": abort.Get("signal")}))
+	r, err := Ask(ctx, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", url, err)
 	}
-	if !response.Get("ok").Bool() {
-		return nil, fmt.Errorf("fetching %s: the server answered %d", url, response.Get("status").Int())
+	defer r.Close()
+	if r.Status() != 200 {
+		return nil, fmt.Errorf("fetching %s: the server answered %d", url, r.Status())
 	}
-	reader := response.Get("body").Call("getReader")
-	var out []byte
-	for {
-		piece, err := Await(reader.Call("read"))
-		if err != nil {
-			return nil, fmt.Errorf("fetching %s: %w", url, err)
-		}
-		if piece.Get("done").Bool() {
-			return out, nil
-		}
-		value := piece.Get("value")
-		n := value.Get("length").Int()
-		out = append(out, make([]byte, n)...)
-		js.CopyBytesToGo(out[len(out)-n:], value)
-		if arrived != nil {
-			arrived(n)
-		}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", url, err)
 	}
+	return data, nil
 }
 
 // Paint puts a picture into a canvas element of the same size.

@@ -15,8 +15,11 @@ func inside(url string) js.Value {
 	return js.Global().Get("document").Call("getElementById", url)
 }
 
+// Inside tells whether a file lies in the page itself.
+func Inside(url string) bool { return inside(url).Truthy() }
+
 // unpack reads such a file and frees its element.
-func unpack(ctx context.Context, e js.Value, url string, arrived func(bytes int)) ([]byte, error) {
+func unpack(ctx context.Context, e js.Value, url string) ([]byte, error) {
 	packed, err := base64.StdEncoding.DecodeString(e.Get("textContent").String())
 	if err != nil {
 		return nil, fmt.Errorf("%s in this file is damaged, save it again: %w", url, err)
@@ -34,8 +37,5 @@ func unpack(ctx context.Context, e js.Value, url string, arrived func(bytes int)
 	data := make([]byte, array.Get("length").Int())
 	js.CopyBytesToGo(data, array)
 	e.Call("remove")
-	if arrived != nil {
-		arrived(len(data))
-	}
 	return data, nil
 }

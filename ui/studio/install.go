@@ -22,7 +22,7 @@ func (s *Studio) install() {
 		js.Global().Get("console").Call("warn", "not kept for use without a connection: "+err.Error())
 		return
 	}
-	dom.Show(dom.Get("kept"), true)
+	dom.Show(dom.Get("kept"), !s.unkept)
 }
 
 func keepPage(workers, at js.Value) error {
@@ -30,7 +30,8 @@ func keepPage(workers, at js.Value) error {
 	wanted := map[string]bool{page: true}
 	entries := js.Global().Get("performance").Call("getEntriesByType", "resource")
 	for i := range entries.Length() {
-		if name := entries.Index(i).Get("name").String(); strings.HasPrefix(name, page) {
+		name := entries.Index(i).Get("name").String()
+		if shard := strings.HasSuffix(name, ".safetensors"); strings.HasPrefix(name, page) && !shard { // weights.go keeps these
 			wanted[name] = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/mcdm/mcdm/engine"
@@ -17,7 +18,7 @@ import (
 
 // fetchManifest reads what the networks are; their weights come with load.
 func (s *Studio) fetchManifest(ctx context.Context) error {
-	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName, nil)
+	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
 	if err == nil {
 		s.bundle, err = bundle.Parse(data)
 		sum := sha256.Sum256(data)
@@ -75,6 +76,9 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 	if d.err != nil {
 		return nil, d.err
 	}
+	if failed == nil {
+		failed = d.device.Err() // it may have been lost meanwhile
+	}
 	if failed != nil {
 		d.device.Close()
 		return nil, failed
@@ -89,67 +93,14 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 	})
 	if err != nil {
 		d.device.Close()
-		return nil, err
+		return nil, errors.Join(d.device.Err(), err)
 	}
+	s.tidy()
 	return onDevice{m, d.device}, nil
 }
 
 func preparing(done, total int) string {
 	return fmt.Sprintf("Preparing the graphics card: %d of %d", done, total)
-}
-
-// parallel is how many shards are fetched at once.
-const parallel = 4
-
-// fetch reads the shards that are still missing and shows how far it is.
-func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text string)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	got, total := 0, 0
-	var missing []bundle.Shard
-	for _, h := range s.bundle.Shards() {
-		total += h.Size
-		if s.loaded[h.Name] {
-			got += h.Size
-		} else {
-			missing = append(missing, h)
-		}
-	}
-	show := func() {
-		progress(got, total, fmt.Sprintf("Loading the networks: %.1f of %.1f MB", float64(got)/1e6, float64(total)/1e6))
-	}
-	errs := make(chan error)
-	slots := make(chan struct{}, parallel)
-	for _, h := range missing {
-		go func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			arrived := 0
-			data, err := dom.Fetch(ctx, "bundle/"+h.Name, func(n int) {
-				arrived += n
-				got += n
-				show()
-			})
-			if err == nil {
-				err = s.bundle.AddShard(h.Name, data)
-			}
-			if err != nil {
-				got -= arrived
-				err = fmt.Errorf("%w: %w", ErrDownload, err)
-			} else {
-				s.loaded[h.Name] = true
-			}
-			errs <- err
-		}()
-	}
-	var first error
-	for range missing {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-			cancel()
-		}
-	}
-	return first
 }
 
 // showDevice names the graphics card, and warns when there is none.

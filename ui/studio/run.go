@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/ui/shards"
 )
 
 // State is what the page is doing. It stands in <main data-state>, for style
@@ -94,7 +95,12 @@ func (r *Run) Start(ctx context.Context) {
 	if !r.enter(Loading, "", Failed) {
 		return
 	}
-	if err := r.renew(ctx); err != nil {
+	err := r.renew(ctx)
+	if errors.Is(err, gpu.ErrLost) { // what has been loaded is loaded
+		r.screen.Say("The browser lost the graphics card while loading. Starting again by itself…")
+		err = r.renew(ctx)
+	}
+	if err != nil {
 		r.enter(Failed, Loading)
 		r.screen.Progress(0, 1, "Not ready.")
 		r.screen.Alarm(Explain(err))
@@ -246,7 +252,10 @@ func seconds(d time.Duration) string {
 
 // Explain puts an error into words with a next step.
 func Explain(err error) string {
+	var shard *shards.Error
 	switch {
+	case errors.As(err, &shard):
+		return fmt.Sprintf("The networks could not be loaded: shard %s: %s. %s Then try again: what has arrived is kept.", shard.Shard, shard.What, shard.Do)
 	case errors.Is(err, gpu.ErrNoWebGPU):
 		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
 			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."

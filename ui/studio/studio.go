@@ -12,6 +12,7 @@ import (
 	"github.com/mcdm/mcdm/ui/canvas"
 	"github.com/mcdm/mcdm/ui/dom"
 	"github.com/mcdm/mcdm/ui/recipe"
+	"github.com/mcdm/mcdm/ui/shards"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
@@ -19,7 +20,8 @@ import (
 type Studio struct {
 	run    *Run
 	bundle *bundle.Bundle // nil until its manifest has come
-	loaded map[string]bool
+	shards *shards.Loader // nil until the first load
+	unkept bool           // a shard is not in the browser's storage
 	board  *board.Board
 	canvas *canvas.Canvas
 
@@ -59,13 +61,16 @@ type Studio struct {
 
 // Main drives the page until it is closed.
 func Main() error {
-	s := &Studio{loaded: map[string]bool{}, untouched: true}
+	s := &Studio{untouched: true}
 	s.run = NewRun(s, s.load)
 	dom.On(dom.Get("notice-close"), "click", func(js.Value) { dom.Show(dom.Get("notice"), false) })
 	dom.On(dom.Get("retry"), "click", func(js.Value) {
 		dom.Show(dom.Get("notice"), false)
 		if s.bundle != nil {
 			go s.run.Start(context.Background())
+		}
+		if s.unkept {
+			go s.tidy()
 		}
 	})
 	manifest := make(chan struct{})

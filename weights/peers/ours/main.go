@@ -54,7 +54,7 @@ type peer struct {
 
 // load brings the networks onto the graphics device; it tells which that is.
 func (p *peer) load(ctx context.Context) (string, error) {
-	data, err := dom.Fetch(ctx, "/step.safetensors", nil)
+	data, err := dom.Fetch(ctx, "/step.safetensors")
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func (p *peer) load(ctx context.Context) (string, error) {
 }
 
 func fetchBundle(ctx context.Context) (*bundle.Bundle, error) {
-	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName, nil)
+	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func fetchBundle(ctx context.Context) (*bundle.Bundle, error) {
 	errs := make(chan error)
 	for _, s := range b.Shards() {
 		go func() {
-			data, err := dom.Fetch(ctx, "bundle/"+s.Name, nil)
+			data, err := dom.Fetch(ctx, "bundle/"+s.Name)
 			if err == nil {
 				err = b.AddShard(s.Name, data)
 			}

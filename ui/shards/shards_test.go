@@ -1,0 +1,382 @@
+package shards
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// world is a bundle, a server of it that a test can break, and a page's memory.
+type world struct {
+	shards []bundle.Shard
+	files  map[string][]byte
+	url    string
+
+	mu     sync.Mutex
+	broken func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
+	asked  []string                                          // name and Range
+	sent   int                                               // bytes
+	taken  map[string][]byte
+	back   bool // the bar has gone back
+}
+
+func newWorld(t *testing.T, sizes ...int) *world {
+	v := &world{files: map[string][]byte{}, taken: map[string][]byte{}}
+	chance := rand.New(rand.NewPCG(1, 2))
+	for i, size := range sizes {
+		data := make([]byte, size)
+		for k := range data {
+			data[k] = byte(chance.Uint32())
+		}
+		sum := sha256.Sum256(data)
+		h := bundle.Shard{Name: fmt.Sprintf("part-%d.safetensors", i), Size: size, SHA256: hex.EncodeToString(sum[:])}
+		v.shards, v.files[h.Name] = append(v.shards, h), data
+	}
+	server := httptest.NewServer(http.HandlerFunc(v.serve))
+	t.Cleanup(server.Close)
+	v.url = server.URL + "/"
+	return v
+}
+
+func (v *world) serve(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Path[1:]
+	v.mu.Lock()
+	v.asked = append(v.asked, strings.TrimSpace(name+" "+r.Header.Get("Range")))
+	broken := v.broken
+	v.mu.Unlock()
+	if broken != nil && broken(w, r) {
+		return
+	}
+	w.Header().Set("ETag", `"`+name+`"`)
+	http.ServeContent(&counted{w, v}, r, name, time.Time{}, bytes.NewReader(v.files[name]))
+}
+
+type counted struct {
+	http.ResponseWriter
+	v *world
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.v.mu.Lock()
+	c.v.sent += len(p)
+	c.v.mu.Unlock()
+	return c.ResponseWriter.Write(p)
+}
+
+func (v *world) ask(ctx context.Context, name string, header map[string]string) (*Answer, error) {
+	q, err := http.NewRequestWithContext(ctx, "GET", v.url+name, nil)
+	if err != nil {
+		return nil, err
+	}
+	for k, s := range header {
+		q.Header.Set(k, s)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := client.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Status: r.StatusCode, Redirected: r.StatusCode/100 == 3, Header: r.Header.Get, Body: r.Body}, nil
+}
+
+// add is what a bundle does.
+func (v *world) add(name string, data []byte) error {
+	for _, h := range v.shards {
+		if sum := sha256.Sum256(data); h.Name == name && hex.EncodeToString(sum[:]) == h.SHA256 {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.taken[name] = bytes.Clone(data)
+			return nil
+		}
+	}
+	return errors.New("not the shard")
+}
+
+func (v *world) loader(store Store) *Loader {
+	l := New(v.ask, store, v.add)
+	l.pause, l.stall = time.Microsecond, 5*time.Second
+	return l
+}
+
+func (v *world) load(l *Loader) (got int, err error) {
+	err = l.Load(context.Background(), v.shards, func(n int) { v.back, got = v.back || n < got, n })
+	return got, err
+}
+
+func (v *world) whole(t *testing.T, got int) {
+	t.Helper()
+	total := 0
+	for _, h := range v.shards {
+		total += h.Size
+		require.True(t, bytes.Equal(v.files[h.Name], v.taken[h.Name]), "%s has other bytes", h.Name)
+	}
+	assert.Equal(t, total, got, "what the bar shows")
+}
+
+// cutter ends the connection when so many bytes have gone.
+type cutter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	if len(p) <= c.left {
+		c.left -= len(p)
+		return c.ResponseWriter.Write(p)
+	}
+	_, _ = c.ResponseWriter.Write(p[:c.left])
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// The connection is cut 100 times, anywhere: in the end the weights are the very
+// bytes, or there is an error and another try goes on from there.
+func TestCuts(t *testing.T) {
+	for seed := range uint64(8) {
+		v := newWorld(t, 700_001, 900_000, 300_007, 1_200_000)
+		chance := rand.New(rand.NewPCG(seed, 0))
+		longest := []int{50_000, 4_000}[seed%2] // short ones use up all patience
+		cuts := 0
+		v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+			v.mu.Lock()
+			again, left := cuts < 100, chance.IntN(longest)
+			if again {
+				cuts++
+			}
+			v.mu.Unlock()
+			if !again {
+				return false
+			}
+			w.Header().Set("ETag", `"`+r.URL.Path[1:]+`"`)
+			http.ServeContent(&cutter{&counted{w, v}, left}, r, r.URL.Path, time.Time{}, bytes.NewReader(v.files[r.URL.Path[1:]]))
+			return true
+		}
+		l := v.loader(nil)
+		got, err := v.load(l)
+		retries := 0
+		for ; err != nil; retries++ {
+			var shard *Error
+			require.ErrorAs(t, err, &shard)
+			require.Contains(t, shard.What, "the connection broke after")
+			require.Less(t, retries, 100)
+			got, err = v.load(l)
+		}
+		require.Equal(t, 100, cuts)
+		v.whole(t, got)
+		assert.False(t, v.back, "seed %d: bytes thrown away instead of resumed", seed)
+		t.Logf("seed %d: %d requests, %d presses of retry, %d bytes sent for 3100008", seed, len(v.asked), retries, v.sent)
+	}
+}
+
+// faults are what a server can do, and the words for it.
+var faults = []struct {
+	name, words string
+	do          func(w http.ResponseWriter, r *http.Request, data []byte)
+}{
+	{"404", "the server answered 404. The bundle on the server is not complete", func(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) }},
+	{"500", "the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(500) }},
+	{"redirect", "redirected elsewhere", func(w http.ResponseWriter, r *http.Request, _ []byte) {
+		http.Redirect(w, r, "https://example.com/", 302)
+	}},
+	{"wrong type", "text/html came in place of weights", func(w http.ResponseWriter, _ *http.Request, data []byte) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(data)
+	}},
+	{"wrong hash", "its SHA-256 is not the manifest's: the file is damaged, or another one (tried 2 times)", func(w http.ResponseWriter, _ *http.Request, data []byte) {
+		data = bytes.Clone(data)
+		data[len(data)/2] ^= 1
+		_, _ = w.Write(data)
+	}},
+	{"short", "it ended after", func(w http.ResponseWriter, r *http.Request, data []byte) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)-1))
+		_, _ = w.Write(data[:len(data)-1])
+	}},
+	{"short, with ranges", "bytes", func(w http.ResponseWriter, r *http.Request, data []byte) {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data[:len(data)/2]))
+	}},
+	{"stall", "nothing came for 100ms after 1000 of", func(w http.ResponseWriter, r *http.Request, data []byte) {
+		if r.Header.Get("Range") == "" {
+			_, _ = w.Write(data[:1000])
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	}},
+	{"another part", "not the part that was asked for", func(w http.ResponseWriter, r *http.Request, data []byte) {
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes 7-%d/%d", len(data)-1, len(data)))
+		w.WriteHeader(206)
+		_, _ = w.Write(data[7:])
+	}},
+}
+
+// Every fault of every shard ends in words that name it. When the server is well
+// again, another try fetches what is missing and no more.
+func TestFaults(t *testing.T) {
+	for _, f := range faults {
+		for _, bad := range []int{0, 2, 5} {
+			t.Run(fmt.Sprintf("%s of shard %d", f.name, bad), func(t *testing.T) {
+				v := newWorld(t, 40_000, 50_000, 60_000, 40_001, 50_001, 60_001)
+				name := v.shards[bad].Name
+				v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path[1:] == name {
+						f.do(w, r, v.files[name])
+					}
+					return r.URL.Path[1:] == name
+				}
+				l := v.loader(nil)
+				l.stall = 100 * time.Millisecond
+				_, err := v.load(l)
+				var shard *Error
+				require.ErrorAs(t, err, &shard)
+				assert.Equal(t, name, shard.Shard)
+				assert.Contains(t, err.Error(), f.words)
+				require.NotContains(t, v.taken, name)
+				had := len(v.taken)
+				v.mu.Lock()
+				v.broken, v.asked = nil, nil
+				v.mu.Unlock()
+				l.stall = 5 * time.Second
+				got, err := v.load(l)
+				require.NoError(t, err)
+				v.whole(t, got)
+				again := map[string]bool{} // a request that was given up may arrive late
+				for _, a := range v.asked {
+					again[strings.Fields(a)[0]] = true
+				}
+				assert.Len(t, again, len(v.shards)-had)
+			})
+		}
+	}
+}
+
+// The server's file changes between a cut and the next request: pieces of two
+// files are never one.
+func TestChangedMeanwhile(t *testing.T) {
+	v := newWorld(t, 300_000)
+	first := true
+	v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+		if !first {
+			return false
+		}
+		first = false
+		w.Header().Set("ETag", `"of before"`)
+		http.ServeContent(&cutter{w, 100_000}, r, "", time.Time{}, bytes.NewReader(make([]byte, 300_000)))
+		return true
+	}
+	got, err := v.load(v.loader(nil))
+	require.NoError(t, err)
+	v.whole(t, got)
+	require.Len(t, v.asked, 2)
+	assert.Contains(t, v.asked[1], "bytes=")
+}
+
+// A stop ends at once.
+func TestStopped(t *testing.T) {
+	v := newWorld(t, 300_000)
+	begun := make(chan struct{}, 9)
+	v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+		begun <- struct{}{}
+		<-r.Context().Done()
+		return true
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { <-begun; stop() }()
+	err := v.loader(nil).Load(ctx, v.shards, func(int) {})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Len(t, v.asked, 1)
+}
+
+// memory is a store with room for so many files.
+type memory struct {
+	mu    sync.Mutex
+	files map[string][]byte
+	room  int
+}
+
+func (m *memory) Get(name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Clone(m.files[name]), nil
+}
+
+func (m *memory) Put(name string, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.files) >= m.room {
+		return errors.New("QuotaExceededError")
+	}
+	m.files[name] = bytes.Clone(data)
+	return nil
+}
+
+func (m *memory) Delete(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.files, name)
+	return nil
+}
+
+func (m *memory) Names() (names []string, _ error) {
+	for name := range m.files {
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// A visit keeps what it loads, the next asks for nothing; a damaged file is
+// fetched again, one of an earlier bundle makes room.
+func TestKept(t *testing.T) {
+	v := newWorld(t, 40_000, 50_000, 60_000)
+	m := &memory{files: map[string][]byte{"older.safetensors": {1}}, room: 3}
+	l := v.loader(m)
+	_, err := v.load(l)
+	require.NoError(t, err)
+	require.Contains(t, m.files, "older.safetensors", "deleted before the new one is complete")
+	require.NoError(t, l.Tidy(v.shards), "there is room without the older one")
+	assert.Equal(t, v.files, m.files)
+
+	v.asked, v.taken = nil, map[string][]byte{}
+	got, err := v.load(v.loader(m))
+	require.NoError(t, err)
+	v.whole(t, got)
+	assert.Empty(t, v.asked, "kept, but asked for")
+
+	m.files["part-1.safetensors"][77] ^= 1
+	got, err = v.load(v.loader(m))
+	require.NoError(t, err)
+	v.whole(t, got)
+	assert.Equal(t, []string{"part-1.safetensors"}, v.asked)
+	assert.Equal(t, v.files, m.files, "the damaged one is replaced")
+}
+
+// A full store is told, and filled when there is room again.
+func TestFullStore(t *testing.T) {
+	v := newWorld(t, 40_000, 50_000, 60_000)
+	m := &memory{files: map[string][]byte{}, room: 1}
+	l := v.loader(m)
+	got, err := v.load(l)
+	require.NoError(t, err)
+	v.whole(t, got)
+	var shard *Error
+	require.ErrorAs(t, l.Tidy(v.shards), &shard)
+	assert.Contains(t, shard.What, "the browser did not keep it (QuotaExceededError), nor 1 others")
+	assert.NotContains(t, m.files, shard.Shard)
+	m.room = 3
+	require.NoError(t, l.Tidy(v.shards))
+	assert.Equal(t, v.files, m.files)
+	assert.Len(t, v.asked, 3)
+}

@@ -1,0 +1,331 @@
+package e2e
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/server/site"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// rogue is the page's server, misbehaving with shards as a test asks.
+type rogue struct {
+	http.Handler
+	shards []bundle.Shard
+
+	mu      sync.Mutex
+	fault   func(w http.ResponseWriter, r *http.Request, name string) bool // true: it has answered
+	asked   map[string]int
+	renamed string // the first shard, in a new version of the bundle
+}
+
+const dist = "../../server/dist"
+
+func newRogue(t *testing.T) *rogue {
+	handler, err := site.Handler(os.DirFS(dist))
+	require.NoError(t, err)
+	b, err := bundle.Open(os.DirFS(dist + "/bundle"))
+	require.NoError(t, err)
+	return &rogue{Handler: handler, shards: b.Shards(), asked: map[string]int{}}
+}
+
+func (s *rogue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := path.Base(r.URL.Path)
+	s.mu.Lock()
+	fault, renamed := s.fault, s.renamed
+	if path.Ext(name) == ".safetensors" {
+		s.asked[name]++
+	}
+	s.mu.Unlock()
+	switch {
+	case renamed != "" && name == bundle.ManifestName:
+		_, _ = w.Write(bytes.ReplaceAll(read(name), []byte(s.shards[0].Name), []byte(renamed)))
+		return
+	case renamed != "" && name == renamed:
+		_, _ = w.Write(read(s.shards[0].Name))
+		return
+	case path.Ext(name) == ".safetensors" && fault != nil && fault(w, r, name):
+		return
+	}
+	s.Handler.ServeHTTP(w, r)
+}
+
+// read gives a file of the bundle.
+func read(name string) []byte {
+	data, err := os.ReadFile(dist + "/bundle/" + name)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// set changes what goes wrong, and forgets who asked.
+func (s *rogue) set(fault func(w http.ResponseWriter, r *http.Request, name string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault, s.asked = fault, map[string]int{}
+}
+
+func (s *rogue) requests() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+// cut ends a connection after so many bytes of a body.
+type cut struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cut) Write(p []byte) (int, error) {
+	if len(p) <= c.left {
+		c.left -= len(p)
+		return c.ResponseWriter.Write(p)
+	}
+	_, _ = c.ResponseWriter.Write(p[:c.left])
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
+	time.Sleep(20 * time.Millisecond) // or the page sees nothing of it
+	panic(http.ErrAbortHandler)
+}
+
+// kept are the SHA-256 of the shards in the browser's storage, hashed by the
+// browser, by name.
+func (p *page) kept() map[string]string {
+	p.t.Helper()
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[map[string]string](`(async () => {
+		const cache = await caches.open("mcdm-weights"), out = {};
+		for (const request of await cache.keys()) {
+			const sum = await crypto.subtle.digest("SHA-256", await (await cache.match(request)).arrayBuffer());
+			out[request.url.split("/").pop()] = [...new Uint8Array(sum)].map((b) => b.toString(16).padStart(2, "0")).join("");
+		}
+		return out;
+	})()`, chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err)
+	return v
+}
+
+// wanted is what kept must be: the page keeps what it uses.
+func (s *rogue) wanted() map[string]string {
+	out := map[string]string{}
+	for _, h := range s.shards {
+		out[h.Name] = h.SHA256
+	}
+	return out
+}
+
+// faster makes the page's clock run five times as fast: what it waits for passes
+// sooner.
+const faster = `{
+	const now = performance.now.bind(performance), later = setTimeout;
+	performance.now = () => now() * 5;
+	globalThis.setTimeout = (f, ms, ...more) => later(f, ms / 5, ...more);
+}`
+
+// Every fault, at the first, a middle and the last shard, one after the other in
+// the same page: words that name the shard, a button, and when the server is well
+// again, the right weights, of which only the missing come over the network.
+func TestFaults(t *testing.T) {
+	s := newRogue(t)
+	faults := []struct {
+		words string
+		do    func(w http.ResponseWriter, r *http.Request, name string)
+	}{
+		{"the server answered 404", func(w http.ResponseWriter, r *http.Request, _ string) { http.NotFound(w, r) }},
+		{"the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(500) }},
+		{"redirected elsewhere", func(w http.ResponseWriter, r *http.Request, _ string) {
+			http.Redirect(w, r, "https://example.com/", 302)
+		}},
+		{"text/html came in place of weights", func(w http.ResponseWriter, _ *http.Request, name string) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write(read(name))
+		}},
+		{"its SHA-256 is not the manifest's", func(w http.ResponseWriter, _ *http.Request, name string) {
+			data := read(name)
+			data[len(data)/2] ^= 1
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = w.Write(data)
+		}},
+		{"it ended after 1000000 of", func(w http.ResponseWriter, _ *http.Request, name string) {
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = w.Write(read(name)[:1_000_000])
+		}},
+		{"the connection broke after", func(w http.ResponseWriter, r *http.Request, name string) { panic(http.ErrAbortHandler) }},
+		{"nothing came for 15s after", func(w http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() }},
+	}
+	for i, bad := range []int{0, len(s.shards) / 2, len(s.shards) - 1} {
+		t.Run([]string{"first", "middle", "last"}[i], func(t *testing.T) {
+			p := openAt(t, s, 1280, 860, 5*time.Minute)
+			name := s.shards[bad].Name
+			for i, f := range faults {
+				s.set(func(w http.ResponseWriter, r *http.Request, asked string) bool {
+					if asked == name {
+						f.do(w, r, asked)
+					}
+					return asked == name
+				})
+				if i == 0 {
+					eval[bool](p, `caches.delete("mcdm-weights"), true`)
+					p.before(faster)
+				} else {
+					p.click("#retry")
+				}
+				require.Eventually(t, func() bool {
+					return eval[string](p, "document.getElementById('studio').dataset.state") == "failed" && strings.Contains(p.text("#notice-text"), f.words)
+				}, 90*time.Second, 100*time.Millisecond, "shard %d: want %q", bad, f.words)
+				assert.Contains(t, p.text("#notice-text"), "shard "+name)
+				require.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility()`))
+				t.Logf("shard %d: %s", bad, p.text("#notice-text"))
+				if i == 0 {
+					p.screenshot("fault")
+				}
+			}
+			assert.NotContains(t, p.kept(), name)
+			s.set(nil)
+			p.click("#retry")
+			p.reach("ready", 2*time.Minute)
+			assert.Equal(t, s.wanted(), p.kept())
+			assert.Contains(t, s.requests(), name)
+			assert.Less(t, len(s.requests()), 5, "what had arrived is fetched again")
+		})
+	}
+}
+
+// The connection is cut at random points: the weights are the very bytes.
+func TestCutsInBrowser(t *testing.T) {
+	s := newRogue(t)
+	chance := rand.New(rand.NewPCG(7, 0))
+	cuts, resumed, presses := 0, 0, 0
+	s.set(func(w http.ResponseWriter, r *http.Request, name string) bool {
+		s.mu.Lock()
+		again, left := cuts < 100, 50_000+chance.IntN(500_000)
+		if again {
+			cuts++
+		}
+		if r.Header.Get("Range") != "" {
+			resumed++
+		}
+		s.mu.Unlock()
+		if again {
+			s.Handler.ServeHTTP(&cut{w, left}, r)
+		}
+		return again
+	})
+	p := openAt(t, s, 1280, 860, 8*time.Minute)
+	p.before(faster)
+	state := ""
+	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		// Chromium drops what it had not handed over: patience may come to its end.
+		if state = eval[string](p, "document.getElementById('studio').dataset.state"); state == "failed" {
+			require.Contains(t, p.text("#notice-text"), "the connection broke after")
+			p.click("#retry")
+			presses++
+		}
+	}
+	require.Equal(t, "ready", state)
+	assert.Equal(t, s.wanted(), p.kept())
+	require.Equal(t, 100, cuts)
+	t.Logf("%d cuts, %d requests for the rest of a shard, %d presses of the button", cuts, resumed, presses)
+	assert.Greater(t, resumed, 10)
+}
+
+// A second visit fetches no weights; a kept shard that is damaged is fetched
+// again, alone; a new version of the bundle takes the old one's place.
+func TestKeptWeights(t *testing.T) {
+	s := newRogue(t)
+	p := openAt(t, s, 1280, 860, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	require.Equal(t, s.wanted(), p.kept())
+	require.Eventually(t, func() bool { return eval[bool](p, `!document.getElementById("kept").hidden`) }, 30*time.Second, 100*time.Millisecond)
+	assert.Equal(t, 0, eval[int](p, `caches.open("mcdm").then((c) => c.keys()).then((k) => globalThis.twice = k.filter((r) => r.url.endsWith(".safetensors")).length), globalThis.twice ?? 0`))
+	s.set(nil)
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	assert.Empty(t, s.requests(), "kept, but asked for")
+
+	damaged := s.shards[2].Name
+	eval[bool](p, `caches.open("mcdm-weights").then((c) => c.put("bundle/%s", new Response(new Uint8Array(%d)))).then(() => globalThis.planted = true), true`, damaged, s.shards[2].Size)
+	require.Eventually(t, func() bool { return eval[bool](p, `globalThis.planted ?? false`) }, 10*time.Second, 50*time.Millisecond)
+	require.NotEqual(t, s.wanted(), p.kept())
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, map[string]int{damaged: 1}, s.requests())
+	assert.Equal(t, s.wanted(), p.kept())
+
+	s.set(nil)
+	s.mu.Lock()
+	s.renamed = "newer-" + s.shards[0].SHA256[:16] + ".safetensors"
+	s.mu.Unlock()
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, map[string]int{s.renamed: 1}, s.requests())
+	want := s.wanted()
+	want[s.renamed] = want[s.shards[0].Name]
+	delete(want, s.shards[0].Name)
+	assert.Equal(t, want, p.kept(), "the old version's shard still takes room")
+	p.quiet()
+}
+
+// A full storage is told, all works, and pressing the button keeps what did not fit.
+func TestFullStorage(t *testing.T) {
+	s := newRogue(t)
+	hold := make(chan struct{})
+	s.set(func(http.ResponseWriter, *http.Request, string) bool { <-hold; return false })
+	p := openAt(t, s, 1280, 860, 6*time.Minute)
+	few := 12e6
+	_, err := chromedp.Call(p.ctx, storage.OverrideQuotaForOrigin, storage.OverrideQuotaForOriginParams{Origin: p.url, QuotaSize: &few})
+	require.NoError(t, err)
+	close(hold)
+	p.until("ready", 3*time.Minute)
+	assert.Contains(t, p.text("#notice-text"), "All works, but the networks will be loaded again at the next visit: shard ")
+	assert.Contains(t, p.text("#notice-text"), "the browser did not keep it (QuotaExceededError")
+	t.Log(p.text("#notice-text"))
+	require.NotEqual(t, s.wanted(), p.kept())
+	_, err = chromedp.Call(p.ctx, storage.OverrideQuotaForOrigin, storage.OverrideQuotaForOriginParams{Origin: p.url})
+	require.NoError(t, err)
+	s.set(nil)
+	p.click("#retry")
+	require.Eventually(t, func() bool { return assert.ObjectsAreEqual(s.wanted(), p.kept()) }, 30*time.Second, 500*time.Millisecond)
+	assert.Empty(t, s.requests(), "fetched to be kept")
+}
+
+// The graphics card is lost while the weights come: the page goes on by itself.
+func TestLostWhileLoading(t *testing.T) {
+	s := newRogue(t)
+	p := openAt(t, s, 1280, 860, 6*time.Minute)
+	hold := make(chan struct{})
+	s.set(func(_ http.ResponseWriter, _ *http.Request, name string) bool {
+		if name == s.shards[3].Name {
+			<-hold
+		}
+		return false
+	})
+	eval[bool](p, `caches.delete("mcdm-weights"), true`)
+	p.before(`{ const ask = GPUAdapter.prototype.requestDevice; globalThis.opened = 0; GPUAdapter.prototype.requestDevice = async function (d) { globalThis.opened++; return globalThis.card = await ask.call(this, d); }; }`)
+	require.Eventually(t, func() bool { return eval[bool](p, `!!globalThis.card`) }, 2*time.Minute, 50*time.Millisecond)
+	require.Equal(t, "loading", eval[string](p, "document.getElementById('studio').dataset.state"))
+	eval[bool](p, `card.destroy(), true`)
+	time.Sleep(200 * time.Millisecond)
+	close(hold)
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, 2, eval[int](p, `opened`))
+	for name, n := range s.requests() {
+		assert.Equal(t, 1, n, "%s was fetched again", name)
+	}
+	p.alone("")
+	p.set("steps", "1")
+	p.generate()
+	p.quiet()
+}
