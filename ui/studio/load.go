@@ -46,7 +46,7 @@ func (o onDevice) Release() {
 // load is the page's Loader: it opens the device and fetches the weights side
 // by side, then puts the ones on the other. Kernels are compiled meanwhile; the
 // first run waits for what is still missing.
-func (s *Studio) load(ctx context.Context, progress func(done, total int, text string)) (Sampler, error) {
+func (s *Studio) load(ctx context.Context, progress func(done, total int, text string)) (_ Sampler, err error) {
 	type opened struct {
 		device  *gpu.Device
 		machine record.Machine
@@ -55,6 +55,12 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 	device := make(chan opened, 1)
 	fetching, useless := context.WithCancel(ctx)
 	defer useless()
+	compiling, abandon := context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			abandon()
+		}
+	}()
 	go func() {
 		d, err := gpu.Open(ctx, gpu.Options{})
 		if err != nil {
@@ -65,7 +71,7 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		machine := record.GPU(d)
 		device <- opened{d, machine, nil}
 		// An error comes again, and is told, where the kernels are needed.
-		_ = engine.Prepare(ctx, machine, s.bundle, func(done, total int) {
+		_ = engine.Prepare(compiling, machine, s.bundle, func(done, total int) {
 			if s.run.Starting() {
 				progress(done, total, preparing(done, total))
 			}
