@@ -73,7 +73,7 @@ func visit(t testing.TB, url string, width, height int, wait time.Duration, more
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.screenshot("failed-" + t.Name())
-			t.Logf("the page said: %s; %v", p.text("#status"), p.problems)
+			t.Logf("the page said: %s; %s; %v", p.text("#status"), p.text("#notice-text"), p.problems)
 		}
 	})
 	return p
