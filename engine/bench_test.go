@@ -3,27 +3,18 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
-	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 )
 
 // BenchmarkStep times one step of the shipped bundle on the adapter: all
 // networks, merge, update, preview. One network alone is the baseline.
 func BenchmarkStep(b *testing.B) {
-	bd, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
-	require.NoError(b, err)
-	d, err := openGPU()
-	require.NoError(b, err)
-	m, err := Load(context.Background(), record.GPU(d), bd, nil)
-	require.NoError(b, err)
-	defer m.Release()
+	m := shipped(b)
 	list, err := examples.All()
 	require.NoError(b, err)
 	e := list[0]

@@ -50,22 +50,49 @@ type network struct {
 }
 
 // Load uploads a bundle's weights to a machine. The bundle's shards must be at
-// hand; they are not needed afterwards. progress (may be nil) counts networks,
+// hand; they are not needed afterwards. progress (may be nil) counts tensors,
 // then the kernels of each first use.
 func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
-	return newModel(ctx, machine, b, b.Tensor, progress)
+	loading, done, total := true, 0, 0
+	for i := range b.Manifest.Networks {
+		n := &b.Manifest.Networks[i]
+		total += len(n.UNet.Tensors())
+		if t := n.TextEncoder; t != nil {
+			total += len(t.Encoder.Tensors())
+		}
+	}
+	m, err := newModel(machine, b, func(n *bundle.Network, name string) (bundle.Tensor, error) {
+		if loading {
+			if err := ctx.Err(); err != nil {
+				return bundle.Tensor{}, err
+			}
+			if done++; progress != nil {
+				progress(done, total)
+			}
+		}
+		return b.Tensor(n, name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Recording uploads the weights; this recording itself is dropped.
+	if _, err := m.record(&record.Plan{}, bare(m.networks...), m.whole()); err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
+	}
+	loading, m.weights, m.progress = false, machine.Bytes(), progress
+	return m, nil
 }
 
 // Prepare compiles on a machine what a run of all of a bundle's networks needs.
 // Only the manifest must be at hand: it may go on while shards are on their way
 // and networks are loaded onto the machine.
 func Prepare(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) error {
-	m, err := newModel(ctx, unloaded{machine}, b, b.Describe, nil)
+	m, err := newModel(unloaded{machine}, b, b.Describe)
 	if err != nil {
 		return err
 	}
 	var plan record.Plan
-	if _, err := m.record(&plan, bare(m.networks...), m.square(1)); err != nil {
+	if _, err := m.record(&plan, bare(m.networks...), m.whole()); err != nil {
 		return err
 	}
 	return machine.Prepare(ctx, &plan, progress)
@@ -76,7 +103,9 @@ type unloaded struct{ record.Machine }
 
 func (unloaded) Upload(string, []byte) (shaders.Buffer, error) { return 1, nil }
 
-func newModel(ctx context.Context, machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Network, name string) (bundle.Tensor, error), progress func(done, total int)) (*Model, error) {
+// newModel describes the networks; their weights are uploaded when they are first
+// recorded.
+func newModel(machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Network, name string) (bundle.Tensor, error)) (*Model, error) {
 	d := b.Manifest.Diffusion
 	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
 	if err != nil {
@@ -85,7 +114,7 @@ func newModel(ctx context.Context, machine record.Machine, b *bundle.Bundle, ten
 	if n := len(b.Manifest.Networks); n > shaders.MaxNetworks {
 		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Manifest.Name, n, shaders.MaxNetworks)
 	}
-	m := &Model{machine: machine, diffusion: d, schedule: schedule, progress: progress}
+	m := &Model{machine: machine, diffusion: d, schedule: schedule}
 	var sources []nn.Source
 	for i := range b.Manifest.Networks {
 		n := &b.Manifest.Networks[i]
@@ -101,25 +130,13 @@ func newModel(ctx context.Context, machine record.Machine, b *bundle.Bundle, ten
 		m.networks = append(m.networks, net)
 		sources = append(sources, source)
 	}
-	done := 0
-	for _, alike := range m.stacks(sources) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		// Recording uploads the weights; this recording itself is dropped.
-		if err := m.upload(alike); err != nil {
-			return nil, fmt.Errorf("networks %s: %w", strings.Join(names(bare(alike...)), ", "), err)
-		}
-		if done += len(alike); progress != nil {
-			progress(done, len(m.networks))
-		}
-	}
-	m.weights = machine.Bytes()
+	m.stack(sources)
 	return m, nil
 }
 
-// stacks puts networks that are alike into one stack each.
-func (m *Model) stacks(sources []nn.Source) (all [][]*network) {
+// stack puts networks that are alike into one stack each.
+func (m *Model) stack(sources []nn.Source) {
+	var all [][]*network
 	var parts [][]nn.Network
 	for i, n := range m.networks {
 		k := slices.IndexFunc(all, func(s []*network) bool { return nn.Alike(s[0].config, n.config) })
@@ -137,18 +154,16 @@ func (m *Model) stacks(sources []nn.Source) (all [][]*network) {
 			n.stack = stack
 		}
 	}
-	return all
 }
 
-// upload puts the weights of networks on the machine.
-func (m *Model) upload(nets []*network) error {
+// whole is the shape of a recording of all networks, those too that have no text
+// encoder for their context.
+func (m *Model) whole() shape {
 	s := m.square(1)
-	if slices.ContainsFunc(nets, func(n *network) bool { return n.text == nil && n.config.CrossAttentionDim > 0 }) {
+	if slices.ContainsFunc(m.networks, func(n *network) bool { return n.text == nil && n.config.CrossAttentionDim > 0 }) {
 		s.text = 1
 	}
-	var plan record.Plan
-	_, err := m.record(&plan, bare(nets...), s)
-	return err
+	return s
 }
 
 // Names lists the networks.

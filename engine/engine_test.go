@@ -77,7 +77,7 @@ func load(t *testing.T, m record.Machine) *Model {
 	return model
 }
 
-func onGPU(t *testing.T) record.Machine {
+func onGPU(t testing.TB) record.Machine {
 	d, err := openGPU()
 	require.NoError(t, err)
 	return record.GPU(d)

@@ -19,12 +19,12 @@ type Influence map[string][][]float32
 // it: nil for those that did not run. free says nil where there is nothing to
 // compare with.
 func (x *session) said(ctx context.Context, weights []float64) (free []float32, by [][]float32, err error) {
-	if len(x.terms) == 1 || x.terms[0].net.modality != Unconditional || weights[0] == 0 && !x.maps {
+	if len(x.terms) == 1 || x.terms[0].net.modality != Unconditional || !x.bare[0].needed(weights[0], x.maps) {
 		return nil, nil, nil
 	}
 	by = make([][]float32, len(x.terms))
 	for i, e := range x.terms {
-		if weights[i] == 0 && (i > 0 || !x.maps) {
+		if !e.needed(weights[i], x.maps) {
 			continue
 		}
 		if by[i], err = read(ctx, x.loaded, e.out); err != nil {

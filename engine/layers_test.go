@@ -5,7 +5,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,7 +16,6 @@ import (
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
-	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 // BenchmarkLayers times every launch of one step of all the shipped networks by
@@ -26,15 +24,10 @@ import (
 // on a busy machine, and on a GPU the time that passes.
 func BenchmarkLayers(b *testing.B) {
 	ctx := context.Background()
-	bd, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
-	require.NoError(b, err)
+	m := shipped(b)
 	d, err := openGPU()
 	require.NoError(b, err)
 	now := clock(d)
-	machine := record.GPU(d)
-	m, err := Load(ctx, machine, bd, nil)
-	require.NoError(b, err)
-	defer m.Release()
 	var plan record.Plan
 	x, err := m.record(&plan, bare(m.networks...), m.square(1))
 	require.NoError(b, err)
@@ -58,7 +51,7 @@ func BenchmarkLayers(b *testing.B) {
 		l.run.Add(d.Label, slices.Repeat([]shaders.Dispatch{d}, repeats)...)
 		layers = append(layers, l)
 	}
-	loaded, err := machine.Load(ctx, &plan, nil)
+	loaded, err := m.machine.Load(ctx, &plan, nil)
 	require.NoError(b, err)
 	defer loaded.Release()
 	run := func(l *layer) time.Duration {

@@ -10,8 +10,9 @@ type Memory struct {
 	Activations int64
 }
 
-// Memory plans a run of all networks for count pictures at once without
-// allocating it: what Sample then takes, at its start and for all of its time.
+// Memory plans a run of all networks for count pictures at once, without
+// windows and maps, and allocates nothing: what Sample then takes, at its start
+// and for all of its time.
 func (m *Model) Memory(count int) (Memory, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

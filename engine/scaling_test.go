@@ -19,9 +19,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
-	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/engine/sampler"
-	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 var plots = flag.String("plots", "", "folder that BenchmarkScaling draws into")
@@ -34,13 +32,9 @@ type point struct{ x, seconds float64 }
 // full, twice the work should take twice the time; where it is not, less. With
 // -plots DIR it draws the four curves beside what proportion would be.
 func BenchmarkScaling(b *testing.B) {
-	bd, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
-	require.NoError(b, err)
+	m := shipped(b)
 	d, err := openGPU()
 	require.NoError(b, err)
-	m, err := Load(context.Background(), record.GPU(d), bd, nil)
-	require.NoError(b, err)
-	defer m.Release()
 	now := clock(d)
 	side := m.diffusion.GridSize()
 	if *plots != "" {

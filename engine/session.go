@@ -38,7 +38,8 @@ type session struct {
 	once, begin, step *record.Program
 	eps               map[string]*record.Program
 
-	terms   []evaluation
+	bare    []term
+	terms   []evaluation // of bare, recorded
 	maps    bool
 	z       shaders.Tensor // [N, H, W, C]
 	t       shaders.Tensor // [terms*N, 1, 1, 1]
@@ -77,17 +78,13 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	}
 	c, r := m.diffusion.LatentChannels(), m.diffusion.PixelUnshuffle
 	all := plan.Keep("eps", len(terms)*s.batch, s.height, s.width, c)
-	planes := 2
-	if s.maps {
-		planes += len(terms)
-	}
 	x := &session{
-		once: plan.Program("encode"), begin: plan.Program("begin"), maps: s.maps,
+		once: plan.Program("encode"), begin: plan.Program("begin"), maps: s.maps, bare: terms,
 		z:      plan.Keep("z", s.batch, s.height, s.width, c),
 		t:      plan.Keep("t", len(terms)*s.batch, 1, 1, 1),
 		eps:    map[string]*record.Program{},
 		merged: plan.Keep("merged eps", s.batch, s.height, s.width, c),
-		known:  plan.Keep("known", planes, s.height, s.width, c),
+		known:  plan.Keep("known", shaders.KnownPlanes(len(terms), s.maps), s.height, s.width, c),
 	}
 	if x.z.Size()%256 != 0 {
 		return nil, fmt.Errorf("a batch of %d on a grid of %dx%d is not supported: batch * height * width must be a multiple of 16", s.batch, s.height, s.width)
@@ -204,18 +201,22 @@ func patterns(terms []term, weights [][]float64, maps bool) string {
 	return strings.Join(sets, " ")
 }
 
-// pattern has a 1 for each term that a step needs: those with some weight, and
-// the unconditional network where maps may leave some to it; and a 0 for the
-// others.
+// pattern has a 1 for each term that a step needs and a 0 for the others.
 func pattern(terms []term, weights []float64, maps bool) string {
 	set := make([]byte, len(terms))
 	for i, t := range terms {
 		set[i] = '0'
-		if weights[i] != 0 || maps && t.net.modality == Unconditional {
+		if t.needed(weights[i], maps) {
 			set[i] = '1'
 		}
 	}
 	return string(set)
+}
+
+// needed tells whether a step evaluates a term: one with some weight, or the
+// unconditional network where maps may leave some to it.
+func (t term) needed(weight float64, maps bool) bool {
+	return weight != 0 || maps && t.net.modality == Unconditional
 }
 
 // everyTerm is the pattern of all terms.
@@ -223,11 +224,7 @@ func everyTerm(n int) string { return strings.Repeat("1", n) }
 
 // evaluate is the program of the terms that a step needs.
 func (x *session) evaluate(weights []float64) *record.Program {
-	var terms []term
-	for _, e := range x.terms {
-		terms = append(terms, e.term)
-	}
-	return x.eps[pattern(terms, weights, x.maps)]
+	return x.eps[pattern(x.bare, weights, x.maps)]
 }
 
 // evaluateAll is the program of all terms.

@@ -194,7 +194,7 @@ func TestMapsWeighPixels(t *testing.T) {
 }
 
 // shipped is the shipped bundle on the adapter.
-func shipped(t *testing.T) *Model {
+func shipped(t testing.TB) *Model {
 	b, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
 	require.NoError(t, err)
 	m, err := Load(context.Background(), onGPU(t), b, nil)

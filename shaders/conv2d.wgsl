@@ -53,8 +53,8 @@ struct Params {
 }
 
 // int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
-// shifts that would move each byte to its place, which cost software adapters most of
-// their time. All but the highest byte are stored with 128 added.
+// shifts that would move each byte to its place, with which a convolution takes
+// nearly twice as long on SwiftShader. All but the highest byte are stored with 128 added.
 fn int8s(q: u32) -> vec4<f32> {
   let bytes = vec4<u32>(q) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
   return vec4<f32>(bitcast<vec4<i32>>(bytes)) - vec4<f32>(128.0, 32768.0, 8388608.0, 0.0);

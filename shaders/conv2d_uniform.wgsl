@@ -1,7 +1,7 @@
 // The form for software adapters: all invocations of a workgroup make the same 16
 // output channels, each 4 pixels of a row of its own, in registers, and none leaves
-// or skips anything before the end. Weights are then the same for a whole vector of
-// invocations and the compiler sees it: it loads them once.
+// or skips anything before the end: a whole vector of invocations wants the same weights,
+// and a compiler can see it.
 
 const LANES = 16u;
 

@@ -21,17 +21,13 @@ type MergeStatsArgs struct {
 
 type mergeStatsParams struct{ Networks, First, HW, Channels, Stride, Size uint32 }
 
-var mergeStats = kernel("merge_stats", mergeStatsTwin)
+var mergeStats = kernel("merge_stats", mergeStatsTwin, "merge")
 
 // MergeStats is merge_stats.wgsl: guidance rescale and dynamic thresholding.
 func MergeStats(a MergeStatsArgs) Dispatch {
 	z := a.Z
-	planes := 2
-	if a.Maps {
-		planes += a.Networks
-	}
 	mustBe("merge_stats", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
-	mustBe("merge_stats", "known", a.Known, planes, z.H, z.W, z.C)
+	mustBe("merge_stats", "known", a.Known, KnownPlanes(a.Networks, a.Maps), z.H, z.W, z.C)
 	mustBe("merge_stats", "stats", a.Stats, z.N, 1, 1, 4)
 	mustBe("merge_stats", "step", a.Step, 1, 1, 1, StepParamsSize/4)
 	if a.Networks < 1 || a.Networks > MaxNetworks || a.First < 0 || a.First > 1 {
@@ -101,24 +97,4 @@ func deviation(v []float64) float64 {
 		square += (x - mean) * (x - mean) / float64(len(v))
 	}
 	return math.Sqrt(square)
-}
-
-// mergeOut is out_c of one value of a sample: at in a network's outputs, same in
-// the picture that all samples share, of plane values.
-func mergeOut(s StepParams, networks, size, at, same, plane int, outputs, known []float32, maps bool) float64 {
-	e := 0.0
-	for j := range networks {
-		weight, m := float64(s.Weights[j]), 1.0
-		if maps && j > 0 {
-			m = float64(known[(2+j)*plane+same])
-		}
-		// What has no weight is not read: 0 times NaN is NaN.
-		if weight*m != 0 {
-			e += weight * m * float64(outputs[j*size+at])
-		}
-		if weight*(1-m) != 0 {
-			e += weight * (1 - m) * float64(outputs[at])
-		}
-	}
-	return e
 }

@@ -1,6 +1,6 @@
-// What merge_step needs to know about a whole picture before it can change a value of it: stats[n] = (f, s),
+// What merge_step needs to know about a whole picture before it can change a value of it: stats[n] = (f, s), from out_c of
+// merge.wgsl:
 //
-//   out_c = sum_j w_j (m_j out_j + (1 - m_j) out_0)             as in merge_step
 //   f     = 1 + rescale (sum_j w_j std(out_j) / (std(out_c) sum_j w_j) - 1)   over the conditions with w_j > 0
 //   s     = max(clip, the rank-th smallest |x0|)               of x0 = (z - sqrt_one_minus_abar eps_c) / sqrt_abar
 //   eps_c = eps_out f out_c + eps_z z
@@ -13,35 +13,12 @@
 // One workgroup per picture. The rank-th value is found by its bits, eight at a time: positive floats are in
 // the order of their bits.
 
-override MAPS: bool = false; // known holds m_j
-
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;      // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read> z: array<f32>;            // [N, HW, stride]
 @group(0) @binding(2) var<storage, read> known: array<f32>;        // [2, HW, stride], with MAPS [2 + M, HW, stride]
 @group(0) @binding(3) var<storage, read_write> stats: array<f32>;  // [N, 4]: f, s, 0, 0
 @group(0) @binding(4) var<storage, read> step: Step;
 @group(0) @binding(5) var<uniform> p: Params;
-
-struct Step { // of merge_step
-  sqrt_abar: f32,
-  sqrt_one_minus_abar: f32,
-  c_x0: f32,
-  c_x0_prev: f32,
-  c_z: f32,
-  c_eps: f32,
-  c_noise: f32,
-  clip: f32, // 0: none
-  eps_out: f32,
-  eps_z: f32,
-  seed_lo: u32,
-  seed_hi: u32,
-  index: u32,
-  keep: u32,
-  rescale: f32, // 0: f = 1
-  rank: u32,    // from 1; 0: s = clip
-  judge: f32,
-  weights: array<f32, 16>,
-}
 
 struct Params {
   networks: u32,
@@ -57,22 +34,6 @@ var<workgroup> partial: array<vec2<f32>, LANES>;
 var<workgroup> bins: array<atomic<u32>, 256>;
 var<workgroup> prefix: u32;
 var<workgroup> wanted: u32;
-
-// merged is out_c of a value: at in a network's outputs, same in the picture that all samples share.
-fn merged(at: u32, same: u32) -> f32 {
-  var e = 0.0;
-  var left = step.weights[0];
-  for (var j = u32(MAPS); j < p.networks; j++) {
-    let w = step.weights[j];
-    if w == 0.0 { continue; }
-    if !MAPS { e += w * outputs[j * p.size + at]; continue; }
-    let m = known[(2u + j) * p.hw * p.stride + same];
-    e += w * m * outputs[j * p.size + at];
-    left += w * (1.0 - m);
-  }
-  if MAPS && left != 0.0 { e += left * outputs[at]; }
-  return e;
-}
 
 // deviation of all values whose sum and sum of squares the lanes hold parts of.
 fn deviation(lane: u32, sums: vec2<f32>) -> f32 {
@@ -110,7 +71,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   var sums = vec2<f32>();
   for (var i = lane; i < count; i += LANES) {
     let same = i / p.channels * p.stride + i % p.channels;
-    let v = merged(base + same, same);
+    let v = merge(base + same, same, p.hw * p.stride);
     sums += vec2<f32>(v, v * v);
   }
   let of_merge = deviation(lane, sums);
@@ -125,7 +86,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     for (var i = lane; i < count; i += LANES) {
       let same = i / p.channels * p.stride + i % p.channels;
       let old = z[base + same];
-      let e = step.eps_out * f * merged(base + same, same) + step.eps_z * old;
+      let e = step.eps_out * f * merge(base + same, same, p.hw * p.stride) + step.eps_z * old;
       let bits = bitcast<u32>(abs((old - step.sqrt_one_minus_abar * e) / step.sqrt_abar));
       if (bits & mask) == prefix { atomicAdd(&bins[(bits >> shift) & 255u], 1u); }
     }

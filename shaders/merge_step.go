@@ -67,7 +67,7 @@ type MergeStepArgs struct {
 
 type mergeStepParams struct{ Networks, N, H, W, Stride, Size uint32 }
 
-var mergeStep = kernel("merge_step", mergeStepTwin)
+var mergeStep = kernel("merge_step", mergeStepTwin, "merge", "philox")
 
 // MergeStep is merge_step.wgsl: equations (12) and (13), noise and preview.
 func MergeStep(a MergeStepArgs) Dispatch {
@@ -75,11 +75,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	mustBe("merge_step", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "z", z, z.N, a.Merged.H, a.Merged.W, z.C)
 	mustBe("merge_step", "x0_prev", a.X0Prev, z.N, z.H, z.W, z.C)
-	planes := 2
-	if a.Maps {
-		planes += a.Networks
-	}
-	mustBe("merge_step", "known", a.Known, planes, z.H, z.W, z.C)
+	mustBe("merge_step", "known", a.Known, KnownPlanes(a.Networks, a.Maps), z.H, z.W, z.C)
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)

@@ -1,15 +1,12 @@
 // The whole of a sampling step after the networks:
 //
-//   out_c = f sum_j w_j (m_j out_j + (1 - m_j) out_0)         (12), sum_j w_j = 1
-//   eps_c = eps_out out_c + eps_z z
+//   eps_c = eps_out f out_c + eps_z z                         out_c of merge.wgsl, (12)
 //   x0    = clamp((z - sqrt_one_minus_abar eps_c) / sqrt_abar, -s, s) clip / s
 //   x0    = x0 + lock (known - x0)                            where a given picture stays
 //   z'    = c_x0 x0 + c_x0_prev x0_prev + c_z z + c_eps eps_c + c_noise eta    (13) and other samplers
 //   eta   ~ N(0, I)
 //
-// and x0 as pixels. m_j, 0 to 1 (1 without MAPS), says where network j counts; what it leaves goes to
-// network 0, the unconditional one, so that the weights sum to 1 in every pixel. A network of weight 0
-// is not read: it need not have run. f and s come from merge_stats; without STATS f = 1, s = clip.
+// and x0 as pixels. f and s come from merge_stats; without STATS f = 1, s = clip.
 // x0_prev is the x0 of the last step without keep, for multistep samplers.
 // Networks that predict eps have eps_out = 1 and eps_z = 0; those that
 // predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
@@ -23,7 +20,6 @@
 override INIT: bool = false;
 override CHANNELS: u32 = 12u;  // of z
 override UNSHUFFLE: u32 = 2u;  // r: CHANNELS = colours r r
-override MAPS: bool = false;   // known holds m_j too
 override STATS: bool = false;
 
 @group(0) @binding(0) var<storage, read> outputs: array<f32>;          // [M, N, HW, stride] of the networks
@@ -36,27 +32,6 @@ override STATS: bool = false;
 @group(0) @binding(7) var<storage, read> stats: array<f32>;            // [N, 4]: f, s, 0, 0
 @group(0) @binding(8) var<uniform> p: Params;
 
-struct Step {
-  sqrt_abar: f32,
-  sqrt_one_minus_abar: f32,
-  c_x0: f32,
-  c_x0_prev: f32,
-  c_z: f32,
-  c_eps: f32,
-  c_noise: f32,
-  clip: f32, // 0: none
-  eps_out: f32,
-  eps_z: f32,
-  seed_lo: u32,
-  seed_hi: u32,
-  index: u32, // of the step: 0 draws z_T
-  keep: u32,  // not 0: x0_prev stays as it is
-  rescale: f32, // for merge_stats
-  rank: u32,    // for merge_stats
-  judge: f32,   // for metropolis
-  weights: array<f32, 16>, // of the networks, summing to 1
-}
-
 struct Params {
   networks: u32,
   n: u32,
@@ -65,35 +40,6 @@ struct Params {
   stride: u32, // of all but the preview
   size: u32,   // of one network's eps: N HW stride
 }
-
-// mul64 is the product of two words as (low, high).
-fn mul64(a: u32, b: u32) -> vec2<u32> {
-  let al = a & 0xffffu;
-  let ah = a >> 16u;
-  let bl = b & 0xffffu;
-  let bh = b >> 16u;
-  let ll = al * bl;
-  let lh = al * bh;
-  let hl = ah * bl;
-  let mid = (ll >> 16u) + (lh & 0xffffu) + (hl & 0xffffu);
-  return vec2<u32>(a * b, ah * bh + (lh >> 16u) + (hl >> 16u) + (mid >> 16u));
-}
-
-// philox is Philox4x32-10 (Salmon et al. 2011): a random word for every counter.
-fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
-  var c = counter;
-  var k = seed;
-  for (var round = 0u; round < 10u; round++) {
-    let a = mul64(0xd2511f53u, c.x);
-    let b = mul64(0xcd9e8d57u, c.z);
-    c = vec4<u32>(b.y ^ c.y ^ k.x, b.x, a.y ^ c.w ^ k.y, a.x);
-    k += vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
-  }
-  return c;
-}
-
-// unit maps a word to the middles of 2^24 steps of (0, 1).
-fn unit(v: u32) -> f32 { return (f32(v >> 8u) + 0.5) * 5.9604644775390625e-8; }
 
 // normals makes four N(0, 1) of four words (Box and Muller 1958).
 fn normals(v: vec4<u32>) -> vec4<f32> {
@@ -131,19 +77,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
       x0_prev[at] = 0.0;
       continue;
     }
-    var e = 0.0;
-    var left = step.weights[0];
-    for (var j = u32(MAPS); j < p.networks; j++) {
-      let w = step.weights[j];
-      if w == 0.0 { continue; }
-      if !MAPS { e += w * outputs[j * p.size + at]; continue; }
-      let m = known[(2u + j) * hw * p.stride + same];
-      e += w * m * outputs[j * p.size + at];
-      left += w * (1.0 - m);
-    }
-    if MAPS && left != 0.0 { e += left * outputs[at]; }
     let old = z[at];
-    e = step.eps_out * f * e + step.eps_z * old;
+    let e = step.eps_out * f * merge(at, same, hw * p.stride) + step.eps_z * old;
     var x = (old - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
     if step.clip > 0.0 { x = clamp(x, -s, s) * (step.clip / s); }
     x += known[hw * p.stride + same] * (known[same] - x);

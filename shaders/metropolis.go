@@ -19,17 +19,13 @@ type MetropolisArgs struct {
 
 type metropolisParams struct{ Networks, HW, Channels, Stride, Size uint32 }
 
-var metropolis = kernel("metropolis", metropolisTwin)
+var metropolis = kernel("metropolis", metropolisTwin, "merge", "philox")
 
 // Metropolis is metropolis.wgsl.
 func Metropolis(a MetropolisArgs) Dispatch {
 	z := a.Z
-	planes := 2
-	if a.Maps {
-		planes += a.Networks
-	}
 	mustBe("metropolis", "eps", a.Eps, a.Networks*z.N, z.H, z.W, z.C)
-	mustBe("metropolis", "known", a.Known, planes, z.H, z.W, z.C)
+	mustBe("metropolis", "known", a.Known, KnownPlanes(a.Networks, a.Maps), z.H, z.W, z.C)
 	mustBe("metropolis", "last", a.Last, 2*z.N, z.H, z.W, z.C)
 	mustBe("metropolis", "energy", a.Energy, z.N, 1, 1, 4)
 	mustBe("metropolis", "step", a.Step, 1, 1, 1, StepParamsSize/4)

@@ -17,8 +17,6 @@
 //
 // One workgroup per picture.
 
-override MAPS: bool = false; // known holds m_j
-
 @group(0) @binding(0) var<storage, read_write> outputs: array<f32>; // [M, N, HW, stride] of the networks
 @group(0) @binding(1) var<storage, read_write> z: array<f32>;       // [N, HW, stride]
 @group(0) @binding(2) var<storage, read> known: array<f32>;         // [2, HW, stride], with MAPS [2 + M, HW, stride]
@@ -26,27 +24,6 @@ override MAPS: bool = false; // known holds m_j
 @group(0) @binding(4) var<storage, read_write> energy: array<f32>;  // [N, 4]: |eps(y)|^2, judged, accepted, 0
 @group(0) @binding(5) var<storage, read> step: Step;
 @group(0) @binding(6) var<uniform> p: Params;
-
-struct Step { // of merge_step
-  sqrt_abar: f32,
-  sqrt_one_minus_abar: f32,
-  c_x0: f32,
-  c_x0_prev: f32,
-  c_z: f32,
-  c_eps: f32,
-  c_noise: f32,
-  clip: f32, // 0: none
-  eps_out: f32,
-  eps_z: f32,
-  seed_lo: u32,
-  seed_hi: u32,
-  index: u32,
-  keep: u32,
-  rescale: f32,
-  rank: u32,
-  judge: f32, // size of the Langevin step that led here; 0: none did
-  weights: array<f32, 16>,
-}
 
 struct Params {
   networks: u32,
@@ -60,47 +37,6 @@ const LANES = 256u;
 var<workgroup> partial: array<f32, LANES>;
 var<workgroup> rejected: u32;
 
-// merged is out_c of merge_step.
-fn merged(at: u32, same: u32) -> f32 {
-  var e = 0.0;
-  var left = step.weights[0];
-  for (var j = u32(MAPS); j < p.networks; j++) {
-    let w = step.weights[j];
-    if w == 0.0 { continue; }
-    if !MAPS { e += w * outputs[j * p.size + at]; continue; }
-    let m = known[(2u + j) * p.hw * p.stride + same];
-    e += w * m * outputs[j * p.size + at];
-    left += w * (1.0 - m);
-  }
-  if MAPS && left != 0.0 { e += left * outputs[at]; }
-  return e;
-}
-
-fn mul64(a: u32, b: u32) -> vec2<u32> {
-  let al = a & 0xffffu;
-  let ah = a >> 16u;
-  let bl = b & 0xffffu;
-  let bh = b >> 16u;
-  let ll = al * bl;
-  let lh = al * bh;
-  let hl = ah * bl;
-  let mid = (ll >> 16u) + (lh & 0xffffu) + (hl & 0xffffu);
-  return vec2<u32>(a * b, ah * bh + (lh >> 16u) + (hl >> 16u) + (mid >> 16u));
-}
-
-// philox of merge_step.
-fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
-  var c = counter;
-  var k = seed;
-  for (var round = 0u; round < 10u; round++) {
-    let a = mul64(0xd2511f53u, c.x);
-    let b = mul64(0xcd9e8d57u, c.z);
-    c = vec4<u32>(b.y ^ c.y ^ k.x, b.x, a.y ^ c.w ^ k.y, a.x);
-    k += vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
-  }
-  return c;
-}
-
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let n = id.x;
@@ -110,7 +46,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   for (var i = lane; i < count; i += LANES) {
     let same = i / p.channels * p.stride + i % p.channels;
     let here = z[base + same];
-    let e = step.eps_out * merged(base + same, same) + step.eps_z * here;
+    let e = step.eps_out * merge(base + same, same, p.hw * p.stride) + step.eps_z * here;
     var x = (here - step.sqrt_one_minus_abar * e) / step.sqrt_abar;
     if step.clip > 0.0 { x = clamp(x, -step.clip, step.clip); }
     x += known[p.hw * p.stride + same] * (known[same] - x);
@@ -128,9 +64,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     if step.judge > 0.0 {
       let lo = step.seed_lo + n; // the seed of sample n is seed + n
       let word = philox(vec4<u32>(0u, 0u, step.index, 1u), vec2<u32>(lo, step.seed_hi + u32(lo < n))).x;
-      let u = (f32(word >> 8u) + 0.5) * 5.9604644775390625e-8;
       energy[n * 4u + 1u] += 1.0;
-      if log(u) < step.judge / 4.0 * (energy[n * 4u] - partial[0]) {
+      if log(unit(word)) < step.judge / 4.0 * (energy[n * 4u] - partial[0]) {
         energy[n * 4u + 2u] += 1.0;
       } else {
         rejected = 1u;
@@ -144,7 +79,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     let at = base + same;
     if rejected == 0u {
       last[at] = z[at];
-      last[p.size + at] = merged(at, same);
+      last[p.size + at] = merge(at, same, p.hw * p.stride);
       continue;
     }
     z[at] = last[at];

@@ -95,12 +95,6 @@ func sequence(t shaders.Tensor) shaders.Tensor {
 	return t
 }
 
-// like gives t the height and width of another tensor.
-func like(t, shape shaders.Tensor) shaders.Tensor {
-	t.H, t.W = shape.H, shape.W
-	return t
-}
-
 // samples sees count samples of a tensor.
 func samples(t shaders.Tensor, first, count int) shaders.Tensor {
 	t.Offset += 4 * first * t.H * t.W * t.Stride()

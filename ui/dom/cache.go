@@ -44,10 +44,7 @@ func (c *Cache) Get(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	array := js.Global().Get("Uint8Array").New(buffer)
-	data := make([]byte, array.Length())
-	js.CopyBytesToGo(data, array)
-	return data, nil
+	return received(buffer), nil
 }
 
 // Put keeps a file.

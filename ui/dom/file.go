@@ -14,6 +14,14 @@ func Bytes(data []byte) js.Value {
 	return a
 }
 
+// received copies an ArrayBuffer.
+func received(buffer js.Value) []byte {
+	a := js.Global().Get("Uint8Array").New(buffer)
+	data := make([]byte, a.Length())
+	js.CopyBytesToGo(data, a)
+	return data
+}
+
 // Download offers data as a file with a name.
 func Download(name, kind string, data []byte) {
 	blob := js.Global().Get("Blob").New([]any{Bytes(data)}, map[string]any{"type": kind})
@@ -34,8 +42,5 @@ func ReadBlob(blob js.Value, most int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the file: %w", err)
 	}
-	a := js.Global().Get("Uint8Array").New(buffer)
-	data := make([]byte, a.Get("length").Int())
-	js.CopyBytesToGo(data, a)
-	return data, nil
+	return received(buffer), nil
 }

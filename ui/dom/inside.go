@@ -33,9 +33,6 @@ func unpack(ctx context.Context, e js.Value, url string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	array := js.Global().Get("Uint8Array").New(buffer)
-	data := make([]byte, array.Get("length").Int())
-	js.CopyBytesToGo(data, array)
 	e.Call("remove")
-	return data, nil
+	return received(buffer), nil
 }

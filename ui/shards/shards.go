@@ -196,9 +196,13 @@ func (l *Loader) Tidy(shards []bundle.Shard) error {
 		return nil
 	}
 	first := slices.Sorted(maps.Keys(l.unkept))[0]
+	what := fmt.Sprintf("the browser did not keep it (%v)", l.why)
+	if n := len(l.unkept) - 1; n > 0 {
+		what += fmt.Sprintf(", nor %d more", n)
+	}
 	return &Error{
 		Shard: first,
-		What:  fmt.Sprintf("the browser did not keep it (%v), nor %d others", l.why, len(l.unkept)-1),
+		What:  what,
 		Do:    "Free room on this computer, or allow this page to store data.",
 	}
 }

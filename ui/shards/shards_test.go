@@ -373,7 +373,7 @@ func TestFullStore(t *testing.T) {
 	v.whole(t, got)
 	var shard *Error
 	require.ErrorAs(t, l.Tidy(v.shards), &shard)
-	assert.Contains(t, shard.What, "the browser did not keep it (QuotaExceededError), nor 1 others")
+	assert.Contains(t, shard.What, "the browser did not keep it (QuotaExceededError), nor 1 more")
 	assert.NotContains(t, m.files, shard.Shard)
 	m.room = 3
 	require.NoError(t, l.Tidy(v.shards))

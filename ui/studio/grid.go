@@ -4,6 +4,7 @@ package studio
 
 import (
 	"fmt"
+	"slices"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/engine"
@@ -61,7 +62,7 @@ func (s *Studio) showGrid() {
 func (s *Studio) paint() {
 	one := s.shown != nil
 	dom.Show(dom.Get("grid"), !one)
-	dom.Show(dom.Get("all"), one && s.inBatch(s.shown) && len(s.batch) > 1)
+	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)
 	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
 	if !one {
 		cells := dom.Get("grid").Get("children")
@@ -83,15 +84,6 @@ func (s *Studio) paint() {
 		}
 	}
 	s.overlay()
-}
-
-func (s *Studio) inBatch(p *picture) bool {
-	for _, q := range s.batch {
-		if q == p {
-			return true
-		}
-	}
-	return false
 }
 
 // add sums up who shaped sample n.

@@ -66,6 +66,7 @@ func Main() error {
 	dom.On(dom.Get("notice-close"), "click", func(js.Value) { dom.Show(dom.Get("notice"), false) })
 	dom.On(dom.Get("retry"), "click", func(js.Value) {
 		dom.Show(dom.Get("notice"), false)
+		dom.Show(dom.Get("retry"), false)
 		if s.bundle != nil {
 			go s.run.Start(context.Background())
 		}
@@ -124,6 +125,7 @@ func (s *Studio) State(state State) {
 	whole := state == Sampling && !s.living // a live picture gives way to Generate
 	dom.Get("generate").Set("disabled", state != Ready && !(state == Sampling && s.living))
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
+	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
@@ -164,8 +166,8 @@ func (s *Studio) Alarm(text string) {
 	js.Global().Get("console").Call("warn", text)
 }
 
+// notice tells something. What was offered to be tried again still is.
 func (s *Studio) notice(text string) {
 	dom.Text(dom.Get("notice-text"), "%s", text)
-	dom.Show(dom.Get("retry"), false)
 	dom.Show(dom.Get("notice"), true)
 }

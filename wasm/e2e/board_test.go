@@ -7,7 +7,6 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
-	"image/png"
 	"math"
 	"slices"
 	"strings"
@@ -221,7 +220,8 @@ func (p *page) give(event, name, kind string, data []byte) {
 		const data = new DataTransfer();
 		data.items.add(new File([bytes], %q, {type: %q}));
 		const of = {bubbles: true, cancelable: true};
-		document.body.dispatchEvent(%q === "paste" ? new ClipboardEvent("paste", {...of, clipboardData: data}) : new DragEvent("drop", {...of, dataTransfer: data}));
+		if (%q === "paste") document.body.dispatchEvent(new ClipboardEvent("paste", {...of, clipboardData: data}));
+		else for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, {...of, dataTransfer: data}));
 		return true;
 	})()`, base64.StdEncoding.EncodeToString(data), name, kind, event)
 }
@@ -375,10 +375,7 @@ func encoded(img image.Image) []byte {
 func (p *page) near(s spot, is func(color.RGBA) bool) bool {
 	p.t.Helper()
 	x, y, w, h := p.rect("#board")
-	data, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	require.NoError(p.t, err)
-	img, err := png.Decode(bytes.NewReader(data))
-	require.NoError(p.t, err)
+	img := p.window()
 	for v := y + (s.y-.02)*h; v <= y+(s.y+.02)*h; v++ {
 		for u := x + (s.x-.02)*w; u <= x+(s.x+.02)*w; u++ {
 			if is(color.RGBAModel.Convert(img.At(int(u), int(v))).(color.RGBA)) {

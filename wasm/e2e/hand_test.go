@@ -67,14 +67,21 @@ func (p *page) finger(spots ...spot) {
 	send("touchEnd")
 }
 
-// seen is what the window shows at a spot of the board.
-func (p *page) seen(s spot) color.RGBA {
+// window is what the browser shows.
+func (p *page) window() image.Image {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
 	data, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	require.NoError(p.t, err)
 	img, err := png.Decode(bytes.NewReader(data))
 	require.NoError(p.t, err)
+	return img
+}
+
+// seen is what the window shows at a spot of the board.
+func (p *page) seen(s spot) color.RGBA {
+	p.t.Helper()
+	x, y, w, h := p.rect("#board")
+	img := p.window()
 	ratio := eval[float64](p, "devicePixelRatio")
 	at := image.Pt(int((x+s.x*w)*ratio), int((y+s.y*h)*ratio))
 	require.True(p.t, at.In(img.Bounds()), fmt.Sprint(at, img.Bounds()))

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/base64"
 	"image"
 	"image/draw"
 	"os"
@@ -53,18 +52,6 @@ func (p *page) saved() []byte {
 	return data
 }
 
-// drop lets a file fall on the page.
-func (p *page) drop(name string, data []byte) {
-	p.t.Helper()
-	eval[bool](p, `(() => {
-		const bytes = Uint8Array.from(atob(%q), (c) => c.charCodeAt(0));
-		const t = new DataTransfer();
-		t.items.add(new File([bytes], %q, {type: "image/png"}));
-		for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: t, bubbles: true, cancelable: true}));
-		return true;
-	})()`, base64.StdEncoding.EncodeToString(data), name)
-}
-
 func pixelsOf(img image.Image) []uint8 {
 	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
 	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Src)
@@ -106,7 +93,7 @@ func TestRecipeFile(t *testing.T) {
 	p.set("seed", "1")
 	p.set("weight-sketch", "1")
 	require.Equal(t, white, p.seen(spot{.5, .6}))
-	p.drop("picture.png", file)
+	p.give("drop", "picture.png", "image/png", file)
 	require.Eventually(t, func() bool { return p.text("#announce") == "Opened: drawing, sentence and settings are back." }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
 	assert.True(t, dark(p.seen(spot{.5, .3})), "the line is back")
 	assert.NotEqual(t, white, p.seen(spot{.5, .6}), "the hair is back")
@@ -121,13 +108,13 @@ func TestRecipeFile(t *testing.T) {
 	r.Seed = 5
 	foreign, err := recipe.Write(img, r)
 	require.NoError(t, err)
-	p.drop("foreign.png", foreign)
+	p.give("drop", "foreign.png", "image/png", foreign)
 	require.Eventually(t, func() bool { return p.value("seed") == "5" }, 10*time.Second, 50*time.Millisecond)
 	assert.Contains(t, p.text("#notice-text"), "other networks (an earlier or later avatars, feedface)")
 
 	// Damaged: nothing changes.
 	file[bytes.Index(file, []byte("mcdm-recipe"))]++
-	p.drop("damaged.png", file)
+	p.give("drop", "damaged.png", "image/png", file)
 	require.Eventually(t, func() bool { return bytes.Contains([]byte(p.text("#notice-text")), []byte("checksum")) }, 10*time.Second, 50*time.Millisecond)
 	assert.Contains(t, p.text("#notice-text"), "damaged.png was not opened")
 	assert.Equal(t, "5", p.value("seed"))

@@ -40,7 +40,7 @@ func (p *page) session() {
 	p.click("#comparing-close")
 	p.click("#strip button:last-child")
 	p.click("#delete")
-	p.drop("again.png", file)
+	p.give("drop", "again.png", "image/png", file)
 	live := func() { // chromedp finds no element any more after a file's page was dropped on
 		eval[bool](p, `(document.getElementById("live").click(), true)`)
 	}

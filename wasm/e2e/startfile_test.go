@@ -26,7 +26,7 @@ func TestStartPictureInRecipe(t *testing.T) {
 		Networks: map[string]recipe.Input{}, Seed: 4, Sampler: recipe.Sampler{Name: "ddim", Steps: 3, Start: .35}, Image: start,
 	})
 	require.NoError(t, err)
-	p.drop("start.png", file)
+	p.give("drop", "start.png", "image/png", file)
 	require.Eventually(t, func() bool { return p.text("#start-out") == "65%" }, 10*time.Second, 50*time.Millisecond)
 	first := p.generate()
 	assert.Contains(t, p.text("#status"), "the start picture")
@@ -39,7 +39,7 @@ func TestStartPictureInRecipe(t *testing.T) {
 	// A picture without one takes it away again; the history brings it back.
 	plain, err := recipe.Write(start, recipe.Recipe{Networks: map[string]recipe.Input{}, Seed: 5, Sampler: recipe.Sampler{Name: "ddim", Steps: 1}})
 	require.NoError(t, err)
-	p.drop("plain.png", plain)
+	p.give("drop", "plain.png", "image/png", plain)
 	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("start").hidden`) }, 10*time.Second, 50*time.Millisecond)
 	p.click("#strip button:nth-child(2)")
 	assert.Equal(t, "65%", p.text("#start-out"))

@@ -209,6 +209,12 @@ func TestTornDownload(t *testing.T) {
 			return strings.Contains(notice, path.Base(name)) && strings.Contains(notice, "503")
 		}, 2*time.Minute, 100*time.Millisecond, "the notice does not name %s", name)
 		p.reach("failed", 10*time.Second)
+		if n := stage.Load(); n == int32(len(missing))-1 {
+			// Another notice does not take the way on away.
+			p.give("drop", "notes.txt", "text/plain", []byte("no picture"))
+			require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "notes.txt") }, 10*time.Second, 50*time.Millisecond)
+			assert.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility() && !document.getElementById("notice-close").checkVisibility()`))
+		}
 		stage.Add(1)
 		p.click("#retry")
 	}
