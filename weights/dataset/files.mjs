@@ -9,6 +9,7 @@ export const SPLITS = {
   text: { first: 2_000_000, count: 10_000 },
   mask: { first: 3_000_000, count: 10_000 },
   sketch: { first: 4_000_000, count: 10_000 },
+  colour: { first: 5_000_000, count: 10_000 },
   test: { first: 9_000_000, count: 500 },
 };
 
