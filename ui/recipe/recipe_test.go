@@ -35,11 +35,16 @@ func full() (*image.RGBA, Recipe) {
 	return picture, Recipe{
 		Bundle:   Bundle{"avatars", "0123abcd"},
 		Prompt:   "a \"smiling\" person, naïve \u2603",
+		Not:      Not{"a \"frown\"", .5},
 		Networks: map[string]Input{"sketch": {On: true, Weight: .7, End: 1}, "text": {Weight: 1.5, Start: .25, End: .5}},
 		Seed:     1<<53 - 1,
 		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
-		Sketch:   sketch, Mask: mask, Image: picture,
+		Verdict: Verdict{
+			Accord: []Accord{{"mask", "text.2", -.25, 7}},
+			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
+		},
+		Sketch: sketch, Mask: mask, Image: picture,
 	}
 }
 
@@ -53,6 +58,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Verdict, got.Verdict)
 	for y := range 6 {
 		for x := range 8 {
 			require.Equal(t, picture.At(x, y), color.RGBAModel.Convert(img.At(x, y)))
@@ -74,6 +80,7 @@ func TestSameSeesEveryPart(t *testing.T) {
 	_, r := full()
 	for name, change := range map[string]func(*Recipe){
 		"prompt": func(r *Recipe) { r.Prompt += "." },
+		"not":    func(r *Recipe) { r.Not.Weight = 1 },
 		"seed":   func(r *Recipe) { r.Seed-- },
 		"steps":  func(r *Recipe) { r.Sampler.Steps++ },
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },

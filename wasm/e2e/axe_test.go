@@ -77,7 +77,7 @@ func TestAccessible(t *testing.T) {
 	p.click("#favourite")
 	p.set("prompt", "")
 	p.run(chromedp.SendKeys("#prompt", "zebra b"), chromedp.KeyEvent(kb.ArrowDown))
-	assert.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.False(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 	p.axe("full")
 	p.click("#compare")
 	p.axe("compare")
