@@ -56,11 +56,12 @@ func Among(list, event js.Value) int {
 
 // On calls f on an element's events, for as long as the page lives. f must
 // not wait for anything that the browser does: start a goroutine for that.
-func On(e js.Value, event string, f func(event js.Value)) {
-	e.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+// options are those of addEventListener.
+func On(e js.Value, event string, f func(event js.Value), options ...any) {
+	e.Call("addEventListener", append([]any{event, js.FuncOf(func(_ js.Value, args []js.Value) any {
 		f(args[0])
 		return nil
-	}))
+	})}, options...)...)
 }
 
 // Once calls f on an element's next event only.
