@@ -216,7 +216,8 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 	q, using := request(r, s.bundle.Manifest)
 	q.Count = count
 	q.Influence = s.shaping() != nil
-	q.Conflict = len(q.Weights) > 1
+	// A graphics card makes a step in little more time than reading back takes.
+	q.Conflict, q.Glimpses = len(q.Weights) > 1, true
 	s.batch = nil
 	for n := range count {
 		one := r

@@ -64,7 +64,7 @@ func TestAccessible(t *testing.T) {
 	p.click("#example")
 	p.alone("")
 	p.set("steps", "1")
-	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", ".result summary"} {
+	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", "#not-more summary", ".result summary"} {
 		p.click(s)
 	}
 	p.generate()

@@ -93,12 +93,12 @@ func TestVerdict(t *testing.T) {
 	r, err := readRecipe(p.saved())
 	require.NoError(t, err)
 	assert.Equal(t, 1, r.Verdict.Scores.Rank)
-	assert.Less(t, r.Verdict.Accord[0].Cosine, -.15)
+	assert.Less(t, r.Verdict.Accord[0].Cosine, -.1)
 
 	// After a reload the history has it all.
 	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
-	p.click("#strip button:nth-child(3)")
+	p.click("#strip button:nth-child(4)") // before the pair and the file
 	assert.False(t, shown("odds-sketch"))
 	assert.False(t, shown("scores"))
 	p.click("#strip button:nth-child(1)")
