@@ -279,8 +279,14 @@ func (r Recipe) check() error {
 			return fmt.Errorf("accord of %.40q and %.40q: cosine %g over %d steps: want -1 to 1 over at least 1", a.A, a.B, a.Cosine, a.Steps)
 		}
 	}
-	if s := r.Verdict.Scores; s.Of < 0 || s.Of > 0 && (s.Rank < 1 || s.Rank > s.Of) {
-		return fmt.Errorf("its scores: rank %d of %d", s.Rank, s.Of)
+	s := r.Verdict.Scores
+	if s.Of < 0 || s.Of > 0 && (s.Rank < 1 || s.Rank > s.Of) {
+		return fmt.Errorf("scores: rank %d of %d pictures", s.Rank, s.Of)
+	}
+	for name, one := range s.By {
+		if one.Rank < 1 || one.Rank > s.Of {
+			return fmt.Errorf("scores: rank %d of %d pictures by %.40q", one.Rank, s.Of, name)
+		}
 	}
 	for name, n := range r.Networks {
 		if !within(n.Weight, -100, 100) || !within(n.Start, 0, 1) || !within(n.End, n.Start, 1) {

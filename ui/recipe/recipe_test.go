@@ -170,11 +170,30 @@ func bad(t testing.TB) map[string]struct {
 		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
 		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
 		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"against":        {with(head + `"sampler":{"steps":1},"not":{"text":"a hat","weight":-1}}`), `weight -1 against the sentence "a hat"`},
+		"accord":         {with(head + `"sampler":{"steps":1},"verdict":{"accord":[{"a":"mask","b":"text","cosine":2,"steps":1}]}}`), "cosine 2"},
+		"rank":           {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":3,"of":2}}}`), "rank 3 of 2"},
+		"rank by one":    {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":1,"of":2,"by":{"mask":{"rank":0}}}}}`), `rank 0 of 2 pictures by "mask"`},
 		"start":          {with(head + `"sampler":{"steps":1,"start":2}}`), "start at 2"},
 		"mask":           {with(head + `"sampler":{"steps":1},"mask":"AAAA"}`), "the mask"},
 		"bomb":           {large, "longer than"},
 		"torn text":      {torn, "torn"},
 	}
+}
+
+// What the first pages wrote is read as it was.
+func TestFirstPages(t *testing.T) {
+	r, err := Parse([]byte(`{"format":"mcdm-recipe","version":1,"bundle":{"name":"avatars","sha256":"01"},"prompt":"a person",` +
+		`"networks":{"text":{"on":true,"weight":1.5,"start":0,"end":0.85}},"seed":3,"sampler":{"name":"ddim","steps":25,"eta":0,"corrector":0}}`))
+	require.NoError(t, err)
+	assert.Equal(t, Recipe{
+		Bundle: Bundle{"avatars", "01"}, Prompt: "a person", Seed: 3,
+		Networks: map[string]Input{"text": {On: true, Weight: 1.5, End: .85}}, Sampler: Sampler{Name: "ddim", Steps: 25},
+	}, r)
+	text, err := Text(r)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "not", "and is written without what it has not")
+	assert.NotContains(t, string(text), "verdict")
 }
 
 func TestBadFiles(t *testing.T) {

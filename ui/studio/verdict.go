@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/ui/recipe"
@@ -95,9 +96,11 @@ func ranked(lifts []engine.Lift, weights map[string]float64) (order []int, score
 
 // capital begins a text with a capital letter.
 func capital(text string) string {
-	r := []rune(text)
-	r[0] = unicode.ToUpper(r[0])
-	return string(r)
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // ordinal is "1st", "2nd", "11th".

@@ -54,4 +54,5 @@ func TestOrdinal(t *testing.T) {
 	}
 	assert.Equal(t, "“Not this”", capital("“Not this”"))
 	assert.Equal(t, "Parts", capital("parts"))
+	assert.Empty(t, capital(""))
 }
