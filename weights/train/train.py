@@ -33,7 +33,7 @@ import torch
 import torch.distributed as dist
 
 from data import VALIDATION, Split
-from nets import LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, to_z
+from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, reads_text, to_z
 from tokenizer import Tokenizer
 
 GAMMA, EMA = 5.0, 0.999
@@ -41,16 +41,16 @@ WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # Colours and layout, most of what a text says, are decided at high t: of a text network's t, half lie above
-# T (1 - 2^-FOCUS). 1 is uniform.
-FOCUS = {"text": 2.0}
+# T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
+FOCUS = {"text": 2.0, JOINT: 1.5}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--network", required=True, choices=MODALITIES)
-    p.add_argument("--data", required=True, help="a split's folder, or an .npz of pack.py")
+    p.add_argument("--network", required=True, choices=(*MODALITIES, JOINT))
+    p.add_argument("--data", required=True, nargs="+", help="a split's folder, or an .npz of pack.py; several are joined")
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run: the unconditional network's, or an earlier one of the same")
     p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
@@ -74,6 +74,11 @@ def learning_rate(step, share):
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
 
 
+def move(condition, device):
+    """A condition, or the two of a joint network, on another device."""
+    return tuple(c.to(device) for c in condition) if isinstance(condition, tuple) else condition.to(device)
+
+
 class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
@@ -85,7 +90,7 @@ class Trainer:
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
-        fresh = [p for n, p in self.network.named_parameters() if network.modality == "text" and
+        fresh = [p for n, p in self.network.named_parameters() if reads_text(network.modality) and
                  (n.startswith("text_encoder.") or ".attentions." in n)]
         known = {id(p) for p in fresh}
         groups = [{"params": [p for p in self.network.parameters() if id(p) not in known], "factor": 1.0}]
@@ -118,7 +123,7 @@ class Trainer:
         x = to_z(torch.from_numpy(self.split.pictures[index]).to(self.device))
         condition = self.split.condition(network.modality, index, network.tokenizer, rng)
         if condition is not None:
-            condition = condition.to(self.device)
+            condition = move(condition, self.device)
         a, s = self.a[t][:, None, None, None], self.s[t][:, None, None, None]
         z = (a * x + s * eps).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
@@ -249,9 +254,9 @@ def main():
     if a.init:
         with open(os.path.join(a.init, "export", "mcdm.json")) as f:
             started_from = json.load(f)["training"]
-    split = Split(a.data)
+    split = Split(*a.data)
     tokenizer = None
-    if a.network == "text":
+    if reads_text(a.network):
         vocabulary = state and state["vocabulary"]
         tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: len(split) - VALIDATION])
     network = Network(a.network, tokenizer)
@@ -296,8 +301,8 @@ def main():
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
-                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"),
-                             started_from)
+                names = [os.path.basename(d.rstrip("/")).removesuffix(".npz") for d in a.data]
+                trainer.save(a.out, "Lorelei portraits: " + ", ".join(names), started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()
