@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 )
 
 // Conditions are what a person gives. Whatever is absent is not merged at all:
@@ -33,6 +34,9 @@ const (
 	Sketch        = "sketch"
 	Mask          = "mask"
 	Text          = "text"
+	// Joint is a network that takes a sketch, a mask and a text at once, any of them
+	// empty: what merges are compared with. It is one summand of (12).
+	Joint = "joint"
 )
 
 func (c Conditions) sketches() []image.Image {
@@ -54,6 +58,10 @@ func (c Conditions) given(modality string) (which []int) {
 		return there(c.masks(), func(m *image.Paletted) bool { return m != nil })
 	case Text:
 		return there(c.texts(), func(s string) bool { return s != "" })
+	case Joint:
+		if c.Sketch != nil || c.Mask != nil || c.Text != "" {
+			return []int{0}
+		}
 	}
 	return nil
 }
@@ -125,7 +133,8 @@ const unknown = 255
 
 // labelsOf brings a mask to the picture's grid: every pixel takes the label
 // that is most frequent in the area it covers (nearest when the mask is
-// smaller), the lowest index on a tie.
+// smaller). On a tie it is the later one, since thin parts lie on wide ones: the
+// networks were trained on masks that were halved so.
 func labelsOf(m *image.Paletted, labels, side int) []uint8 {
 	b := m.Bounds()
 	w, h := b.Dx(), b.Dy()
@@ -143,7 +152,7 @@ func labelsOf(m *image.Paletted, labels, side int) []uint8 {
 			}
 			best := 0
 			for l, n := range count {
-				if n > count[best] {
+				if n > count[best] || n == count[best] && n > 0 && l < labels {
 					best = l
 				}
 			}
@@ -181,6 +190,33 @@ func encodeMask(m *image.Paletted, labels, side, r int) ([]byte, error) {
 	index := labelsOf(m, labels, side)
 	return unshuffle(labels, side, r, func(c, y, x int) float32 {
 		if int(index[y*side+x]) == c {
+			return 1
+		}
+		return 0
+	}), nil
+}
+
+// encodeJoint gives the channels of a sketch and after them those of a mask, all
+// zero for what is nil.
+func encodeJoint(sketch image.Image, mask *image.Paletted, labels, side, r int) ([]byte, error) {
+	ink, index := make([]float32, side*side), slices.Repeat([]uint8{unknown}, side*side)
+	if sketch != nil {
+		if err := checkSize(sketch.Bounds()); err != nil {
+			return nil, fmt.Errorf("the sketch: %w", err)
+		}
+		ink = inkOf(sketch, side)
+	}
+	if mask != nil {
+		if err := checkSize(mask.Bounds()); err != nil {
+			return nil, fmt.Errorf("the mask: %w", err)
+		}
+		index = labelsOf(mask, labels, side)
+	}
+	return unshuffle(1+labels, side, r, func(c, y, x int) float32 {
+		switch i := y*side + x; {
+		case c == 0:
+			return ink[i]
+		case int(index[i]) == c-1:
 			return 1
 		}
 		return 0

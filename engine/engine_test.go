@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -311,7 +312,7 @@ func TestInk(t *testing.T) {
 func TestLabels(t *testing.T) {
 	m := image.NewPaletted(image.Rect(0, 0, 4, 2), make(color.Palette, 4))
 	copy(m.Pix, []uint8{1, 1, 0, 3, 1, 0, 3, 3})
-	assert.Equal(t, []uint8{1, 0, 0, unknown}, labelsOf(m, 3, 2))
+	assert.Equal(t, []uint8{1, 0, 1, unknown}, labelsOf(m, 3, 2), "of two labels the later, of a label and none the label")
 	data, err := encodeMask(m, 3, 2, 2)
 	require.NoError(t, err)
 	want := make([]float32, 12)
@@ -321,6 +322,34 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	assert.Equal(t, rows(want, 12), data)
+}
+
+func TestJointConditionIsTheOthersInOrder(t *testing.T) {
+	sketch, mask := drawing()
+	const side, labels, r = 16, 2, 2
+	a, err := encodeSketch(sketch, side, r)
+	require.NoError(t, err)
+	b, err := encodeMask(mask, labels, side, r)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		sketch image.Image
+		mask   *image.Paletted
+	}{{sketch, mask}, {sketch, nil}, {nil, mask}} {
+		got, err := encodeJoint(c.sketch, c.mask, labels, side, r)
+		require.NoError(t, err)
+		for p := range side / r * side / r {
+			s, m := a[p*16:(p+1)*16], b[p*32:(p+1)*32]
+			if c.sketch == nil {
+				s = make([]byte, 16)
+			}
+			if c.mask == nil {
+				m = make([]byte, 32)
+			}
+			require.Equal(t, append(slices.Clone(s), m...), got[p*48:(p+1)*48], "grid pixel %d", p)
+		}
+	}
+	_, err = encodeJoint(image.NewGray(image.Rect(0, 0, 0, 0)), nil, labels, side, r)
+	assert.ErrorContains(t, err, "the sketch")
 }
 
 func TestUnshuffleIsTorchs(t *testing.T) {

@@ -143,7 +143,11 @@ func weightOf(weights map[string]float64, name string) float64 {
 // network or a condition that is not there.
 func (m *Model) checkTerms(q Request, terms []term) error {
 	for _, modality := range []string{Sketch, Mask, Text} {
-		if len(q.Conditions.given(modality)) > 0 && !m.has(modality) {
+		given := q.Conditions.given(modality)
+		if len(given) > 0 && given[len(given)-1] > 0 && m.has(Joint) {
+			return fmt.Errorf("several %ss are given, and the joint network takes one", modality)
+		}
+		if len(given) > 0 && !m.has(modality) && !m.has(Joint) {
 			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
 		}
 	}
@@ -235,6 +239,11 @@ func (m *Model) encodeTerm(x *session, e evaluation, c Conditions) (err error) {
 		data, err = encodeMask(c.masks()[e.at], e.net.labels, side, r)
 	case Text:
 		return x.write(e.tokens, tokenRows(e.net.tokenizer.EncodeKnown(c.texts()[e.at])))
+	case Joint:
+		if err := x.write(e.tokens, tokenRows(e.net.tokenizer.EncodeKnown(c.Text))); err != nil {
+			return err
+		}
+		data, err = encodeJoint(c.Sketch, c.Mask, e.net.labels, side, r)
 	}
 	if err != nil {
 		return err

@@ -126,6 +126,7 @@ type Network struct {
 	//   sketch: ink in [0, 1], pixel-unshuffled (r*r channels)
 	//   mask:   one-hot over Labels, all zero where unknown, pixel-unshuffled:
 	//           channel label*r*r + dy*r + dx
+	//   joint:  a sketch's channels, then a mask's, all zero for what is not given
 	ConditionChannels int `json:"condition_channels"`
 
 	Labels []Label `json:"labels,omitempty"` // of a mask, in index order

@@ -206,6 +206,10 @@ func (n *Network) checkChannels(d Diffusion) error {
 		if len(n.Labels) == 0 || n.ConditionChannels != r2*len(n.Labels) {
 			return fmt.Errorf("condition_channels = %d, but %d labels make %d", n.ConditionChannels, len(n.Labels), r2*len(n.Labels))
 		}
+	case "joint":
+		if want := r2 * (1 + len(n.Labels)); !text || n.ConditionChannels != want {
+			return fmt.Errorf("condition_channels = %d: a joint network has %d (a sketch's and those of %d labels), and cross-attends", n.ConditionChannels, want, len(n.Labels))
+		}
 	case "text":
 		if !text {
 			return errors.New("modality \"text\", but no block of the network cross-attends")
