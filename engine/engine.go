@@ -42,6 +42,7 @@ type network struct {
 	name, modality    string
 	conditionChannels int
 	labels            int // of a mask
+	grid              int // of colours: cells of a side
 	config            *unet.Config
 	stack             *nn.Stack // with the networks that are like it
 	at                int       // in the stack
@@ -120,7 +121,7 @@ func newModel(machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Ne
 		n := &b.Manifest.Networks[i]
 		source := func(name string) (bundle.Tensor, error) { return tensor(n, name) }
 		net := &network{
-			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
+			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels), grid: n.Grid,
 			config: n.UNet,
 		}
 		if t := n.TextEncoder; t != nil {

@@ -22,8 +22,10 @@ from torch.nn import functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "train"))
-from data import UNKNOWN, Split  # noqa: E402
+from data import Split  # noqa: E402
 from nets import LABELS  # noqa: E402
+
+from metrics import intersections  # noqa: E402
 
 SPLITS = ("none", "sketch", "mask", "text")
 FEATURES = 64  # few: a covariance of them is estimated from as few as a hundred pictures
@@ -151,15 +153,6 @@ def look(judge, pictures, batch=50):
         features.append(f)
         values.append(torch.stack([v.argmax(1) for v in a.values()], 1))
     return tuple(torch.cat(x).numpy() for x in (parts, features, values))
-
-
-def intersections(found, wanted):
-    """Pixels by part, of those with a wanted label: in both, in either. int64 [2, P]."""
-    known = wanted != UNKNOWN
-    pair = np.bincount(wanted[known].astype(np.int64) * len(LABELS) + found[known], minlength=len(LABELS) ** 2)
-    m = pair.reshape(len(LABELS), len(LABELS))
-    both = np.diag(m)
-    return np.stack([both, m.sum(0) + m.sum(1) - both])
 
 
 def examine(judge, folder):

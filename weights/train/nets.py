@@ -1,7 +1,7 @@
-"""The four networks, by the name of their modality, and the folders they are exported to.
+"""The networks, by the name of their modality, and the folders they are exported to.
 
-All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are unshuffled alike and concatenated
-after z; text enters by cross-attention.
+All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are concatenated after z: those of pixels
+unshuffled alike, a grid of colours repeated to z's size. Text enters by cross-attention.
 """
 
 import json
@@ -16,15 +16,16 @@ from torch.nn import functional as F
 from text_encoder import TextEncoder
 from tokenizer import LENGTH, Tokenizer
 
-MODALITIES = ("none", "sketch", "mask", "text")
+MODALITIES = ("none", "sketch", "mask", "text", "colour")
 # One network that takes all of them at once, to compare the merge with: spatial conditions concatenated in this order,
 # text by cross-attention. What is not given is an empty sketch, a mask that is nowhere known, a text without words.
 JOINT, JOINT_SPATIAL = "joint", ("sketch", "mask")
 LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"]
 IMAGE_SIZE, UNSHUFFLE = 64, 2
 LATENT = 3 * UNSHUFFLE**2
+COLOUR_GRID = 8  # cells of a side, each of one mean colour
 # Channels that are concatenated to z.
-CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0}
+CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0, "colour": 4}
 CONDITION_CHANNELS[JOINT] = sum(CONDITION_CHANNELS[m] for m in JOINT_SPATIAL)
 SCHEDULE = {"name": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 WIDTHS, TEXT_WIDTH = (64, 128, 192), 128
@@ -69,6 +70,8 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
 
 class Network(nn.Module):
     """An eps model: a UNet, with its text encoder where it has one."""
+
+    prediction_type = "v_prediction"
 
     def __init__(self, modality, tokenizer=None, widths=WIDTHS, groups=GROUPS):
         super().__init__()
@@ -123,22 +126,26 @@ class Network(nn.Module):
         for name, p in self.unet.named_parameters():
             p.requires_grad_(name.startswith(coarse))
 
+    def facts(self):
+        """What mcdm.json says of the network itself."""
+        facts = {
+            "modality": self.modality,
+            "condition_channels": CONDITION_CHANNELS[self.modality],
+            "image_size": IMAGE_SIZE,
+            "pixel_unshuffle": UNSHUFFLE,
+        }
+        if self.modality in ("mask", JOINT):
+            facts["labels"] = LABELS
+        if self.modality == "colour":
+            facts["grid"] = COLOUR_GRID
+        return facts
+
     def export(self, folder, training):
         """Writes the diffusers folder, whole or not at all. `training`: what is known of the training, for mcdm.json."""
         temporary, old = folder + ".new", folder + ".old"
         os.makedirs(temporary, exist_ok=True)
         self.unet.save_pretrained(temporary)
-        meta = {
-            "modality": self.modality,
-            "condition_channels": CONDITION_CHANNELS[self.modality],
-            "image_size": IMAGE_SIZE,
-            "pixel_unshuffle": UNSHUFFLE,
-            "schedule": SCHEDULE,
-            "prediction_type": "v_prediction",
-            "training": training,
-        }
-        if self.modality in ("mask", JOINT):
-            meta["labels"] = LABELS
+        meta = {**self.facts(), "schedule": SCHEDULE, "prediction_type": self.prediction_type, "training": training}
         if reads_text(self.modality):
             self.text_encoder.save_pretrained(os.path.join(temporary, "text_encoder"))
             self.tokenizer.save(os.path.join(temporary, "text_encoder", "vocab.txt"))
