@@ -3,8 +3,9 @@ a caption might say of it.
 
     python -m judges --data ../dataset/out --out cache/judge.pt --minutes 15 --threads 1
 
-It learns from the exact labels of the dataset's builder on the training splits' pictures, never from samples. What it is
-told of a picture's attributes it reads off the parts it found: colours and shapes are averaged over each part by itself.
+It learns from the exact labels of the dataset's builder on the training splits' pictures, never from samples. Attributes
+it reads off the parts that it found: colours and shapes are averaged over each part by itself. When the parts are learnt,
+these averages are kept for many pictures, and reading them is learnt to the end by itself, in thousands of cheap steps.
 The same command prints how well it does on held-out pictures, part by part and attribute by attribute (cache/judge.json):
 the report judges by nothing that the judge itself gets wrong there more than once in twenty times.
 """
@@ -100,11 +101,11 @@ class Judge(nn.Module):
         self.up = nn.ModuleList(block(a + b, a) for a, b in zip(widths[-2::-1], widths[:0:-1]))
         self.parts = nn.Conv2d(widths[0], len(LABELS), 1)
         pooled = len(LABELS) * (1 + 3 + sum(widths[:2])) + 2 * widths[-1]
-        self.features = nn.Sequential(nn.Linear(pooled, 256), nn.ReLU(), nn.Linear(256, FEATURES))
+        self.features = nn.Sequential(nn.BatchNorm1d(pooled), nn.Linear(pooled, 256), nn.ReLU(), nn.Linear(256, FEATURES))
         self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, len(v)) for name, v in ATTRIBUTES.items()})
 
-    def forward(self, pictures):
-        """pictures: f32 [B,3,64,64] in [-1,1]. Returns logits of parts [B,P,64,64], features [B,F], logits by attribute."""
+    def look(self, pictures):
+        """f32 [B,3,64,64] in [-1,1] -> logits of parts [B,P,64,64], and averages over each part [B,D]."""
         skips, x = [], pictures
         for i, level in enumerate(self.down):
             x = level(F.avg_pool2d(x, 2) if i else x)
@@ -115,18 +116,18 @@ class Judge(nn.Module):
             levels.append(x)
         parts = self.parts(x).float()
         with torch.autocast(pictures.device.type, enabled=False):
-            return parts, *self.read(pictures, parts, deepest.float(), [y.float() for y in levels])
+            share = parts.detach().softmax(1)  # the gradient of attributes does not move parts
+            pooled = [share.mean((2, 3))]
+            for y in (pictures, levels[-1].float(), levels[-2].float()):
+                p = F.adaptive_avg_pool2d(share, y.shape[-1]).flatten(2)
+                # A part of less than a pixel counts as a pixel: what is not there has no colour.
+                pooled.append((p @ y.flatten(2).mT / p.sum(2, keepdim=True).clamp(min=1)).flatten(1))
+            pooled += [deepest.float().mean((2, 3)), deepest.float().amax((2, 3))]
+            return parts, torch.cat(pooled, 1)
 
-    def read(self, pictures, parts, deepest, levels):
-        """Features and attributes, from what lies in each part."""
-        share = parts.detach().softmax(1)  # the gradient of attributes does not move parts
-        pooled = [share.mean((2, 3)) * 8]
-        for y in (pictures, levels[-1], levels[-2]):
-            p = F.adaptive_avg_pool2d(share, y.shape[-1]).flatten(2)
-            # A part of less than a pixel counts as a pixel: what is not there has no colour.
-            pooled.append((p @ y.flatten(2).mT / p.sum(2, keepdim=True).clamp(min=1)).flatten(1))
-        pooled += [deepest.mean((2, 3)), deepest.amax((2, 3))]
-        features = self.features(torch.cat(pooled, 1))
+    def read(self, pooled):
+        """Averages over parts [B,D] -> features [B,F], logits by attribute."""
+        features = self.features(pooled)
         return features, {name: head(F.relu(features)) for name, head in self.heads.items()}
 
 
@@ -148,7 +149,8 @@ def look(judge, pictures, batch=50):
     judge.eval()
     parts, features, values = [], [], []
     for i in range(0, len(pictures), batch):
-        p, f, a = judge(scale(pictures[i : i + batch]))
+        p, pooled = judge.look(scale(pictures[i : i + batch]))
+        f, a = judge.read(pooled)
         parts.append(p.argmax(1).to(torch.uint8))
         features.append(f)
         values.append(torch.stack([v.argmax(1) for v in a.values()], 1))
@@ -170,34 +172,82 @@ def examine(judge, folder):
     }
 
 
-def train(data, minutes, seed=0, batch=32, log=print):
+def parts_loss(parts, wanted):
+    """Cross-entropy, and what is missing to a Dice coefficient of 1 (Milletari et al. 2016), each part counting alike."""
+    hot = F.one_hot(wanted, len(LABELS)).permute(0, 3, 1, 2).float()
+    p = parts.softmax(1)
+    dice = (2 * (p * hot).sum((0, 2, 3)) + 1) / ((p + hot).sum((0, 2, 3)) + 1)
+    return F.cross_entropy(parts, wanted) + 1 - dice.mean()
+
+
+def attributes_loss(values, wanted):
+    """Mean cross-entropy of the attributes that are there. values: logits by attribute; wanted: int64 [B,A]."""
+    total = sum(F.cross_entropy(v, wanted[:, i], ignore_index=NONE, reduction="sum") for i, v in enumerate(values.values()))
+    return total / (wanted != NONE).sum()
+
+
+# Shares of the time: parts and attributes are learnt together, then averages over parts are collected.
+TOGETHER, COLLECTING = 0.75, 0.2
+READING = 4000  # steps that learn to read them
+
+
+def train(data, minutes, init=None, seed=0, batch=16, log=print):
+    """Returns a judge and how many pictures its parts were learnt from. init: weights whose parts are gone on from."""
     torch.manual_seed(seed)
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     splits = [Split(os.path.join(data, s)) for s in SPLITS]
     wanted = [np.array([attributes(r) for r in records(os.path.join(data, s))]) for s in SPLITS]
     judge = Judge().train().to(memory_format=torch.channels_last)
-    rate = 2e-3
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=0.01)
-    start, step, losses = time.monotonic(), 0, []
-    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
+    if init:
+        known = torch.load(init, weights_only=True)
+        judge.load_state_dict({k: v for k, v in known.items() if k.split(".")[0] in ("down", "up", "parts")}, strict=False)
+    start = time.monotonic()
+
+    def share():
+        return (time.monotonic() - start) / (60 * minutes)
+
+    def draw(n):
         k = int(rng.integers(len(splits)))
-        index = np.sort(rng.choice(len(splits[k]), batch, replace=False))
+        index = np.sort(rng.choice(len(splits[k]), n, replace=False))
         pictures = soil(scale(splits[k].pictures[index]), generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            parts, _, values = judge(pictures)
-        truth = torch.from_numpy(wanted[k][index])
-        loss = F.cross_entropy(parts, torch.from_numpy(splits[k].masks[index].astype(np.int64)))
-        told = sum(F.cross_entropy(v, truth[:, i], ignore_index=NONE, reduction="sum") for i, v in enumerate(values.values()))
-        loss = 4 * loss + told / (truth != NONE).sum()
+            return *judge.look(pictures), splits[k].masks[index], torch.from_numpy(wanted[k][index])
+
+    def learn(optimizer, rate, loss):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 100) * max(0.01, 1 - share) ** 1.5
+            group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        step += 1
+
+    optimizer, step, losses = torch.optim.AdamW(judge.parameters(), weight_decay=0.01), 0, []
+    while (done := share() / TOGETHER) < 1:
+        parts, pooled, masks, truth = draw(batch)
+        loss = parts_loss(parts, torch.from_numpy(masks.astype(np.int64)))
         losses.append(loss.item())
+        learn(optimizer, 3e-3 * min(1, (step + 1) / 100) * max(0.01, 1 - done), loss + attributes_loss(judge.read(pooled)[1], truth))
+        step += 1
         if step % 100 == 0:
-            log(f"step {step} pictures {step * batch} loss {np.mean(losses[-100:]):.4f} of the time {share:.0%}")
+            log(f"step {step} pictures {step * batch} loss of parts {np.mean(losses[-100:]):.4f}, {done:.0%}")
+
+    judge.eval()
+    kept = []
+    with torch.no_grad():
+        while not kept or share() < TOGETHER + COLLECTING:
+            _, pooled, _, truth = draw(64)
+            kept.append((pooled, truth))
+    pooled, truth = (torch.cat(x) for x in zip(*kept))
+    log(f"reading is learnt from {len(pooled)} pictures")
+    judge.features[0].train()
+    judge.features[0].momentum = None  # statistics are those of all pictures
+    judge.features[0].reset_running_stats()
+    with torch.no_grad():
+        judge.features[0](pooled)
+    judge.eval()
+    optimizer = torch.optim.AdamW([*judge.features.parameters(), *judge.heads.parameters()], weight_decay=0.01)
+    for i in range(READING):
+        index = torch.from_numpy(rng.integers(0, len(pooled), 256))
+        learn(optimizer, 2e-3 * (1 - i / READING), attributes_loss(judge.read(pooled[index])[1], truth[index]))
     return judge, step * batch
 
 
@@ -212,6 +262,7 @@ def main():
     p.add_argument("--data", required=True, help="the dataset's folder with one folder a split")
     p.add_argument("--out", required=True, help="weights to write; scores go beside them")
     p.add_argument("--minutes", type=float, default=15)
+    p.add_argument("--init", help="go on from these weights' parts")
     p.add_argument("--threads", type=int, default=0, help="0 = all")
     p.add_argument("--again", action="store_true", help="train although --out is there")
     a = p.parse_args()
@@ -222,7 +273,7 @@ def main():
     if os.path.exists(scores) and not a.again:
         print(f"{a.out} is there: --again trains it anew")
         return
-    judge, pictures = train(a.data, a.minutes, log=lambda *x: print(*x, flush=True))
+    judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
     torch.save(judge.state_dict(), a.out)
     result = {"pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"))}
     with open(scores, "w") as f:

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +38,7 @@ func command() *cobra.Command {
 		size, bestFile  string
 		only            []string
 		adapter         string
+		minutes         float64
 		merged, fl, jnt string
 	)
 	c := &cobra.Command{
@@ -59,7 +61,18 @@ func command() *cobra.Command {
 			}
 			r.bundles = map[string]string{"merged": merged, "float": fl, "joint": jnt}
 			r.options, r.log = gpu.Options{Adapter: adapter}, cmd.ErrOrStderr()
-			return r.all(cmd.Context(), plan(s, found), only)
+			ctx := cmd.Context()
+			if minutes > 0 {
+				var cancel func()
+				ctx, cancel = context.WithTimeout(ctx, time.Duration(minutes*float64(time.Minute)))
+				defer cancel()
+			}
+			err = r.all(ctx, plan(s, found), only)
+			if errors.Is(err, context.DeadlineExceeded) {
+				fmt.Fprintln(r.log, "the time is up; the same command goes on from here")
+				return nil
+			}
+			return err
 		},
 	}
 	f := c.Flags()
@@ -71,6 +84,7 @@ func command() *cobra.Command {
 	f.StringVar(&bestFile, "best", "weights/experiments/cache/best.json", "the weights that the search found, where it is there")
 	f.StringVar(&size, "size", "full", "full (hours) or tiny (minutes)")
 	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, float, search, best, sampler")
+	f.Float64Var(&minutes, "minutes", 0, "stop after that long (default: when everything is there)")
 	f.StringVar(&adapter, "adapter", "", "a part of the graphics adapter's name")
 	return c
 }

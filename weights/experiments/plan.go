@@ -57,7 +57,7 @@ type scale struct {
 }
 
 var scales = map[string]scale{
-	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 8, compared: 4, evaluations: []int{10, 20, 50, 250}},
+	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, compared: 4, evaluations: []int{10, 20, 50, 250}},
 	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 2, compared: 1, evaluations: []int{4}},
 }
 
@@ -84,7 +84,12 @@ func plan(s scale, found *best) []cell {
 		}
 		cells = append(cells, c)
 	}
-	varied := func(c *cell) { c.Many, c.ManySeeds = s.many, s.manySeeds }
+	// Variety is measured where all conditions are given.
+	varied := func(c *cell) {
+		if len(c.Take) == len(all) {
+			c.Many, c.ManySeeds = s.many, s.manySeeds
+		}
+	}
 	for _, take := range combinations {
 		add("unit", "merged", take, varied)
 	}
@@ -92,13 +97,9 @@ func plan(s scale, found *best) []cell {
 		add("single", "merged", []string{one}, nil)
 	}
 	for _, take := range combinations {
-		add("joint", "joint", take, func(c *cell) {
-			if len(take) == len(all) {
-				varied(c)
-			}
-		})
+		add("joint", "joint", take, varied)
 	}
-	add("float", "float", all, nil)
+	add("float", "float", all, func(c *cell) { c.Count = (s.portraits + 1) / 2 })
 	for _, w := range searched(all) {
 		add("search", "merged", all, func(c *cell) {
 			c.Weights, c.Windows = w.Weights, w.Windows
@@ -111,9 +112,6 @@ func plan(s scale, found *best) []cell {
 		for _, take := range combinations {
 			add("best", "merged", take, func(c *cell) {
 				c.Weights, c.Windows = among(take, found.Weights), among(take, found.Windows)
-				if len(take) == len(all) {
-					varied(c)
-				}
 			})
 		}
 	}
@@ -123,6 +121,9 @@ func plan(s scale, found *best) []cell {
 				c.Sampler, c.Corrector = o.Name, o.Corrector
 				c.Steps = (budget + o.Corrector) / (o.Corrector + 1)
 				c.Count, c.Seeds = s.compared, 2
+				if budget > 100 {
+					c.Count = 1 // one such picture costs what 50 of the others do
+				}
 				c.Start, c.Pace = 5+float64(budget)/10, 20
 			})
 		}

@@ -136,7 +136,7 @@ func (r *run) all(ctx context.Context, cells []cell, only []string) error {
 	for i, j := range todo {
 		if err := r.sample(ctx, j); err != nil {
 			if ctx.Err() != nil {
-				return errors.New("stopped; the same command goes on from here")
+				return fmt.Errorf("stopped, the same command goes on from here: %w", context.Cause(ctx))
 			}
 			return fmt.Errorf("portrait %d, %s %v: %w", r.portraits[j.portrait].Seed, j.Group, j.Take, err)
 		}
