@@ -77,11 +77,11 @@ func command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.data, "data", "weights/dataset/out/test", "folder of the held-out portraits")
-	f.StringVar(&r.out, "out", "weights/experiments/cache/samples", "folder of the pictures")
+	f.StringVar(&r.out, "out", "weights/experiments/cache/full", "folder of the pictures")
 	f.StringVar(&merged, "bundle", "weights/bundles/avatars", "the networks that are merged")
 	f.StringVar(&fl, "float", "weights/experiments/cache/float", "the same in f32, where it is there")
 	f.StringVar(&jnt, "joint", "weights/experiments/cache/joint", "the joint network, where it is there")
-	f.StringVar(&bestFile, "best", "weights/experiments/cache/best.json", "the weights that the search found, where it is there")
+	f.StringVar(&bestFile, "best", "weights/experiments/cache/best-full.json", "the weights that the search found, where it is there")
 	f.StringVar(&size, "size", "full", "full (hours) or tiny (minutes)")
 	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, float, search, best, sampler")
 	f.Float64Var(&minutes, "minutes", 0, "stop after that long (default: when everything is there)")

@@ -1,4 +1,4 @@
-"""Judges the sampled pictures of the experiments: cells of samples/index.json as numbers by portrait."""
+"""Judges the sampled pictures of the experiments: cells of index.json as numbers by portrait."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """Judges what was sampled and writes the report: one HTML file, and the README's table.
 
-    python -m report --data ../dataset/out --samples cache/samples --judge cache/judge.pt --out report.html --readme ../../README.md
+    python -m report --data ../dataset/out --samples cache/full --judge cache/judge.pt --out report.html --readme ../../README.md
 
 It may be made of a part of the samples at any time, and says of how many portraits it is made.
 """

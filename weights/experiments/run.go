@@ -151,7 +151,7 @@ func (r *run) all(ctx context.Context, cells []cell, only []string) error {
 // present drops cells whose bundles are missing and notes the sums of the others.
 func (r *run) present(cells []cell) ([]cell, error) {
 	type known struct{ sum, dtype string }
-	found := map[string]known{}
+	found, manifests := map[string]known{}, map[string]*bundle.Manifest{}
 	for role, folder := range r.bundles {
 		data, err := os.ReadFile(filepath.Join(folder, bundle.ManifestName))
 		if errors.Is(err, fs.ErrNotExist) && role != "merged" {
@@ -166,6 +166,11 @@ func (r *run) present(cells []cell) ([]cell, error) {
 			return nil, fmt.Errorf("%s: %w", folder, err)
 		}
 		found[role] = known{fmt.Sprintf("%x", sha256.Sum256(data)), m.DType}
+		manifests[role] = m
+	}
+	if f, m := manifests["float"], manifests["merged"]; f != nil && !sameTraining(f, m) {
+		fmt.Fprintf(r.log, "%s holds other networks than %s: its column stays empty\n", r.bundles["float"], r.bundles["merged"])
+		delete(found, "float")
 	}
 	var out []cell
 	for _, c := range cells {
@@ -175,6 +180,14 @@ func (r *run) present(cells []cell) ([]cell, error) {
 		}
 	}
 	return out, nil
+}
+
+// sameTraining tells whether two bundles are of the same networks, by what their
+// trainers wrote about each.
+func sameTraining(a, b *bundle.Manifest) bool {
+	return slices.EqualFunc(a.Networks, b.Networks, func(a, b bundle.Network) bool {
+		return a.Modality == b.Modality && bytes.Equal(a.Training, b.Training)
+	})
 }
 
 // writeIndex tells the judges where the pictures of each cell lie.

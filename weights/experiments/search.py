@@ -1,6 +1,6 @@
 """Chooses the merge's weights on the validation portraits: those of the searched cells that score best.
 
-    python -m search --data ../dataset/out --samples cache/samples --judge cache/judge.pt --out cache/best.json
+    python -m search --data ../dataset/out --samples cache/full --judge cache/judge.pt --out cache/best-full.json
 
 A cell's score is the mean over sketch, mask and text of what it reaches of the ceiling, the real pictures' own scores. Cells
 are compared on the portraits that all of them have.
