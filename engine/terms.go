@@ -150,7 +150,7 @@ func (m *Model) checkTerms(q Request, terms []term) error {
 			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", kind.name, strings.Join(m.Names(), ", "))
 		}
 		if len(given) > 0 && joint && given[len(given)-1] > 0 {
-			return fmt.Errorf("several %ss are given, and the joint network takes one", kind.name)
+			return fmt.Errorf("more than one %s is given, and the joint network takes one", kind.name)
 		}
 	}
 	if err := m.checkWeights(q.Weights, terms); err != nil {

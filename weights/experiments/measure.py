@@ -6,8 +6,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from data import Split
-from judges import ATTRIBUTES, TRUSTED, attributes, load, look, records, said
+from judges import ATTRIBUTES, TRUSTED, Split, attributes, load, look, records, said
 from metrics import (LABELS, chamfer, edge_counts, edge_f1, edges, frechet, intersections, interval, kernel_distance, lines,
                      mean_iou, spread)
 

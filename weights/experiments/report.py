@@ -18,7 +18,7 @@ from PIL import Image
 
 from judges import ATTRIBUTES, FEATURES, TRUSTED
 from measure import REFERENCE, Held, Seen, diversity, paired, read_cell, read_index, see
-from metrics import LABELS
+from metrics import LABELS, spread
 from search import chosen
 
 AXES = {"sketch": "sketch: edge F1", "distance": "chamfer, pixels", "mask": "mask: mIoU", "text": "text: accuracy",
@@ -175,6 +175,10 @@ def samplers(held, samples, index):
     return table(head, lines) if lines else "<p>Not measured yet.</p>"
 
 
+def share(a, b):
+    return f"{a / b:.2f}" if b > 0 else "&ndash;"
+
+
 def aims(rows, ceiling):
     """What the aim asks: each axis of the merge of all three against the ceiling and the joint network."""
     by = {r.entry["group"]: r for r in rows if r.given == ALL}
@@ -183,8 +187,8 @@ def aims(rows, ceiling):
         for axis in ALL if group in by else ():
             ones = np.ones(len(by[group].seen.portraits))
             ours, top = getattr(by[group].seen, axis)(ones), getattr(ceiling.seen, axis)(ones)
-            joint = f"{ours / getattr(by['joint'].seen, axis)(ones):.2f}" if "joint" in by else "not trained yet"
-            lines.append([by[group].name.split(":")[0], axis, f"{ours:.3f}", f"{ours / top:.2f}", joint])
+            joint = share(ours, getattr(by["joint"].seen, axis)(ones)) if "joint" in by else "not trained yet"
+            lines.append([by[group].name.split(":")[0], axis, number((ours, np.nan)), share(ours, top), joint])
     return table(["", "axis", "score", "of the ceiling (aim: 0.90)", "of the joint network (aim: 0.95)"], lines) if lines else ""
 
 
@@ -241,7 +245,7 @@ No judge is asked.</li>
 {REFERENCE.stop - REFERENCE.start} other held-out pictures, to these. Not to be compared with distances on Inception features.</li></ul>
 <h2>Aim</h2>{aims(main, top[0])}
 <h2>Variety</h2>{diversities(held, rows)}<p>Mean distance of the judge's features between two samples of one portrait's conditions.
-Between two real portraits it is {np.mean(np.linalg.norm(held.reference[:150] - held.reference[150:300], axis=1)):.2f}.</p>
+Between two real portraits it is {spread(held.reference):.2f}.</p>
 <h2>int8 and f32</h2>{precision(rows)}
 <h2>Samplers at equal cost</h2>{samplers(held, samples, index)}
 <h2>Weights</h2><p>Searched on {len(validated)} other portraits with seeds of their own; score: mean share of the ceiling.</p>{search}

@@ -2,8 +2,8 @@
 
     python -m search --data ../dataset/out --samples cache/full --judge cache/judge.pt --out cache/best-full.json
 
-A cell's score is the mean over sketch, mask and text of what it reaches of the ceiling, the real pictures' own scores. Cells
-are compared on the portraits that all of them have.
+A cell's score is the mean over sketch, mask and text (those that the judge can judge) of what it reaches of the ceiling, the
+real pictures' own scores. Cells are compared on the portraits that all of them have.
 """
 
 import argparse
@@ -23,10 +23,11 @@ def chosen(held, samples, index):
         return [], []
     ceiling = Seen(held, common, held.split.pictures[common])
     ones, axes, out = np.ones(len(common)), ("sketch", "mask", "text"), []
+    top = {a: t for a in axes if (t := getattr(ceiling, a)(ones)) > 0}
     for e, pictures in cells:
         seen = see(held, pictures).only(common)
         by = {a: getattr(seen, a)(ones) for a in axes}
-        out.append((float(np.mean([by[a] / getattr(ceiling, a)(ones) for a in axes])), e, by))
+        out.append((float(np.mean([by[a] / top[a] for a in top])), e, by))
     return sorted(out, key=lambda x: -x[0]), common
 
 
