@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from judges import ATTRIBUTES, TRUSTED, Split, attributes, load, look, records, said
-from metrics import (LABELS, chamfer, edge_counts, edge_f1, edges, frechet, intersections, interval, kernel_distance, lines,
+from metrics import (LABELS, chamfer, colour_distance, edge_counts, edge_f1, edges, frechet, intersections, interval, kernel_distance, lines,
                      mean_iou, spread)
 
 # Held-out portraits: the first are sampled, these are what distributions are compared with, and on the last ones (plan.go)
@@ -51,6 +51,7 @@ class Seen:
         found = edges(pictures)
         self.edges = np.array([edge_counts(f, held.ink[i]) for f, i in zip(found, obey)])
         self.chamfer = np.array([chamfer(f, held.ink[i]) for f, i in zip(found, obey)])
+        self.colours = colour_distance(pictures, held.split.pictures[obey])
         self.iou = np.array([intersections(p, held.masks[i]) for p, i in zip(parts, obey)])
         self.told = held.said[obey].sum(1)
         self.right = ((values == held.attributes[obey]) & held.said[obey]).sum(1)
@@ -59,7 +60,7 @@ class Seen:
         """The same for some of the portraits."""
         keep = np.isin(self.portraits, portraits)
         out = Seen(self.held, [], [])
-        for name in ("portraits", "features", "edges", "chamfer", "iou", "told", "right"):
+        for name in ("portraits", "features", "edges", "chamfer", "colours", "iou", "told", "right"):
             setattr(out, name, getattr(self, name)[keep])
         return out
 
@@ -69,6 +70,9 @@ class Seen:
 
     def distance(self, w):
         return float(w @ self.chamfer / w.sum())
+
+    def colour(self, w):
+        return float(w @ self.colours / w.sum())
 
     def mask(self, w):
         return mean_iou(np.tensordot(w, self.iou, 1), self.held.parts)
@@ -84,7 +88,7 @@ class Seen:
         n, out = len(self.portraits), {}
         if n == 0:
             return out
-        for name, least in (("sketch", 1), ("distance", 1), ("mask", 1), ("text", 1), ("kernel", 10)):
+        for name, least in (("sketch", 1), ("distance", 1), ("mask", 1), ("text", 1), ("colour", 1), ("kernel", 10)):
             f = getattr(self, name)
             known = n >= least and not (name == "mask" and not self.held.parts) and not (name == "text" and not self.told.sum())
             # An interval of fewer than five portraits says nothing.

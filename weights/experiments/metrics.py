@@ -81,6 +81,15 @@ def chamfer(found, drawn):
     return float((d.amin(1).mean() + d.amin(0).mean()) / 2)
 
 
+def colour_distance(pictures, wanted, cells=8):
+    """Mean distance of the mean colours of cells x cells parts, levels of 255: [N] of uint8 [N,64,64,3], [N,64,64,3]."""
+    def means(x):
+        n, side = len(x), x.shape[1] // cells
+        return np.asarray(x).reshape(n, cells, side, cells, side, 3).mean((2, 4))
+
+    return np.abs(means(pictures) - means(wanted)).mean((1, 2, 3))
+
+
 def intersections(found, wanted):
     """Pixels by part, of those with a wanted label: in both, in either. int64 [2, P]."""
     known = wanted != UNKNOWN

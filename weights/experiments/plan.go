@@ -69,6 +69,8 @@ var (
 	combinations = [][]string{
 		{engine.Sketch, engine.Mask}, {engine.Text, engine.Mask}, {engine.Text, engine.Sketch}, all,
 	}
+	// Added afterwards to the bundle, with none of the other networks touched.
+	added = [][]string{{engine.Colour}, {engine.Sketch, engine.Mask, engine.Text, engine.Colour}}
 )
 
 // plan lists the cells in the order in which they take turns.
@@ -95,6 +97,13 @@ func plan(s scale, found *best) []cell {
 	}
 	for _, one := range all {
 		add("single", "merged", []string{one}, nil)
+	}
+	for _, take := range added {
+		group := "unit"
+		if len(take) == 1 {
+			group = "single"
+		}
+		add(group, "merged", take, nil)
 	}
 	for _, take := range combinations {
 		add("joint", "joint", take, varied)

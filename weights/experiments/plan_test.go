@@ -5,12 +5,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 func TestPlanIsWhatWasAskedFor(t *testing.T) {
@@ -35,7 +37,7 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 		}
 		folders[c.folder()] = c.Group
 	}
-	assert.Equal(t, map[string]int{"unit": 4, "single": 3, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
+	assert.Equal(t, map[string]int{"unit": 5, "single": 4, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
 }
 
 func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
@@ -125,6 +127,8 @@ func TestBundlesThatAreNotThere(t *testing.T) {
 	assert.Contains(t, log.String(), "no joint bundle in")
 	for _, c := range cells {
 		assert.Equal(t, "merged", c.Bundle)
+		m := bundle.Manifest{Networks: []bundle.Network{{Modality: "none"}, {Modality: "sketch"}}}
+		assert.Equal(t, slices.Equal(c.Take, []string{"sketch"}), takes(&m, c.Take))
 		assert.Len(t, c.SHA256, 64)
 		assert.Equal(t, "int8", c.DType)
 	}

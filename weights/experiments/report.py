@@ -22,8 +22,8 @@ from metrics import LABELS, spread
 from search import chosen
 
 AXES = {"sketch": "sketch: edge F1", "distance": "chamfer, pixels", "mask": "mask: mIoU", "text": "text: accuracy",
-        "frechet": "Fr\u00e9chet", "kernel": "kernel distance"}
-GIVEN_BY = {"sketch": "sketch", "distance": "sketch", "mask": "mask", "text": "text"}  # axis: the condition it measures
+        "colour": "colour, levels", "frechet": "Fr\u00e9chet", "kernel": "kernel distance"}
+GIVEN_BY = {"sketch": "sketch", "distance": "sketch", "mask": "mask", "text": "text", "colour": "colour"}  # axis: the condition it measures
 ALL = ["sketch", "mask", "text"]
 BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 GRIDS, SEEDS = 6, 8
@@ -74,8 +74,8 @@ def collect(held, samples, index):
 def borders(held, common):
     """Rows of the real pictures: with their own conditions, and with those of the next portrait."""
     pictures = held.split.pictures[common]
-    return [Row("real pictures (ceiling)", Seen(held, common, pictures), ALL),
-            Row("real pictures, shuffled conditions (floor)", Seen(held, common, pictures, np.roll(common, -1)), ALL)]
+    return [Row("real pictures (ceiling)", Seen(held, common, pictures), [*ALL, "colour"]),
+            Row("real pictures, shuffled conditions (floor)", Seen(held, common, pictures, np.roll(common, -1)), [*ALL, "colour"])]
 
 
 def main_table(rows):
@@ -86,7 +86,7 @@ def main_table(rows):
         for axis in AXES:
             measured = GIVEN_BY.get(axis)
             dim = ' class="dim"' if measured and measured not in r.given else ""
-            cells.append(f"<td{dim}>{number(scores.get(axis), 2 if axis in ('distance', 'frechet') else 3)}</td>")
+            cells.append(f"<td{dim}>{number(scores.get(axis), {'distance': 2, 'frechet': 2, 'colour': 1}.get(axis, 3))}</td>")
         lines.append(cells)
     return table(["", "network evaluations a picture", *AXES.values()], lines)
 
@@ -241,6 +241,7 @@ Small figures: 95% bootstrap intervals over portraits, from five portraits on. G
 No judge is asked.</li>
 <li>mask: mean IoU of the parts that the judge finds, of {html.escape(", ".join(LABELS[i] for i in held.parts)) or "none"}.</li>
 <li>text: share of right values among those that the sentence says, of {html.escape(", ".join(trusted)) or "none"}.</li>
+<li>colour: mean distance of the colours of 8x8 cells from the given ones, in levels of 255.</li>
 <li>Fr&eacute;chet (from 70 portraits on) and kernel distance: of the judge's {FEATURES} features, each in deviations of
 {REFERENCE.stop - REFERENCE.start} other held-out pictures, to these. Not to be compared with distances on Inception features.</li></ul>
 <h2>Aim</h2>{aims(main, top[0])}

@@ -67,6 +67,10 @@ func (p portrait) conditions(folder string, take []string) (c engine.Conditions,
 			if data, err = read("masks"); err == nil {
 				c.Mask, err = engine.DecodeMask(data)
 			}
+		case engine.Colour: // the engine takes the mean of each cell
+			if data, err = read("pictures"); err == nil {
+				c.Colour, err = engine.DecodePNG(data)
+			}
 		}
 		if err != nil {
 			return c, fmt.Errorf("the %s of portrait %d: %w", what, p.Seed, err)
@@ -148,7 +152,8 @@ func (r *run) all(ctx context.Context, cells []cell, only []string) error {
 	return nil
 }
 
-// present drops cells whose bundles are missing and notes the sums of the others.
+// present drops cells whose bundles, or a network of them, are missing and notes the
+// sums of the others.
 func (r *run) present(cells []cell) ([]cell, error) {
 	type known struct{ sum, dtype string }
 	found, manifests := map[string]known{}, map[string]*bundle.Manifest{}
@@ -174,12 +179,23 @@ func (r *run) present(cells []cell) ([]cell, error) {
 	}
 	var out []cell
 	for _, c := range cells {
-		if k, ok := found[c.Bundle]; ok {
+		if k, ok := found[c.Bundle]; ok && takes(manifests[c.Bundle], c.Take) {
 			c.SHA256, c.DType = k.sum, k.dtype
 			out = append(out, c)
 		}
 	}
 	return out, nil
+}
+
+// takes tells whether a bundle has a network for each of the conditions, or one for
+// all of them.
+func takes(m *bundle.Manifest, conditions []string) bool {
+	var has []string
+	for _, n := range m.Networks {
+		has = append(has, n.Modality)
+	}
+	return slices.Contains(has, engine.Joint) ||
+		!slices.ContainsFunc(conditions, func(c string) bool { return !slices.Contains(has, c) })
 }
 
 // sameTraining tells whether two bundles are of the same networks, by what their

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics import (LABELS, UNKNOWN, chamfer, edge_counts, edge_f1, edges, frechet, intersections, interval,
+from metrics import (LABELS, UNKNOWN, chamfer, colour_distance, edge_counts, edge_f1, edges, frechet, intersections, interval,
                      kernel_distance, mean_iou, spread)
 
 
@@ -85,6 +85,16 @@ def test_distances_of_distributions():
     drawn = [kernel_distance(a, b, np.bincount(rng.integers(0, 400, 400), minlength=400)) for _ in range(100)]
     assert np.mean(drawn) == pytest.approx(kernel_distance(a, b), abs=3 * np.std(drawn) / 10)
     assert kernel_distance(a[:5], b, np.array([1, 0, 1, 1, 0])) == pytest.approx(kernel_distance(a[[0, 2, 3]], b))
+
+
+def test_colours_of_cells():
+    a = np.zeros((2, 64, 64, 3), np.uint8)
+    b = a.copy()
+    b[1, :8, :8] = 96  # one of 64 cells
+    assert colour_distance(a, a).tolist() == [0, 0]
+    assert colour_distance(a, b).tolist() == [0, 96 / 64]
+    a[0, ::2], b[0, 1::2] = 100, 100  # the same on average
+    assert colour_distance(a, b)[0] == 0
 
 
 def test_spread():
