@@ -58,7 +58,7 @@ type scale struct {
 
 var scales = map[string]scale{
 	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, compared: 4, evaluations: []int{10, 20, 50, 250}},
-	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 2, compared: 1, evaluations: []int{4}},
+	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, compared: 1, evaluations: []int{4}},
 }
 
 // Validation portraits are those from this one on; the others are compared.

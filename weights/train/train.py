@@ -1,10 +1,15 @@
-"""Trains one network on one split, alone.
+r"""Trains one network on one split, alone.
 
     cd weights/train && pip install -r requirements.txt
     python -m train --network none   --data ../dataset/out/none   --out runs/none --minutes 30
     python -m train --network sketch --data ../dataset/out/sketch --out runs/sketch --init runs/none --minutes 30
     python -m train --network upscale --data ../dataset/out/upscale --out runs/upscale --minutes 60
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
+
+What the merge is compared with is one network that learns all conditions at once, each left out now and then:
+
+    python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
+      --out runs/joint --init runs/none --minutes 90
 
 The same command trains on a CPU or a CUDA device, and in several processes, which average their gradients, with
 `python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`: on shared CPU cores that is much faster than
