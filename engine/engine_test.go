@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -332,7 +333,7 @@ func TestInk(t *testing.T) {
 func TestLabels(t *testing.T) {
 	m := image.NewPaletted(image.Rect(0, 0, 4, 2), make(color.Palette, 4))
 	copy(m.Pix, []uint8{1, 1, 0, 3, 1, 0, 3, 3})
-	assert.Equal(t, []uint8{1, 0, 0, unknown}, labelsOf(m, 3, 2))
+	assert.Equal(t, []uint8{1, 0, 1, unknown}, labelsOf(m, 3, 2), "of two labels the later, of a label and none the label")
 	data, err := encodeMask(m, &network{labels: 3}, bundle.Diffusion{ImageSize: 2, PixelUnshuffle: 2})
 	require.NoError(t, err)
 	want := make([]float32, 12)
@@ -342,6 +343,31 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	assert.Equal(t, rows(want, 12), data)
+}
+
+func TestJointConditionIsTheOthersInOrder(t *testing.T) {
+	sketch, mask := drawing()
+	n := &network{labels: 2}
+	a, err := encodeSketch(sketch, n, small)
+	require.NoError(t, err)
+	b, err := encodeMask(mask, n, small)
+	require.NoError(t, err)
+	for _, c := range []Conditions{{Sketch: sketch, Mask: mask}, {Sketch: sketch}, {Mask: mask}} {
+		got, err := encodeJoint(c, n, small)
+		require.NoError(t, err)
+		for p := range small.GridSize() * small.GridSize() {
+			s, m := a[p*16:(p+1)*16], b[p*32:(p+1)*32]
+			if c.Sketch == nil {
+				s = make([]byte, 16)
+			}
+			if c.Mask == nil {
+				m = make([]byte, 32)
+			}
+			require.Equal(t, append(slices.Clone(s), m...), got[p*48:(p+1)*48], "grid pixel %d", p)
+		}
+	}
+	_, err = encodeJoint(Conditions{Sketch: image.NewGray(image.Rect(0, 0, 0, 0))}, n, small)
+	assert.ErrorContains(t, err, "the sketch")
 }
 
 func TestColours(t *testing.T) {

@@ -128,6 +128,7 @@ type Network struct {
 	//           channel label*r*r + dy*r + dx
 	//   colour: R, G, B in -1..1 and 1 where known, all zero elsewhere: one colour
 	//           for each of Grid x Grid cells, repeated over the cell
+	//   joint:  a sketch's channels, then a mask's, all zero for what is not given
 	ConditionChannels int `json:"condition_channels"`
 
 	Labels []Label `json:"labels,omitempty"` // of a mask, in index order

@@ -213,6 +213,10 @@ func (n *Network) checkCondition(d Diffusion) error {
 		if len(n.Labels) == 0 || n.ConditionChannels != r2*len(n.Labels) {
 			return fmt.Errorf("condition_channels = %d, but %d labels make %d", n.ConditionChannels, len(n.Labels), r2*len(n.Labels))
 		}
+	case "joint":
+		if want := r2 * (1 + len(n.Labels)); !text || n.ConditionChannels != want {
+			return fmt.Errorf("condition_channels = %d: a joint network has %d (a sketch's and those of %d labels), and cross-attends", n.ConditionChannels, want, len(n.Labels))
+		}
 	case "colour":
 		if n.ConditionChannels != d.Channels+1 || d.Channels != 3 {
 			return fmt.Errorf("condition_channels = %d with pictures of %d channels: a colour is R, G, B and whether it is known", n.ConditionChannels, d.Channels)
