@@ -305,7 +305,7 @@ func TestMemoryIsThePlan(t *testing.T) {
 	for _, count := range []int{1, 3} {
 		plan, err := m.Memory(count)
 		require.NoError(t, err)
-		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask}})
+		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask, Colour: dabs()}})
 		unbound := int64(256) // what unbound bindings see
 		assert.Equal(t, plan.Weights+plan.Activations+unbound, d.Allocated()-before, "%d pictures", count)
 	}

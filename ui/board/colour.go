@@ -34,10 +34,10 @@ func (b *Board) SetColour(c color.NRGBA) {
 func (b *Board) Colour() color.NRGBA { return b.colour }
 
 // HasColours tells whether any cell has a colour.
-func (b *Board) HasColours() bool { return b.coloured() > 0 }
+func (b *Board) HasColours() bool { return b.Coloured() > 0 }
 
-// coloured counts the cells that have a colour.
-func (b *Board) coloured() (n int) {
+// Coloured counts the cells that have a colour.
+func (b *Board) Coloured() (n int) {
 	for _, c := range b.cells() {
 		if c.A != 0 {
 			n++

@@ -28,7 +28,7 @@ func (b *Board) Describe() string {
 			out = append(out, fmt.Sprintf("%s: %s %s.", b.labels[i].Name, percent(p.n), p.place()))
 		}
 	}
-	if n := b.coloured(); n > 0 {
+	if n := b.Coloured(); n > 0 {
 		var r region
 		for i, c := range b.cells() {
 			if c.A != 0 {

@@ -23,6 +23,8 @@ func full() (*image.RGBA, Recipe) {
 	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
 	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
 	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
+	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+	colours.SetNRGBA(1, 2, color.NRGBA{200, 30, 7, 255})
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i) | 3
 		if i%4 == 3 {
@@ -39,7 +41,7 @@ func full() (*image.RGBA, Recipe) {
 		Seed:     1<<53 - 1,
 		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
-		Sketch:   sketch, Mask: mask, Image: picture,
+		Sketch:   sketch, Mask: mask, Colours: colours, Image: picture,
 	}
 }
 
@@ -51,6 +53,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Colours.Pix, got.Colours.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
 	for y := range 6 {
@@ -79,6 +82,7 @@ func TestSameSeesEveryPart(t *testing.T) {
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
 		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
 		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"colour": func(r *Recipe) { r.Colours.Pix[3]++ },
 		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
 		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },

@@ -10,7 +10,7 @@ import (
 )
 
 // names are what people call the modalities.
-var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence"}
+var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence", engine.Colour: "colours"}
 
 // request is what a recipe asks of the bundle's networks; using names what it
 // takes into account.
@@ -26,6 +26,8 @@ func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []str
 			q.Conditions.Sketch = r.Sketch
 		case n.Modality == engine.Mask && r.Mask != nil:
 			q.Conditions.Mask = r.Mask
+		case n.Modality == engine.Colour && r.Colours != nil:
+			q.Conditions.Colour = r.Colours
 		case n.Modality == engine.Text && strings.TrimSpace(r.Prompt) != "":
 			q.Conditions.Text = r.Prompt
 		default:
@@ -65,6 +67,7 @@ func differences(a, b recipe.Recipe) []string {
 	compare("seed", a.Seed, b.Seed)
 	differ("another sketch", recipe.SamePixels(a.Sketch, b.Sketch))
 	differ("other parts", recipe.SamePixels(a.Mask, b.Mask))
+	differ("other colours", recipe.SamePixels(a.Colours, b.Colours))
 	differ("another start picture", recipe.SamePixels(a.Image, b.Image))
 	compare("start", a.Sampler.Start, b.Sampler.Start)
 	compare("sentence", quoted(a.Prompt), quoted(b.Prompt))
