@@ -51,8 +51,14 @@ func (b *Board) Compose(dst *image.RGBA, v View) {
 	if v.Under != nil && picture > 0 {
 		under = v.Under.Bounds()
 	}
-	parts, lines, tiles := weight(v.MaskOpacity), weight(v.InkOpacity), weight(v.ColourOpacity)
+	parts, colours, lines := weight(v.MaskOpacity), weight(v.ColourOpacity), weight(v.InkOpacity)
+	var column [Side]int // of the cells
+	for x := range column {
+		column[x] = x * b.grid / Side
+	}
 	for y := range Side {
+		tiles := b.dabs[column[y]*b.grid:] // of this row
+		top := y > 0 && column[y] != column[y-1]
 		row := dst.Pix[y*dst.Stride:][: 4*Side : 4*Side]
 		for x := range Side {
 			i := y*Side + x
@@ -67,10 +73,9 @@ func (b *Board) Compose(dst *image.RGBA, v View) {
 			}
 			if b.grid > 0 {
 				// A tile leaves out its first row and column, so that it is seen as one.
-				cell := b.cell(i)
-				edge := x > 0 && b.cell(i-1) != cell || y > 0 && b.cell(i-Side) != cell
-				if p := &b.dabs[cell]; p.A != 0 && !edge {
-					cover(&c, p.R, p.G, p.B, tiles)
+				edge := top || x > 0 && column[x] != column[x-1]
+				if p := &tiles[column[x]]; p.A != 0 && !edge {
+					cover(&c, p.R, p.G, p.B, colours)
 				}
 				if edge && v.Grid {
 					cover(&c, 110, 110, 120, 70)
