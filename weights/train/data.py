@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from nets import COLOUR_GRID, IMAGE_SIZE, LABELS, UNSHUFFLE
+from nets import COLOUR_GRID, IMAGE_SIZE, LABELS, UNSHUFFLE, to_z
 
 UNKNOWN = 255  # of a mask: this pixel's label is not given
 VALIDATION = 256  # pictures at the end of a split that are never trained on
@@ -53,6 +53,7 @@ class Split:
     """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts."""
 
     arrays = ("pictures", "ink", "masks", "seeds")
+    validation = VALIDATION
 
     def __init__(self, path):
         """path: a split's folder, or an .npz written by pack.py."""
@@ -70,6 +71,14 @@ class Split:
 
     def __len__(self):
         return len(self.pictures)
+
+    def examples(self, network, index, rng=None, part=False):
+        """The pictures `index` as the network is to make them, [B, 12, 32, 32], and its condition. There are no parts."""
+        return to_z(torch.from_numpy(self.pictures[index])), self.condition(network.modality, index, network.tokenizer, rng)
+
+    def whole(self, batch):
+        """How many pictures take as long as a batch of parts."""
+        return batch
 
     def condition(self, modality, index, tokenizer=None, rng=None):
         """What the network of this modality is given for the pictures `index`; with rng, varied for training."""
@@ -90,24 +99,29 @@ class Split:
         return None
 
 
+def records(folder):
+    """What captions.jsonl says of each portrait, by seed."""
+    captions = os.path.join(folder, "captions.jsonl")
+    if not os.path.exists(captions):
+        raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
+    with open(captions, encoding="utf-8") as f:
+        return sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
+
+
 def pack_folder(folder):
     """Packs a split's folder into <folder>/packed; does nothing if it is there. Returns its path."""
     out = os.path.join(folder, "packed")
     if os.path.exists(out):
         return out
-    captions = os.path.join(folder, "captions.jsonl")
-    if not os.path.exists(captions):
-        raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
-    with open(captions, encoding="utf-8") as f:
-        records = sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
+    portraits = records(folder)
     with ThreadPoolExecutor(4) as pool:
-        pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), records))
+        pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), portraits))
     temporary = out + f".{os.getpid()}"
     os.makedirs(temporary)
-    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in records]).items():
+    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in portraits]).items():
         np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
     with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
-        json.dump([r["caption"] for r in records], f)
+        json.dump([r["caption"] for r in portraits], f)
     try:
         os.rename(temporary, out)
     except OSError:  # another process was quicker

@@ -62,6 +62,8 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
 class Network(nn.Module):
     """An eps model: a UNet, with its text encoder where it has one."""
 
+    prediction_type = "v_prediction"
+
     def __init__(self, modality, tokenizer=None, widths=WIDTHS, groups=GROUPS):
         super().__init__()
         self.modality, self.tokenizer = modality, tokenizer
@@ -113,24 +115,26 @@ class Network(nn.Module):
         for name, p in self.unet.named_parameters():
             p.requires_grad_(name.startswith(coarse))
 
+    def facts(self):
+        """What mcdm.json says of the network itself."""
+        facts = {
+            "modality": self.modality,
+            "condition_channels": CONDITION_CHANNELS[self.modality],
+            "image_size": IMAGE_SIZE,
+            "pixel_unshuffle": UNSHUFFLE,
+        }
+        if self.modality == "mask":
+            facts["labels"] = LABELS
+        if self.modality == "colour":
+            facts["grid"] = COLOUR_GRID
+        return facts
+
     def export(self, folder, training):
         """Writes the diffusers folder, whole or not at all. `training`: what is known of the training, for mcdm.json."""
         temporary, old = folder + ".new", folder + ".old"
         os.makedirs(temporary, exist_ok=True)
         self.unet.save_pretrained(temporary)
-        meta = {
-            "modality": self.modality,
-            "condition_channels": CONDITION_CHANNELS[self.modality],
-            "image_size": IMAGE_SIZE,
-            "pixel_unshuffle": UNSHUFFLE,
-            "schedule": SCHEDULE,
-            "prediction_type": "v_prediction",
-            "training": training,
-        }
-        if self.modality == "mask":
-            meta["labels"] = LABELS
-        if self.modality == "colour":
-            meta["grid"] = COLOUR_GRID
+        meta = {**self.facts(), "schedule": SCHEDULE, "prediction_type": self.prediction_type, "training": training}
         if self.modality == "text":
             self.text_encoder.save_pretrained(os.path.join(temporary, "text_encoder"))
             self.tokenizer.save(os.path.join(temporary, "text_encoder", "vocab.txt"))

@@ -19,7 +19,8 @@ from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import Trainer
+from train import CONSTANT, Trainer
+from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
 
@@ -259,3 +260,73 @@ def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
         assert p.wait(60) == 0, (tmp_path / "out").read_text()
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)
     assert state["step"] > 0 and (tmp_path / "run" / "export" / "mcdm.json").exists()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large")
+    os.makedirs(folder / "pictures")
+    rng = np.random.default_rng(0)
+    with open(folder / "captions.jsonl", "w") as f:
+        for s in range(LargeSplit.validation + 8):
+            picture = np.repeat(np.repeat(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), 32, 0), 32, 1)
+            Image.fromarray(picture).save(folder / "pictures" / f"{s}.png")
+            f.write(json.dumps({"seed": s}) + "\n")
+    return LargeSplit(str(folder))
+
+
+def test_large_pictures_and_their_small_ones(large):
+    x, small = large.examples(None, np.array([3, 5]))
+    assert x.shape == (2, 48, 64, 64) and small.shape == (2, 3, 64, 64)
+    p = torch.from_numpy(np.array(large.pictures[[3, 5]]))
+    assert torch.equal(to_large_pictures(to_large_z(p)), p)
+    # channel c*16 + dy*4 + dx
+    assert x[0, 1 * 16 + 2 * 4 + 3, 7, 9] == p[0, 4 * 7 + 2, 4 * 9 + 3, 1].float() / 127.5 - 1
+    # Areas of 32x32 pixels are areas of 8x8 in the small picture, which repeats back to the large one.
+    assert torch.allclose(repeated(to_small(x)), x, atol=1e-6)
+    assert torch.equal(small, large.examples(None, np.array([3, 5]))[1]), "validation is always on the same pictures"
+    part, small = large.examples(None, np.array([3, 5]), np.random.default_rng(0), part=True)
+    assert part.shape == (2, 48, 32, 32) and small.shape == (2, 3, 32, 32)
+
+
+def test_degrade_keeps_what_is_drawn():
+    x = torch.zeros(64, 3, 64, 64)
+    x[..., 32:] = 0.5
+    out = degrade(x, np.random.default_rng(0))
+    off = (out - x).abs()
+    assert off[..., 36:60].mean() < 0.1 and off[..., 4:28].mean() < 0.1
+    assert 0.005 < off.mean((1, 2, 3)).min() and off.mean((1, 2, 3)).max() > 0.1, "weak and strong"
+    assert (out.mean((1, 2, 3)) - x.mean((1, 2, 3))).mean().abs() < 0.02, "no colour is favoured"
+
+
+def test_the_upscaler_begins_as_the_repeated_picture():
+    small = torch.rand(1, 3, 16, 16) * 1.8 - 0.9
+    z = upscale(Upscaler((32, 32, 32)).eval(), small, 3)
+    assert torch.allclose(z, repeated(small), atol=1e-4)
+
+
+def test_the_upscaler_learns_parts_then_whole_pictures(large, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr("upscaler.degrade", lambda small, rng: small / 2)  # learnt in less time than what it replaces
+    t = Trainer(Upscaler((32, 32, 32)), large, batch=4, rate=3e-3)
+    t.train_step(CONSTANT / 2)
+    assert t.pictures == 4
+    t.train_step((1 + CONSTANT) / 2)
+    assert t.pictures == 5, "a whole picture takes as long as four quarters"
+    def error():
+        with torch.no_grad():
+            return t.loss(t.network, np.arange(4), torch.tensor([200, 400, 600, 800]), torch.Generator().manual_seed(0)).mean()
+
+    before = error()
+    for _ in range(50):
+        t.train_step(0.1)
+    assert error() < 0.9 * before
+    t.save(str(tmp_path), "test")
+    loaded = Upscaler.load(str(tmp_path / "export"))
+    z, s = torch.randn(1, 48, 16, 16), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(loaded(z, torch.tensor([9]), s), t.ema(z, torch.tensor([9]), s))
+    with open(tmp_path / "export" / "mcdm.json") as f:
+        facts = json.load(f)
+    assert (facts["modality"], facts["image_size"], facts["pixel_unshuffle"], facts["prediction_type"]) == (
+        "upscale", LARGE_SIZE, 4, "sample")
