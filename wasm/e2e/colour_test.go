@@ -124,6 +124,16 @@ func TestColours(t *testing.T) {
 	p.click("#example")
 	assert.Equal(t, "16 cells", p.text("#state-colour"))
 	p.screenshot("colour-example")
+	if source, err := axeCore(); err == nil {
+		p.useAxe(source)
+		p.axe("colours")
+	}
+
+	// All of it fits a phone's screen.
+	p.run(chromedp.EmulateViewport(390, 700))
+	assert.Equal(t, 390, eval[int](p, "document.documentElement.scrollWidth"), "something is wider than the screen")
+	p.screenshot("colour-phone")
+	p.run(chromedp.EmulateViewport(1280, 860))
 	p.quiet()
 }
 
@@ -143,9 +153,8 @@ func TestColoursObeyed(t *testing.T) {
 	if !trained {
 		t.Skip("the shipped bundle has no colour network")
 	}
-	// Two colours that no portrait has in these places by chance alike: above and
-	// below are background and shoulders.
-	above, below := color.RGBA{0x79, 0xcc, 0xc6, 255}, color.RGBA{0x7a, 0x46, 0xc0, 255}
+	// Teal behind the head and purple hair, which chance alone does not make.
+	behind, hair := color.RGBA{0x79, 0xcc, 0xc6, 255}, color.RGBA{0x7a, 0x46, 0xc0, 255}
 	p.set("colour", "#79ccc6")
 	p.draw(spot{.03, .06}, spot{.97, .06})
 	p.draw(spot{.06, .06}, spot{.06, .5})
@@ -160,7 +169,7 @@ func TestColoursObeyed(t *testing.T) {
 		for _, region := range []struct {
 			r image.Rectangle
 			c color.RGBA
-		}{{image.Rect(0, 0, 64, 8), above}, {image.Rect(24, 10, 40, 14), below}} {
+		}{{image.Rect(0, 0, 64, 8), behind}, {image.Rect(24, 10, 40, 14), hair}} {
 			for y := region.r.Min.Y; y < region.r.Max.Y; y++ {
 				for x := region.r.Min.X; x < region.r.Max.X; x++ {
 					at := img.RGBAAt(x, y)
@@ -182,5 +191,6 @@ func TestColoursObeyed(t *testing.T) {
 	assert.Greater(t, free, maxOff, "a picture made from nothing obeys: the measure proves nothing")
 }
 
-// maxOff is how far, in levels of 255, the dabbed regions may be off.
-const maxOff = 45
+// maxOff is how far, in levels of 255, the dabbed regions may be off; measured
+// values are in the test's log.
+const maxOff = 30.0
