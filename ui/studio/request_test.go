@@ -75,7 +75,7 @@ func TestRequestNot(t *testing.T) {
 	r := whole()
 	r.Not = recipe.Not{Text: "a person with glasses", Weight: .5}
 	q, using := request(r, manifest)
-	assert.Equal(t, []string{"sketch", "parts", "sentence", "“Not this”"}, using)
+	assert.Equal(t, []string{"sketch", "parts", "sentence", "“Not this”", "colours"}, using)
 	assert.Equal(t, []string{"a person with glasses"}, q.Conditions.MoreTexts)
 	assert.Equal(t, -.5, q.Weights["text.2"])
 	assert.Equal(t, 1.5, q.Weights["text"])
@@ -83,9 +83,9 @@ func TestRequestNot(t *testing.T) {
 
 	r.Prompt = ""
 	q, using = request(r, manifest)
-	assert.Equal(t, []string{"sketch", "parts", "“Not this”"}, using)
+	assert.Equal(t, []string{"sketch", "parts", "“Not this”", "colours"}, using)
 	assert.Empty(t, q.Conditions.Text)
-	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text.2": -.5}, q.Weights)
+	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text.2": -.5, "colour": .9}, q.Weights)
 
 	r.Not.Weight = 0
 	q, _ = request(r, manifest)
