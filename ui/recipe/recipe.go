@@ -4,10 +4,11 @@
 // # Format, version 1
 //
 // The file has one iTXt chunk with the keyword "mcdm": the JSON form of Recipe,
-// in UTF-8. Sketch, mask and image stand in it as PNG files in base64, the sketch as
-// dark lines on light paper, the mask with a palette whose index is the place in
-// "labels"; any other index is free. Unknown keys are ignored; "not" and "verdict"
-// are absent from files of the first pages.
+// in UTF-8. Sketch, mask, colours and image stand in it as PNG files in base64, the
+// sketch as dark lines on light paper, the mask with a palette whose index is the
+// place in "labels" (any other index is free), the colours with a pixel for each
+// cell of their grid, transparent where free. Unknown keys are ignored; "not" and
+// "verdict" are absent from files of the first pages.
 package recipe
 
 import (
@@ -50,6 +51,7 @@ type Recipe struct {
 	Labels     []string        `json:"labels,omitempty"` // of Mask, by index
 	Sketch     *image.Gray     `json:"-"`                // nil: empty
 	Mask       *image.Paletted `json:"-"`                // nil: empty
+	Colours    *image.NRGBA    `json:"-"`                // nil: empty
 	Image      *image.RGBA     `json:"-"`                // where sampling starts; nil: from noise
 }
 
@@ -119,9 +121,10 @@ type wire struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
 	Recipe
-	SketchPNG []byte `json:"sketch,omitempty"`
-	MaskPNG   []byte `json:"mask,omitempty"`
-	ImagePNG  []byte `json:"image,omitempty"`
+	SketchPNG  []byte `json:"sketch,omitempty"`
+	MaskPNG    []byte `json:"mask,omitempty"`
+	ColoursPNG []byte `json:"colours,omitempty"`
+	ImagePNG   []byte `json:"image,omitempty"`
 }
 
 // ErrNone says that a file is a picture without a recipe.
@@ -155,6 +158,11 @@ func Text(r Recipe) ([]byte, error) {
 	if r.Mask != nil {
 		if w.MaskPNG, err = encode(r.Mask); err != nil {
 			return nil, fmt.Errorf("the mask: %w", err)
+		}
+	}
+	if r.Colours != nil {
+		if w.ColoursPNG, err = encode(r.Colours); err != nil {
+			return nil, fmt.Errorf("the colours: %w", err)
 		}
 	}
 	if r.Image != nil {
@@ -246,6 +254,14 @@ func Parse(text []byte) (Recipe, error) {
 			return Recipe{}, fmt.Errorf("the mask: %w", err)
 		}
 	}
+	if w.ColoursPNG != nil {
+		img, err := engine.DecodePNG(w.ColoursPNG)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("the colours: %w", err)
+		}
+		r.Colours = image.NewNRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+		draw.Draw(r.Colours, r.Colours.Rect, img, img.Bounds().Min, draw.Src)
+	}
 	if w.ImagePNG != nil {
 		img, err := engine.DecodePNG(w.ImagePNG)
 		if err != nil {
@@ -332,11 +348,12 @@ func (r Recipe) MaskFor(names []string) (mask *image.Paletted, missing []string)
 // Same tells whether two recipes give the same picture.
 func (r Recipe) Same(o Recipe) bool {
 	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && r.Not == o.Not && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
-		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) && SamePixels(r.Image, o.Image)
+		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) &&
+		SamePixels(r.Colours, o.Colours) && SamePixels(r.Image, o.Image)
 }
 
-// SamePixels compares two sketches, masks or pictures. nil is like none but nil.
-func SamePixels[T *image.Gray | *image.Paletted | *image.RGBA](a, b T) bool {
+// SamePixels compares two sketches, masks, colours or pictures. nil is like none but nil.
+func SamePixels[T *image.Gray | *image.Paletted | *image.NRGBA | *image.RGBA](a, b T) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -350,6 +367,8 @@ func pixels(img any) (image.Rectangle, []byte) {
 	case *image.Gray:
 		return m.Rect, m.Pix
 	case *image.Paletted:
+		return m.Rect, m.Pix
+	case *image.NRGBA:
 		return m.Rect, m.Pix
 	case *image.RGBA:
 		return m.Rect, m.Pix

@@ -23,6 +23,8 @@ func full() (*image.RGBA, Recipe) {
 	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
 	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
 	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
+	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+	colours.SetNRGBA(1, 2, color.NRGBA{200, 30, 7, 255})
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i) | 3
 		if i%4 == 3 {
@@ -44,7 +46,7 @@ func full() (*image.RGBA, Recipe) {
 			Accord: []Accord{{"mask", "text.2", -.25, 7}},
 			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
 		},
-		Sketch: sketch, Mask: mask, Image: picture,
+		Sketch: sketch, Mask: mask, Colours: colours, Image: picture,
 	}
 }
 
@@ -56,6 +58,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Colours.Pix, got.Colours.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
 	assert.Equal(t, want.Verdict, got.Verdict)
@@ -86,6 +89,7 @@ func TestSameSeesEveryPart(t *testing.T) {
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
 		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
 		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"colour": func(r *Recipe) { r.Colours.Pix[3]++ },
 		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
 		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },

@@ -52,6 +52,9 @@ func (s *Studio) recipe() (r recipe.Recipe, err error) {
 		r.Mask = s.board.Mask()
 		r.Labels = labelNames(s.board.Labels())
 	}
+	if s.board.HasColours() {
+		r.Colours = s.board.Colours()
+	}
 	r.Networks = map[string]recipe.Input{}
 	var wrong []error
 	for _, c := range s.cards {
@@ -112,11 +115,14 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	if len(missing) > 0 {
 		misfits = append(misfits, "These networks know no "+List(missing, "")+".")
 	}
-	if r.Sketch == nil {
-		s.board.Load(nil, mask)
-	} else {
-		s.board.Load(r.Sketch, mask)
+	var sketch, colours image.Image // a nil *image.Gray would not be nil
+	if r.Sketch != nil {
+		sketch = r.Sketch
 	}
+	if r.Colours != nil {
+		colours = r.Colours
+	}
+	s.board.Load(sketch, mask, colours)
 	s.cancelImport()
 	if r.Image != nil {
 		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)

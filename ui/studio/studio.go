@@ -100,6 +100,7 @@ func (s *Studio) open(ctx context.Context) {
 		s.State(Loading)
 	}
 	s.board = board.New(labelsOf(s.bundle.Manifest))
+	s.board.SetGrid(gridOf(s.bundle.Manifest))
 	s.canvas = canvas.Attach(s.board, dom.Get("board"), s.drawn)
 	s.controls()
 }
@@ -116,6 +117,14 @@ func labelsOf(m *bundle.Manifest) []board.Label {
 		}
 	}
 	return out
+}
+
+// gridOf is the grid of the bundle's colour network; 0 without one.
+func gridOf(m *bundle.Manifest) (grid int) {
+	for _, n := range m.Networks {
+		grid = max(grid, n.Grid)
+	}
+	return grid
 }
 
 // State implements Screen.
