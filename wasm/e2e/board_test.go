@@ -304,7 +304,7 @@ func TestImport(t *testing.T) {
 // The square of a photo is dragged, zoomed by the wheel and the slider, and moved
 // by keys; the contours follow, and what is kept is what it holds.
 func TestCrop(t *testing.T) {
-	p := open(t, 1280, 1100, 4*time.Minute)
+	p := openAt(t, random(t), 1280, 1100, 8*time.Minute)
 	p.until("ready", 3*time.Minute)
 	p.give("drop", "me.jpg", "image/jpeg", photo())
 	require.Eventually(t, func() bool { return p.text("#import-name") == "me.jpg" }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
