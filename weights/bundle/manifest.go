@@ -23,6 +23,13 @@
 //	I8   w[o, ...] = scale[o] * q[o, ...], q in -127..127, scale f32 > 0, one for
 //	     each index o of axis 0 (output channel)
 //
+// A bundle may have an upscaler, which makes finished pictures r times as large
+// (SR3, Saharia et al. 2021). It is a diffusion of its own, with pixel_unshuffle
+// = r, so that its grid is the small picture: every pixel of that is a place
+// where z has the r*r large ones. The small picture's channels are concatenated
+// to z, and the network predicts the large one's x0 as its difference from the
+// small one with every pixel repeated r*r times.
+//
 // A bundle of dtype "int8" has I8 for every tensor of two or more axes but the
 // embeddings, which are F16; one of dtype "f16" has F16 there, "f32" F32. Norms
 // and biases are always F32. A reader goes by each tensor's own dtype.
@@ -55,10 +62,14 @@ const MaxShard = 4 << 20
 const (
 	Epsilon  = "epsilon"
 	Velocity = "v_prediction"
+	Sample   = "sample" // x0 itself, less what is known of it: of upscalers
 )
 
 // Unconditional is the modality of the network without a condition (eps_0).
 const Unconditional = "none"
+
+// Upscale is the modality of an upscaler.
+const Upscale = "upscale"
 
 // Manifest is manifest.json.
 type Manifest struct {
@@ -73,6 +84,10 @@ type Manifest struct {
 	// Networks, the unconditional one first. One network alone is a bundle too;
 	// with several, exactly one has modality "none", since the merge needs eps_0.
 	Networks []Network `json:"networks"`
+
+	// Upscaler makes their pictures larger; nil: the bundle has none. It has modality
+	// "upscale" and a Diffusion of its own.
+	Upscaler *Network `json:"upscaler,omitempty"`
 
 	Terms    string `json:"terms,omitempty"`     // licence of the weights, in words or as an SPDX id
 	DataCard string `json:"data_card,omitempty"` // plain text: what the networks were trained on
@@ -118,7 +133,8 @@ type Network struct {
 
 	// Diffusion states what this network was trained with, where the manifest is
 	// made from networks that say so. A bundle where it differs from the
-	// manifest's is refused.
+	// manifest's is refused. An upscaler must have it: ImageSize is the large
+	// picture's, PixelUnshuffle how many times larger that is.
 	Diffusion *Diffusion `json:"diffusion,omitempty"`
 
 	// ConditionChannels are concatenated to z, after it, on the network's own
@@ -126,6 +142,7 @@ type Network struct {
 	//   sketch: ink in [0, 1], pixel-unshuffled (r*r channels)
 	//   mask:   one-hot over Labels, all zero where unknown, pixel-unshuffled:
 	//           channel label*r*r + dy*r + dx
+	//   upscale: the small picture, one channel for each of its own
 	ConditionChannels int `json:"condition_channels"`
 
 	Labels []Label `json:"labels,omitempty"` // of a mask, in index order
@@ -210,11 +227,23 @@ type Shard struct {
 	SHA256 string `json:"sha256"` // of the whole file, 64 hexadecimal digits, lower case
 }
 
-// Network returns the network of that name, or nil.
-func (m *Manifest) Network(name string) *Network {
+// All lists the networks and, behind them, the upscaler.
+func (m *Manifest) All() []*Network {
+	var all []*Network
 	for i := range m.Networks {
-		if m.Networks[i].Name == name {
-			return &m.Networks[i]
+		all = append(all, &m.Networks[i])
+	}
+	if m.Upscaler != nil {
+		all = append(all, m.Upscaler)
+	}
+	return all
+}
+
+// Network returns the network or upscaler of that name, or nil.
+func (m *Manifest) Network(name string) *Network {
+	for _, n := range m.All() {
+		if n.Name == name {
+			return n
 		}
 	}
 	return nil

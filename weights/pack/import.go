@@ -30,6 +30,7 @@ type Options struct {
 	Terms    string // licence; empty: the terms that the trainer noted
 	DataCard string // plain text
 	Networks []Source
+	Upscaler *Source // nil: none
 }
 
 // Loss is what quantization did to one tensor.
@@ -58,7 +59,11 @@ func Import(o Options) (Files, []Report, error) {
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
 	tensors := map[string][]bundle.Tensor{}
 	reports := map[string]Report{}
-	for _, s := range o.Networks {
+	sources := o.Networks
+	if o.Upscaler != nil {
+		sources = append(slices.Clone(sources), *o.Upscaler)
+	}
+	for i, s := range sources {
 		if !bundle.ValidName.MatchString(s.Name) {
 			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
 		}
@@ -69,7 +74,11 @@ func Import(o Options) (Files, []Report, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
-		m.Networks = append(m.Networks, *n)
+		if i < len(o.Networks) {
+			m.Networks = append(m.Networks, *n)
+		} else {
+			m.Upscaler = n
+		}
 		tensors[s.Name] = ts
 		reports[s.Name] = report(n, ts, losses)
 	}
@@ -78,14 +87,14 @@ func Import(o Options) (Files, []Report, error) {
 	})
 	m.Diffusion = *m.Networks[0].Diffusion
 	if m.Terms == "" {
-		m.Terms = trainedTerms(m.Networks)
+		m.Terms = trainedTerms(m.All())
 	}
 	files, err := Encode(m, tensors)
 	if err != nil {
 		return nil, nil, err
 	}
 	var all []Report
-	for _, n := range m.Networks {
+	for _, n := range m.All() {
 		all = append(all, reports[n.Name])
 	}
 	return files, all, nil
@@ -226,7 +235,7 @@ func report(n *bundle.Network, tensors []bundle.Tensor, losses []Loss) Report {
 }
 
 // trainedTerms joins the different terms that the networks' trainers noted.
-func trainedTerms(networks []bundle.Network) string {
+func trainedTerms(networks []*bundle.Network) string {
 	var terms []string
 	for _, n := range networks {
 		var t struct {
