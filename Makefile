@@ -33,7 +33,7 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
+	@echo 'make weights      train the five networks and import the bundle (needs Python; hours)'
 	@echo 'make clean        remove what was built'
 
 run: build
@@ -128,7 +128,7 @@ data:
 	cd weights/dataset && npm ci && node build.mjs --split all
 
 weights:
-	cd weights/train && for n in none text mask sketch; do \
+	cd weights/train && for n in none text mask sketch colour; do \
 	  init=$$(test $$n = none || echo "--init runs/none"); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import

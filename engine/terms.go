@@ -142,9 +142,9 @@ func weightOf(weights map[string]float64, name string) float64 {
 // checkTerms refuses conditions without a network, and what is said about a
 // network or a condition that is not there.
 func (m *Model) checkTerms(q Request, terms []term) error {
-	for _, modality := range []string{Sketch, Mask, Text} {
-		if len(q.Conditions.given(modality)) > 0 && !m.has(modality) {
-			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
+	for _, kind := range modalities {
+		if len(kind.given(q.Conditions)) > 0 && !m.has(kind.name) {
+			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", kind.name, strings.Join(m.Names(), ", "))
 		}
 	}
 	if err := m.checkWeights(q.Weights, terms); err != nil {
@@ -223,26 +223,23 @@ func (m *Model) encode(x *session, q Request) error {
 	return nil
 }
 
-func (m *Model) encodeTerm(x *session, e evaluation, c Conditions) (err error) {
-	side, r := m.diffusion.ImageSize, m.diffusion.PixelUnshuffle
-	var data []byte
-	switch e.net.modality {
-	case Unconditional:
-		return nil
-	case Sketch:
-		data, err = encodeSketch(c.sketches()[e.at], side, r)
-	case Mask:
-		data, err = encodeMask(c.masks()[e.at], e.net.labels, side, r)
-	case Text:
-		return x.write(e.tokens, tokenRows(e.net.tokenizer.EncodeKnown(c.texts()[e.at])))
+func (m *Model) encodeTerm(x *session, e evaluation, c Conditions) error {
+	kind := modalityOf(e.net.modality)
+	if kind == nil {
+		return nil // unconditional
 	}
+	data, err := kind.encode(c, e.at, e.net, m.diffusion)
 	if err != nil {
 		return err
 	}
-	if want := e.cond.Size() / x.z.N; len(data) != want {
-		return fmt.Errorf("network %s takes %d condition channels, and a %s does not encode to them", e.net.name, e.net.conditionChannels, e.net.modality)
+	to := e.cond
+	if e.tokens.Ok() {
+		to = e.tokens
 	}
-	return x.write(e.cond, data)
+	if want := to.Size() / x.z.N; len(data) != want {
+		return fmt.Errorf("network %s takes %d bytes, and a %s is encoded to %d", e.net.name, want, kind.name, len(data))
+	}
+	return x.write(to, data)
 }
 
 // encodeMap gives [H, W, C] on the network's grid, 0 to 1, the same for every

@@ -28,6 +28,20 @@ func New(tag, text string) js.Value {
 	return e
 }
 
+// Stamp copies what a template element holds. All ids in it, and the labels'
+// references to them, get a suffix, so that it may be stamped several times.
+func Stamp(template, suffix string) js.Value {
+	copied := Get(template).Get("content").Call("cloneNode", true)
+	for _, attribute := range []string{"id", "for"} {
+		all := copied.Call("querySelectorAll", "["+attribute+"]")
+		for i := range all.Length() {
+			e := all.Index(i)
+			e.Call("setAttribute", attribute, e.Call("getAttribute", attribute).String()+suffix)
+		}
+	}
+	return copied
+}
+
 // On calls f on an element's events, for as long as the page lives. f must
 // not wait for anything that the browser does: start a goroutine for that.
 func On(e js.Value, event string, f func(event js.Value)) {

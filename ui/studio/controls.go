@@ -64,8 +64,9 @@ func (c *card) show() { dom.Text(c.slider.Get("nextElementSibling"), "%.1f", c.w
 
 // controls fills and connects everything on the page.
 func (s *Studio) controls() {
-	for _, modality := range []string{engine.Sketch, engine.Mask, engine.Text} {
-		s.addCard(modality)
+	cards := dom.Get("modalities").Get("children")
+	for i := range cards.Length() {
+		s.addCard(cards.Index(i))
 	}
 	s.addTools()
 	click("dice", func() { s.newSeed() })
@@ -110,19 +111,27 @@ func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
 }
 
-// addCard connects the card of a modality, or hides it when the bundle has no
-// network for it.
-func (s *Studio) addCard(modality string) {
-	root := dom.Get("card-" + modality)
+// addCard completes and connects the card of a modality, or hides it when the
+// bundle has no network for it. The element is #card-MODALITY; data-weight,
+// data-most and data-end say what its controls begin with.
+func (s *Studio) addCard(root js.Value) {
+	modality := strings.TrimPrefix(root.Get("id").String(), "card-")
 	for _, n := range s.bundle.Manifest.Networks {
 		if n.Modality != modality {
 			continue
 		}
+		root.Call("querySelector", ".head").Call("append", dom.Stamp("card-head", modality))
+		root.Call("append", dom.Stamp("card-foot", modality))
 		c := &card{
 			network: n.Name, modality: modality, root: root,
 			box: dom.Get("use-" + modality), slider: dom.Get("weight-" + modality), state: dom.Get("state-" + modality),
 			start: dom.Get("start-" + modality), end: dom.Get("end-" + modality), shapes: dom.Get("map-" + modality),
 		}
+		data := root.Get("dataset")
+		c.slider.Set("max", data.Get("most"))
+		c.slider.Set("defaultValue", data.Get("weight"))
+		c.end.Set("defaultValue", data.Get("end"))
+		c.show()
 		dom.On(c.slider, "input", func(js.Value) { c.show(); s.held() })
 		for _, e := range []js.Value{c.box, c.start, c.end} {
 			dom.On(e, "change", func(js.Value) { s.held() })

@@ -1,6 +1,6 @@
 // Builds the portraits. See CARD.md for what is in them.
 //
-//   node build.mjs --split all|none|sketch|mask|text|upscale|test [--count N] [--out out] [--workers 2]
+//   node build.mjs --split all|none|sketch|mask|text|colour|upscale|test [--count N] [--out out] [--workers 2]
 //   node build.mjs --contact-sheet        every piece of the drawings, into out/sheets, and contact.png
 //   node build.mjs --examples             the held-out portraits that the page ships
 

@@ -24,8 +24,9 @@ test("the committed examples come out again, byte for byte", () => {
   }
 });
 
-test("no seed is in two ranges", () => {
-  const ranges = Object.values(SPLITS).map((s) => [s.first, s.first + 1_000_000]).sort((a, b) => a[0] - b[0]);
+test("no seed is in two ranges of networks that are merged", () => {
+  const merged = Object.values(SPLITS).filter((s) => !s.large);
+  const ranges = merged.map((s) => [s.first, s.first + 1_000_000]).sort((a, b) => a[0] - b[0]);
   for (let i = 1; i < ranges.length; i++) assert.ok(ranges[i - 1][1] <= ranges[i][0]);
   for (const [name, s] of Object.entries(SPLITS)) assert.ok(s.count <= 1_000_000, name);
 });

@@ -10,8 +10,8 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
-// five is four with an upscaler of their pictures, 16x16 to 32x32.
-func five(t testing.TB) Options {
+// larger is four with an upscaler of their pictures, 16x16 to 32x32.
+func larger(t testing.TB) Options {
 	t.Helper()
 	o := four(t)
 	o.Upscaler = &Source{"upscale", filepath.Join(t.TempDir(), "upscale")}
@@ -26,7 +26,7 @@ func upscaling() object {
 }
 
 func TestUpscaler(t *testing.T) {
-	o := five(t)
+	o := larger(t)
 	files, reports, err := Import(o)
 	require.NoError(t, err)
 	require.Len(t, reports, 5)
@@ -55,7 +55,7 @@ func TestUpscaler(t *testing.T) {
 }
 
 func TestImportRefusesUpscalers(t *testing.T) {
-	o := five(t)
+	o := larger(t)
 	o.Networks = append(o.Networks, Source{"large", o.Upscaler.Folder})
 	_, _, err := Import(o)
 	require.ErrorContains(t, err, "--upscaler")
@@ -73,7 +73,7 @@ func TestImportRefusesUpscalers(t *testing.T) {
 		"prediction_type":    {"epsilon", `predicts "sample"`},
 		"condition_channels": {4, "of 3 channels from 4: the bundle's have 3"},
 	} {
-		o := five(t)
+		o := larger(t)
 		facts := upscaling()
 		facts[key] = test.value
 		putJSON(t, o.Upscaler.Folder, "mcdm.json", facts)
@@ -83,7 +83,7 @@ func TestImportRefusesUpscalers(t *testing.T) {
 }
 
 func TestUpscalerManifestLies(t *testing.T) {
-	files, _, err := Import(five(t))
+	files, _, err := Import(larger(t))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		spoil func(n *bundle.Network)

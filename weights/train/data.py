@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from nets import IMAGE_SIZE, LABELS, UNSHUFFLE, to_z
+from nets import COLOUR_GRID, IMAGE_SIZE, LABELS, UNSHUFFLE, to_z
 
 UNKNOWN = 255  # of a mask: this pixel's label is not given
 VALIDATION = 256  # pictures at the end of a split that are never trained on
@@ -88,6 +88,11 @@ class Split:
         if modality == "mask":
             masks = self.masks[index]
             return encode_mask(drop_labels(masks, rng) if rng is not None else masks)
+        if modality == "colour":
+            pictures = self.pictures[index]
+            if rng is not None:
+                return encode_colours(*dab(pictures, rng))
+            return encode_colours(cells(pictures).mean(3), np.ones((len(pictures), COLOUR_GRID, COLOUR_GRID), bool))
         if modality == "text":
             texts = [self.captions[i] if rng is None or rng.random() > 0.05 else "" for i in index]
             return torch.tensor([tokenizer(t) for t in texts])
@@ -133,12 +138,63 @@ def encode_mask(masks):
     return F.pixel_unshuffle(hot, UNSHUFFLE)
 
 
-def rectangle(rng, low, high):
-    """A random rectangle with sides of low..high pixels, cut at the border: (rows, columns)."""
+def cells(pictures):
+    """uint8 pictures [B,64,64,3] -> their pixels in -1..1 by cells of the grid of colours: [B,8,8,64,3]."""
+    g, s = COLOUR_GRID, IMAGE_SIZE // COLOUR_GRID
+    x = np.asarray(pictures).reshape(-1, g, s, g, s, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, g, g, s * s, 3)
+    return x.astype(np.float32) / 127.5 - 1
+
+
+def encode_colours(colours, known):
+    """Colours [B,8,8,3] in -1..1, known [B,8,8] -> R, G, B and 1 where known, all zero elsewhere, repeated: [B,4,32,32]."""
+    c = np.concatenate([colours, np.ones_like(colours[..., :1])], -1) * known[..., None]
+    repeat = IMAGE_SIZE // UNSHUFFLE // COLOUR_GRID
+    c = torch.from_numpy(c.astype(np.float32)).permute(0, 3, 1, 2)
+    return c.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+def dab(pictures, rng):
+    """Colours as a hand dabs them on the grid: few of them, not quite right, and not everywhere.
+
+    pictures uint8 [B,64,64,3]; returns colours [B,8,8,3] in -1..1 and known [B,8,8] bool. A person gives a cell on an edge
+    the colour of one side, which the median of its pixels stands for, and whole regions one colour: cells near to one
+    drawn at random take its colour, until none is left.
+    """
+    pixels = cells(pictures)
+    colours = pixels.mean(3)
+    known = np.ones(colours.shape[:3], bool)
+    for x, c, k in zip(pixels, colours, known):
+        if rng.random() < 0.5:
+            c[:] = np.median(x, 2)
+        if rng.random() < 0.5:
+            flat, near = c.reshape(-1, 3), rng.uniform(0.2, 0.7)
+            left = np.ones(len(flat), bool)
+            for i in rng.permutation(len(flat)):
+                if left[i]:
+                    region = left & (np.linalg.norm(flat - flat[i], axis=1) < near)
+                    flat[region], left = flat[i], left & ~region
+        c += rng.normal(0, rng.uniform(0, 0.06), 3) + rng.normal(0, rng.uniform(0, 0.06), c.shape)
+        np.clip(c, -1, 1, out=c)
+        if rng.random() < 0.1:
+            continue
+        if rng.random() < 0.5:
+            k &= rng.random(k.shape) < rng.random()
+        if rng.random() < 0.6:
+            kept = np.zeros_like(k)
+            for _ in range(int(rng.integers(1, 5))):
+                kept[rectangle(rng, 1, COLOUR_GRID, COLOUR_GRID)] = True
+            k &= kept if rng.random() < 0.7 else ~kept
+        if rng.random() < 0.05:
+            k[:] = False
+    return colours, known
+
+
+def rectangle(rng, low, high, size=IMAGE_SIZE):
+    """A random rectangle with sides of low..high of a square of `size`, cut at the border: (rows, columns)."""
     out = []
     for _ in range(2):
         side = int(rng.integers(low, high + 1))
-        start = int(rng.integers(-side // 2, IMAGE_SIZE - side // 2))
+        start = int(rng.integers(-side // 2, size - side // 2))
         out.append(slice(max(0, start), max(0, start + side)))
     return tuple(out)
 

@@ -1,7 +1,7 @@
-"""The four networks, by the name of their modality, and the folders they are exported to.
+"""The networks, by the name of their modality, and the folders they are exported to.
 
-All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are unshuffled alike and concatenated
-after z; text enters by cross-attention.
+All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are concatenated after z: those of pixels
+unshuffled alike, a grid of colours repeated to z's size. Text enters by cross-attention.
 """
 
 import json
@@ -16,12 +16,13 @@ from torch.nn import functional as F
 from text_encoder import TextEncoder
 from tokenizer import LENGTH, Tokenizer
 
-MODALITIES = ("none", "sketch", "mask", "text")
+MODALITIES = ("none", "sketch", "mask", "text", "colour")
 LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"]
 IMAGE_SIZE, UNSHUFFLE = 64, 2
 LATENT = 3 * UNSHUFFLE**2
+COLOUR_GRID = 8  # cells of a side, each of one mean colour
 # Channels that are concatenated to z.
-CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0}
+CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0, "colour": 4}
 SCHEDULE = {"name": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 WIDTHS, TEXT_WIDTH = (64, 128, 192), 128
 # Groups of 8 channels and more: group norm erases each group's mean over the picture, and with the usual 32 groups of two
@@ -124,6 +125,8 @@ class Network(nn.Module):
         }
         if self.modality == "mask":
             facts["labels"] = LABELS
+        if self.modality == "colour":
+            facts["grid"] = COLOUR_GRID
         return facts
 
     def export(self, folder, training):

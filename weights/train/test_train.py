@@ -14,7 +14,7 @@ from PIL import Image
 
 import data
 import nets
-from data import UNKNOWN, Split, drop_labels, encode_mask, vary_ink
+from data import UNKNOWN, Split, cells, dab, drop_labels, encode_colours, encode_mask, vary_ink
 from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
@@ -121,7 +121,32 @@ def test_vary_ink(split):
     assert (sums == 0).any() and (sums > 0).float().mean() > 0.8
 
 
-@pytest.mark.parametrize("modality", ["sketch", "mask"])
+def test_colour_condition(split):
+    pictures = np.array(split.pictures[:2])
+    c = split.condition("colour", np.arange(2))
+    assert c.shape == (2, nets.CONDITION_CHANNELS["colour"], 32, 32) and (c[:, 3] == 1).all()
+    # Cell (2, 5) is rows 16..23 and columns 40..47 of the picture, rows 8..11 and columns 20..23 of z.
+    want = torch.from_numpy(pictures[1, 16:24, 40:48].reshape(-1, 3)).float().mean(0) / 127.5 - 1
+    assert torch.allclose(c[1, :3, 8:12, 20:24], want[:, None, None].expand(3, 4, 4), atol=1e-5)
+    known = np.ones((2, 8, 8), bool)
+    known[0, 2, 5] = False
+    c = encode_colours(cells(pictures).mean(3), known)
+    assert (c[0, :, 8:12, 20:24] == 0).all() and (c[0, 3] == 0).sum() == 16 and (c[1, 3] == 1).all()
+
+
+def test_dab(split):
+    pictures = np.array(split.pictures[:200])
+    means = cells(pictures).mean(3)
+    colours, known = dab(pictures, np.random.default_rng(0))
+    assert np.abs(colours).max() <= 1 and np.array_equal(pictures, split.pictures[:200])
+    whole, nothing = known.all((1, 2)).mean(), (~known).all((1, 2)).mean()
+    assert 0.05 < whole < 0.5 and 0.03 < nothing < 0.3
+    distance = np.linalg.norm(colours - means, axis=-1)
+    assert 0.01 < np.median(distance) < 0.2, "near the picture's own colours, but not these"
+    assert distance.max() > 0.3, "regions share one colour"
+
+
+@pytest.mark.parametrize("modality", ["sketch", "mask", "colour"])
 def test_new_inputs_begin_without_effect(modality, tmp_path):
     torch.manual_seed(0)
     none = Network("none", **SMALL).eval()
@@ -163,7 +188,7 @@ def test_export_and_load(split, tmp_path):
         assert json.load(f)["modality"] == "text"
 
 
-@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text"])
+@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text", "colour"])
 def test_resume_gives_the_same_steps(modality, split, tmp_path):
     def trainer():
         torch.manual_seed(0)

@@ -42,9 +42,9 @@ GAMMA, EMA = 5.0, 0.999
 WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
-# Colours and layout, most of what a text says, are decided at high t: of a text network's t, half lie above
+# Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
 # T (1 - 2^-FOCUS). 1 is uniform.
-FOCUS = {"text": 2.0}
+FOCUS = {"text": 2.0, "colour": 1.5}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
