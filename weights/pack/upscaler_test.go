@@ -10,10 +10,10 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
-// larger is four with an upscaler of their pictures, 16x16 to 32x32.
+// larger is five with an upscaler of their pictures, 16x16 to 32x32.
 func larger(t testing.TB) Options {
 	t.Helper()
-	o := four(t)
+	o := five(t)
 	o.Upscaler = &Source{"upscale", filepath.Join(t.TempDir(), "upscale")}
 	save(t, o.Upscaler.Folder, 6, plain(3), upscaling())
 	return o
@@ -29,12 +29,12 @@ func TestUpscaler(t *testing.T) {
 	o := larger(t)
 	files, reports, err := Import(o)
 	require.NoError(t, err)
-	require.Len(t, reports, 5)
+	require.Len(t, reports, 6)
 	require.NoError(t, Verify(mapFS(files)))
 	b, err := bundle.Open(mapFS(files))
 	require.NoError(t, err)
 	m := b.Manifest
-	require.Len(t, m.Networks, 4, "it is no network of the merge")
+	require.Len(t, m.Networks, 5, "it is no network of the merge")
 	require.Same(t, m.Upscaler, m.Network("upscale"))
 	require.Equal(t, 32, m.Upscaler.Diffusion.ImageSize)
 	require.Equal(t, 16, m.Diffusion.ImageSize)
@@ -60,7 +60,7 @@ func TestImportRefusesUpscalers(t *testing.T) {
 	_, _, err := Import(o)
 	require.ErrorContains(t, err, "--upscaler")
 
-	o = four(t)
+	o = five(t)
 	o.Upscaler = &Source{"upscale", o.Networks[1].Folder}
 	_, _, err = Import(o)
 	require.ErrorContains(t, err, `modality "none": an upscaler's is "upscale"`)
