@@ -40,6 +40,7 @@ func full() (*image.RGBA, Recipe) {
 		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
 		Sketch:   sketch, Mask: mask, Image: picture,
+		Upscaled: &Upscaled{"4567cdef", 7, 4}, Small: picture,
 	}
 }
 
@@ -53,6 +54,8 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Small.Pix, got.Small.Pix)
+	assert.Equal(t, want.Upscaled, got.Upscaled)
 	for y := range 6 {
 		for x := range 8 {
 			require.Equal(t, picture.At(x, y), color.RGBAModel.Convert(img.At(x, y)))
@@ -68,6 +71,25 @@ func TestRoundTrip(t *testing.T) {
 	_, got, err = Read(file)
 	require.NoError(t, err)
 	assert.Equal(t, empty, got)
+}
+
+func TestUpscaledIsWhole(t *testing.T) {
+	picture, r := full()
+	for want, spoil := range map[string]func(*Recipe){
+		"small picture is missing": func(r *Recipe) { r.Small = nil },
+		"how or the small":         func(r *Recipe) { r.Upscaled = nil },
+		"in 0 steps":               func(r *Recipe) { r.Upscaled.Steps = 0 },
+	} {
+		_, r := full()
+		spoil(&r)
+		file, err := Write(picture, r)
+		require.NoError(t, err)
+		_, _, err = Read(file)
+		assert.ErrorContains(t, err, want)
+	}
+	plain := r
+	plain.Small, plain.Upscaled = nil, nil
+	assert.True(t, r.Same(plain), "a larger picture is of the same recipe")
 }
 
 func TestSameSeesEveryPart(t *testing.T) {

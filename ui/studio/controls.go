@@ -88,6 +88,7 @@ func (s *Studio) controls() {
 		}
 	})
 	s.addGrid()
+	s.addUpscale()
 	s.addHistory()
 	s.addLive()
 	s.words()

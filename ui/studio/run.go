@@ -31,6 +31,7 @@ const (
 // Sampler makes pictures: a model on its device.
 type Sampler interface {
 	Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error)
+	Upscale(ctx context.Context, small *image.RGBA, o engine.Upscaling, report func(done, total int)) (*image.RGBA, error)
 	Err() error // why it cannot be used any more: a lost device
 	Release()
 }
@@ -146,15 +147,72 @@ func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) []
 	if !r.enter(Sampling, Ready) {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := r.stoppable(ctx)
 	defer cancel()
-	r.mu.Lock()
-	r.stop, r.stepped = cancel, false
-	r.mu.Unlock()
 	pictures, done, text := r.sample(ctx, q, using)
 	r.enter(Ready, Sampling)
 	r.finish(done, text)
 	return pictures
+}
+
+// stoppable is the context of what Stop ends.
+func (r *Run) stoppable(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	r.mu.Lock()
+	r.stop, r.stepped = cancel, false
+	r.mu.Unlock()
+	return ctx, cancel
+}
+
+// step notes that the run goes.
+func (r *Run) step() {
+	r.mu.Lock()
+	r.stepped = true
+	r.mu.Unlock()
+}
+
+// Enlarge makes pictures larger, each with the noise of its seed, and shows every
+// one as it is done. Its last word follows those that were said before. It tells
+// whether all are larger now; not while something else runs.
+func (r *Run) Enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, before string, show func(i int, large *image.RGBA)) bool {
+	if !r.enter(Sampling, Ready) {
+		return false
+	}
+	ctx, cancel := r.stoppable(ctx)
+	defer cancel()
+	done, text := r.enlarge(ctx, pictures, seeds, show)
+	r.enter(Ready, Sampling)
+	r.finish(done, strings.TrimSpace(before+" "+text))
+	return done == 1
+}
+
+// enlarge is Enlarge between two states.
+func (r *Run) enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, show func(i int, large *image.RGBA)) (done int, text string) {
+	started := r.now()
+	r.screen.Progress(0, 0, "Upscaling…")
+	if r.sampler == nil || r.sampler.Err() != nil {
+		if err := r.renew(ctx); err != nil {
+			return 0, Explain(err)
+		}
+	}
+	var size image.Point
+	for i, p := range pictures {
+		large, err := r.sampler.Upscale(ctx, p, engine.Upscaling{Seed: seeds[i]}, func(done, total int) {
+			r.step()
+			r.screen.Progress(i*total+done, len(pictures)*total, fmt.Sprintf("Upscaling, step %d of %d", i*total+done, len(pictures)*total))
+		})
+		switch lost := r.sampler.Err(); {
+		case ctx.Err() != nil:
+			return 0, "Stopped: not upscaled."
+		case lost != nil:
+			return 0, Explain(errors.Join(lost, err))
+		case err != nil:
+			return 0, Explain(err)
+		}
+		show(i, large)
+		size = large.Rect.Size()
+	}
+	return 1, fmt.Sprintf("Upscaled to %d×%d pixels in %s.", size.X, size.Y, seconds(r.now().Sub(started)))
 }
 
 func (r *Run) finish(done int, text string) {
@@ -209,9 +267,7 @@ func (r *Run) steps(ctx context.Context, q engine.Request) (pictures []*image.RG
 		if ctx.Err() != nil {
 			return // a step that ended after Stop
 		}
-		r.mu.Lock()
-		r.stepped = true
-		r.mu.Unlock()
+		r.step()
 		done = p.Step
 		if len(p.Preview) > 0 {
 			r.screen.Pictures(p.Preview, p.Influence)

@@ -32,6 +32,7 @@ type Studio struct {
 
 	bundleHash string // SHA-256 of the manifest
 	untouched  bool   // the number of steps is the page's own
+	quick      bool   // a graphics card upscales pictures without being asked
 
 	shown  *picture   // large in the frame; nil: all of batch
 	before *picture   // the last one that was shown whole
@@ -124,6 +125,7 @@ func (s *Studio) State(state State) {
 	focused := js.Global().Get("document").Get("activeElement").Get("id").String()
 	whole := state == Sampling && !s.living // a live picture gives way to Generate
 	dom.Get("generate").Set("disabled", state != Ready && !(state == Sampling && s.living))
+	dom.Get("enlarge").Set("disabled", state != Ready)
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)

@@ -36,8 +36,12 @@
 package bundle
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mcdm/mcdm/weights/textencoder"
 	"github.com/mcdm/mcdm/weights/tokenizer"
@@ -250,6 +254,23 @@ func (m *Manifest) Network(name string) *Network {
 		}
 	}
 	return nil
+}
+
+// Fingerprint tells networks apart: the SHA-256, in hexadecimal, of the network's
+// config.json and of the SHA-256 of every shard that holds its tensors, in order.
+func (m *Manifest) Fingerprint(n *Network) string {
+	h := sha256.New()
+	h.Write(n.Config)
+	used := map[int]bool{}
+	for _, ref := range n.Tensors {
+		for _, p := range ref.Parts {
+			used[p.Shard] = true
+		}
+	}
+	for _, i := range slices.Sorted(maps.Keys(used)) {
+		h.Write([]byte(m.Shards[i].SHA256))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Unconditional returns the network of modality "none", or nil.
