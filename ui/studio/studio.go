@@ -132,7 +132,7 @@ func (s *Studio) State(state State) {
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case whole && focused == "generate":
+	case whole && (focused == "generate" || focused == "enlarge"):
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")

@@ -4,8 +4,8 @@ package studio
 
 import (
 	"context"
+	"fmt"
 	"image"
-	"strconv"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/ui/dom"
@@ -24,7 +24,7 @@ func (s *Studio) addUpscale() {
 	m := s.bundle.Manifest
 	sizes := dom.Get("save-size")
 	for _, size := range []int{m.Upscaler.Diffusion.ImageSize, m.Diffusion.ImageSize} {
-		sizes.Call("append", dom.New("option", strconv.Itoa(size)))
+		sizes.Call("append", dom.New("option", fmt.Sprintf("%d px", size)))
 	}
 	dom.Show(sizes, true)
 	click("enlarge", func() { go s.enlarge("", s.shown) })
