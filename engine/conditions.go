@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -42,11 +43,25 @@ const (
 	Mask          = "mask"
 	Text          = "text"
 	Colour        = "colour"
+	// Joint is a network that takes a sketch, a mask and a text at once, any of them
+	// empty: what merges are compared with. It is one summand of (12).
+	Joint = "joint"
 )
 
-// modalities are all kinds of conditions. One more is a line here, its fields in
-// Conditions and its check in checkCondition of package bundle: nothing else in this
-// package knows one from another.
+// modalities are all kinds of conditions: nothing else in this package knows one
+// from another. One more takes
+//   - a network, trained alone: weights/train/data.py (Split.condition) makes what it
+//     sees of a picture, nets.py says how many channels that is, or that it
+//     cross-attends;
+//   - in weights/bundle, what those channels are, in Network, and that it is checked
+//     (checkCondition). What the encoder must know, such as labels or the size of a
+//     grid, stands in the trainer's mcdm.json and comes from there into the manifest;
+//   - here, its fields in Conditions and a line with its encoder.
+//
+// Then weights, windows, maps, scores and all the rest work by the network's name.
+// Command mcdm needs a flag (cmd/mcdm/conditions.go); the page a card (#card-NAME in
+// wasm/index.html), a field of the recipe (ui/recipe) and its place in
+// ui/studio/request.go; a card without a network is not shown.
 var modalities = []modality{
 	kind(Sketch, Conditions.sketches, encodeSketch),
 	kind(Mask, Conditions.masks, encodeMask),
@@ -124,6 +139,9 @@ func (c Conditions) given(modality string) []int {
 	if m := modalityOf(modality); m != nil {
 		return m.given(c)
 	}
+	if modality == Joint && (c.Sketch != nil || c.Mask != nil || c.Text != "") {
+		return []int{0}
+	}
 	return nil
 }
 
@@ -185,7 +203,8 @@ const unknown = 255
 
 // labelsOf brings a mask to the picture's grid: every pixel takes the label
 // that is most frequent in the area it covers (nearest when the mask is
-// smaller), the lowest index on a tie.
+// smaller). On a tie it is the later one, since thin parts lie on wide ones: the
+// networks were trained on masks that were halved so.
 func labelsOf(m *image.Paletted, labels, side int) []uint8 {
 	b := m.Bounds()
 	w, h := b.Dx(), b.Dy()
@@ -203,7 +222,7 @@ func labelsOf(m *image.Paletted, labels, side int) []uint8 {
 			}
 			best := 0
 			for l, n := range count {
-				if n > count[best] {
+				if n > count[best] || n == count[best] && n > 0 && l < labels {
 					best = l
 				}
 			}
@@ -242,6 +261,34 @@ func encodeMask(m *image.Paletted, n *network, d bundle.Diffusion) ([]byte, erro
 	index := labelsOf(m, n.labels, side)
 	return unshuffle(n.labels, side, d.PixelUnshuffle, func(c, y, x int) float32 {
 		if int(index[y*side+x]) == c {
+			return 1
+		}
+		return 0
+	}), nil
+}
+
+// encodeJoint gives the channels of a sketch and after them those of a mask, all
+// zero for what is nil.
+func encodeJoint(c Conditions, n *network, d bundle.Diffusion) ([]byte, error) {
+	side := d.ImageSize
+	ink, index := make([]float32, side*side), slices.Repeat([]uint8{unknown}, side*side)
+	if c.Sketch != nil {
+		if err := checkSize(c.Sketch.Bounds()); err != nil {
+			return nil, fmt.Errorf("the sketch: %w", err)
+		}
+		ink = inkOf(c.Sketch, side)
+	}
+	if c.Mask != nil {
+		if err := checkSize(c.Mask.Bounds()); err != nil {
+			return nil, fmt.Errorf("the mask: %w", err)
+		}
+		index = labelsOf(c.Mask, n.labels, side)
+	}
+	return unshuffle(1+n.labels, side, d.PixelUnshuffle, func(c, y, x int) float32 {
+		switch i := y*side + x; {
+		case c == 0:
+			return ink[i]
+		case int(index[i]) == c-1:
 			return 1
 		}
 		return 0

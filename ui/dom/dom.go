@@ -42,13 +42,26 @@ func Stamp(template, suffix string) js.Value {
 	return copied
 }
 
+// Among returns the place of the child of list that an event happened in, -1 for
+// none. So one handler of the list serves children that come and go.
+func Among(list, event js.Value) int {
+	children := list.Get("children")
+	for i := range children.Length() {
+		if children.Index(i).Call("contains", event.Get("target")).Bool() {
+			return i
+		}
+	}
+	return -1
+}
+
 // On calls f on an element's events, for as long as the page lives. f must
 // not wait for anything that the browser does: start a goroutine for that.
-func On(e js.Value, event string, f func(event js.Value)) {
-	e.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+// options are those of addEventListener.
+func On(e js.Value, event string, f func(event js.Value), options ...any) {
+	e.Call("addEventListener", append([]any{event, js.FuncOf(func(_ js.Value, args []js.Value) any {
 		f(args[0])
 		return nil
-	}))
+	})}, options...)...)
 }
 
 // Once calls f on an element's next event only.

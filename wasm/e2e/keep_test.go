@@ -20,7 +20,7 @@ import (
 
 // alone switches all modalities but one off: fewer networks are faster.
 func (p *page) alone(modality string) {
-	for _, m := range []string{"sketch", "mask", "text"} {
+	for _, m := range eval[[]string](p, `[...document.querySelectorAll(".switch")].map((e) => e.id.replace("use-", ""))`) {
 		if on := eval[bool](p, `document.getElementById("use-%s").checked`, m); on != (m == modality) {
 			p.click("#use-" + m)
 		}

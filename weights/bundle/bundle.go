@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -154,11 +156,33 @@ func (b *Bundle) Describe(n *Network, name string) (Tensor, error) {
 	if !ok {
 		return Tensor{}, fmt.Errorf("network %q has no tensor %q", n.Name, name)
 	}
-	return Tensor{Name: name, DType: ref.DType, Shape: ref.Shape}, nil
+	return Tensor{Name: name, DType: ref.plain(), Shape: ref.Shape}, nil
+}
+
+// plain is the type of the values once they have been read.
+func (ref TensorRef) plain() string {
+	if ref.DType == Coded {
+		return "I8"
+	}
+	return ref.DType
+}
+
+// decode returns the n bytes that a DEFLATE stream makes, n as the manifest says.
+func decode(stream []byte, n int) ([]byte, error) {
+	in := bytes.NewReader(stream)
+	r := flate.NewReader(in)
+	values := make([]byte, n)
+	if at, err := io.ReadFull(r, values); err != nil {
+		return nil, fmt.Errorf("its stream breaks off at value %d of %d: %w; import the bundle again", at, n, err)
+	}
+	if more, err := r.Read(make([]byte, 1)); more != 0 || err != io.EOF || in.Len() != 0 {
+		return nil, fmt.Errorf("its stream goes on behind its %d values; import the bundle again", n)
+	}
+	return values, nil
 }
 
 func (b *Bundle) read(ref TensorRef) (Tensor, error) {
-	t := Tensor{DType: ref.DType, Shape: ref.Shape}
+	t := Tensor{DType: ref.plain(), Shape: ref.Shape}
 	var err error
 	if t.Data, err = b.span(ref.Parts[0]); err != nil {
 		return t, err
@@ -171,6 +195,11 @@ func (b *Bundle) read(ref TensorRef) (Tensor, error) {
 				return t, err
 			}
 			t.Data = append(t.Data, part...)
+		}
+	}
+	if ref.DType == Coded {
+		if t.Data, err = decode(t.Data, t.Elements()); err != nil {
+			return t, err
 		}
 	}
 	if ref.Scale == nil {

@@ -22,6 +22,9 @@
 //	F16  IEEE 754 half
 //	I8   w[o, ...] = scale[o] * q[o, ...], q in -127..127, scale f32 > 0, one for
 //	     each index o of axis 0 (output channel)
+//	I8Z  I8 whose values, a byte each, are one DEFLATE stream (RFC 1951); a byte of
+//	     it makes at most 8 values (no back references). In the shard it is U8
+//	     [bytes]
 //
 // A bundle may have an upscaler, which makes finished pictures r times as large
 // (SR3, Saharia et al. 2021). It is a diffusion of its own, with pixel_unshuffle
@@ -31,8 +34,10 @@
 // small one with every pixel repeated r*r times.
 //
 // A bundle of dtype "int8" has I8 for every tensor of two or more axes but the
-// embeddings, which are F16; one of dtype "f16" has F16 there, "f32" F32. Norms
-// and biases are always F32. A reader goes by each tensor's own dtype.
+// embeddings, which are F16, or I8Z where it was made for a size: scales are then
+// wider than I8 needs, values small, and a common one takes fewer bits. A bundle of
+// dtype "f16" has F16 there, "f32" F32. Norms and biases are always F32. A reader
+// goes by each tensor's own dtype.
 package bundle
 
 import (
@@ -56,6 +61,10 @@ const (
 
 // ManifestName is the manifest's file name.
 const ManifestName = "manifest.json"
+
+// Coded is the dtype of I8 tensors that are stored as DEFLATE streams. Tensors that
+// have been read are I8.
+const Coded = "I8Z"
 
 // MaxShard is the largest size of a shard in bytes.
 const MaxShard = 4 << 20
@@ -149,6 +158,7 @@ type Network struct {
 	//   upscale: the small picture, one channel for each of its own
 	//   colour: R, G, B in -1..1 and 1 where known, all zero elsewhere: one colour
 	//           for each of Grid x Grid cells, repeated over the cell
+	//   joint:  a sketch's channels, then a mask's, all zero for what is not given
 	ConditionChannels int `json:"condition_channels"`
 
 	Labels []Label `json:"labels,omitempty"` // of a mask, in index order
@@ -190,14 +200,14 @@ type TextEncoder struct {
 
 // TensorRef says what a tensor is and where its bytes are.
 type TensorRef struct {
-	DType string `json:"dtype"` // "I8", "F16" or "F32"
+	DType string `json:"dtype"` // "I8", "I8Z", "F16" or "F32"
 	Shape []int  `json:"shape"`
 
 	// Parts hold the values: one span, or several whose concatenation is the
-	// tensor cut along axis 0 (a tensor larger than a shard).
+	// tensor cut along axis 0 (a tensor larger than a shard), or I8Z's stream.
 	Parts []Span `json:"parts"`
 
-	// Scale holds the I8 tensor's Shape[0] f32 scales; nil otherwise.
+	// Scale holds the Shape[0] f32 scales of an I8 or I8Z tensor; nil otherwise.
 	Scale *Span `json:"scale,omitempty"`
 }
 

@@ -258,6 +258,10 @@ func (n *Network) checkCondition(d Diffusion) error {
 		if len(n.Labels) == 0 || n.ConditionChannels != r2*len(n.Labels) {
 			return fmt.Errorf("condition_channels = %d, but %d labels make %d", n.ConditionChannels, len(n.Labels), r2*len(n.Labels))
 		}
+	case "joint":
+		if want := r2 * (1 + len(n.Labels)); !text || n.ConditionChannels != want {
+			return fmt.Errorf("condition_channels = %d: a joint network has %d (a sketch's and those of %d labels), and cross-attends", n.ConditionChannels, want, len(n.Labels))
+		}
 	case "colour":
 		if n.ConditionChannels != d.Channels+1 || d.Channels != 3 {
 			return fmt.Errorf("condition_channels = %d with pictures of %d channels: a colour is R, G, B and whether it is known", n.ConditionChannels, d.Channels)
@@ -317,12 +321,12 @@ func (m *Manifest) checkTensors(refs map[string]TensorRef, want map[string][]int
 	return nil
 }
 
-var dtypeSize = map[string]int{"I8": 1, "F16": 2, "F32": 4}
+var dtypeSize = map[string]int{"I8": 1, Coded: 1, "F16": 2, "F32": 4}
 
 func (m *Manifest) checkRef(ref TensorRef, name string, used [][]usedSpan) error {
 	size, ok := dtypeSize[ref.DType]
 	if !ok {
-		return fmt.Errorf("dtype %q: want I8, F16 or F32", ref.DType)
+		return fmt.Errorf("dtype %q: want I8, I8Z, F16 or F32", ref.DType)
 	}
 	row, err := product(append([]int{size}, ref.Shape[1:]...))
 	if err != nil {
@@ -340,24 +344,27 @@ func (m *Manifest) checkRef(ref TensorRef, name string, used [][]usedSpan) error
 		if err := m.checkSpan(p, name, used); err != nil {
 			return err
 		}
-		if p.Length%row != 0 {
+		if ref.DType != Coded && p.Length%row != 0 {
 			return fmt.Errorf("a part of %d bytes does not end at a row of %d", p.Length, row)
 		}
 		sum += p.Length // each at most MaxShard and disjoint, so this cannot overflow
 	}
-	if sum != total {
+	switch {
+	case ref.DType == Coded && total > 8*sum: // what is allocated is bounded by what is there
+		return fmt.Errorf("%d bytes for %s%v, which takes %d or more", sum, ref.DType, ref.Shape, (total+7)/8)
+	case ref.DType != Coded && sum != total:
 		return fmt.Errorf("%d bytes for %s%v, which takes %d", sum, ref.DType, ref.Shape, total)
 	}
 	switch {
-	case ref.DType != "I8":
+	case ref.plain() != "I8":
 		if ref.Scale != nil {
 			return fmt.Errorf("%s has no scale", ref.DType)
 		}
 		return nil
 	case len(ref.Shape) < 2:
-		return fmt.Errorf("I8 needs two axes or more; the shape is %v", ref.Shape)
+		return fmt.Errorf("%s needs two axes or more; the shape is %v", ref.DType, ref.Shape)
 	case ref.Scale == nil:
-		return errors.New("I8 without scale")
+		return fmt.Errorf("%s without scale", ref.DType)
 	case ref.Scale.Length != 4*ref.Shape[0]:
 		return fmt.Errorf("scale of %d bytes; %d channels take %d", ref.Scale.Length, ref.Shape[0], 4*ref.Shape[0])
 	}

@@ -23,7 +23,7 @@ function write(dir, p) {
   fs.writeFileSync(path.join(dir, "sketches", name), sketchPNG(p));
 }
 
-const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes });
+const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said });
 
 // CHUNK seeds go to a worker at a time.
 const CHUNK = 50;

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from nets import COLOUR_GRID, IMAGE_SIZE, LABELS, UNSHUFFLE, to_z
+from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LABELS, UNSHUFFLE, to_z
 
 UNKNOWN = 255  # of a mask: this pixel's label is not given
+JOINT_DROP = 0.25  # how often a joint network goes without one of its conditions, for each by itself
 VALIDATION = 256  # pictures at the end of a split that are never trained on
 
 
@@ -55,9 +56,14 @@ class Split:
     arrays = ("pictures", "ink", "masks", "seeds")
     validation = VALIDATION
 
-    def __init__(self, path):
-        """path: a split's folder, or an .npz written by pack.py."""
-        if path.endswith(".npz"):
+    def __init__(self, path, *more):
+        """path: a split's folder, or an .npz written by pack.py; several are joined in memory, the last one's pictures last."""
+        if more:
+            splits = [Split(p) for p in (path, *more)]
+            for name in self.arrays:
+                setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
+            self.captions = [c for s in splits for c in s.captions]
+        elif path.endswith(".npz"):
             with np.load(path) as z:
                 for name in self.arrays:
                     setattr(self, name, z[name] if name in z.files else None)
@@ -88,6 +94,12 @@ class Split:
         if modality == "mask":
             masks = self.masks[index]
             return encode_mask(drop_labels(masks, rng) if rng is not None else masks)
+        if modality == JOINT:
+            parts = {m: self.condition(m, index, tokenizer, rng) for m in (*JOINT_SPATIAL, "text")}
+            if rng is not None:
+                for part in parts.values():  # a row of zeros: no ink, no known label, <pad> alone
+                    part[torch.from_numpy(rng.random(len(index)) < JOINT_DROP)] = 0
+            return torch.cat([parts[m] for m in JOINT_SPATIAL], 1), parts["text"]
         if modality == "colour":
             pictures = self.pictures[index]
             if rng is not None:

@@ -121,6 +121,26 @@ def test_vary_ink(split):
     assert (sums == 0).any() and (sums > 0).float().mean() > 0.8
 
 
+def test_joint_condition(folder, split):
+    tokenizer = Tokenizer.build(split.captions)
+    index = np.arange(200)
+    whole, ids = split.condition("joint", index, tokenizer)
+    assert torch.equal(whole[:, :4], split.condition("sketch", index)) and torch.equal(whole[:, 4:], split.condition("mask", index))
+    assert torch.equal(ids, split.condition("text", index, tokenizer))
+    spatial, ids = split.condition("joint", index, tokenizer, np.random.default_rng(0))
+    gone = torch.stack([(spatial[:, :4] == 0).all(3).all(2).all(1), (spatial[:, 4:] == 0).all(3).all(2).all(1), (ids == 0).all(1)])
+    share = gone.float().mean(1)
+    assert (share > 0.15).all() and (share < 0.5).all()
+    assert {tuple(g) for g in gone.T.tolist()} == {(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)}, "every combination is trained"
+
+
+def test_several_splits(folder, split):
+    both = Split(folder, folder)
+    n = len(split)
+    assert len(both) == 2 * n == len(both.captions)
+    assert np.array_equal(both.masks[n:], split.masks) and np.array_equal(both.pictures[:n], split.pictures)
+
+
 def test_colour_condition(split):
     pictures = np.array(split.pictures[:2])
     c = split.condition("colour", np.arange(2))
@@ -162,37 +182,44 @@ def test_new_inputs_begin_without_effect(modality, tmp_path):
     assert want.abs().max() > 1e-3
 
 
-def test_text_begins_with_silent_attention(tmp_path):
+@pytest.mark.parametrize("modality", ["text", "joint"])
+def test_text_begins_with_silent_attention(modality, tmp_path):
     none = Network("none", **SMALL)
     none.export(str(tmp_path / "none"), {})
-    network = Network("text", Tokenizer.build(["red hair"]), **SMALL).eval()
+    network = Network(modality, Tokenizer.build(["red hair"]), **SMALL).eval()
     taken, own = network.start_from(str(tmp_path / "none"))
     assert 0.3 * own < taken < own
-    z, t = torch.randn(2, 12, 32, 32), torch.tensor([3, 700])
+    z, t, spatial = torch.randn(2, 12, 32, 32), torch.tensor([3, 700]), torch.randn(2, 48, 32, 32)
+
+    def predict(i, spatial):
+        ids = torch.full((2, LENGTH), i)
+        return network(z, t, ids if modality == "text" else (spatial, ids))
+
     with torch.no_grad():
-        a, b = (network(z, t, torch.full((2, LENGTH), i)) for i in (2, 3))
-    assert torch.equal(a, b)
+        assert torch.equal(predict(2, spatial), predict(3, spatial))
+        assert torch.equal(predict(2, spatial), predict(2, 2 * spatial)), "new channels begin without effect"
 
 
-def test_export_and_load(split, tmp_path):
+@pytest.mark.parametrize("modality", ["text", "joint"])
+def test_export_and_load(modality, split, tmp_path):
     tokenizer = Tokenizer.build(split.captions)
-    network = Network("text", tokenizer, **SMALL).eval()
+    network = Network(modality, tokenizer, **SMALL).eval()
     for _ in range(2):  # the second replaces the first
-        network.export(str(tmp_path / "text"), {"pictures_seen": 1})
-    assert sorted(os.listdir(tmp_path)) == ["text"]
-    loaded = Network.load(str(tmp_path / "text"))
-    z, t, ids = torch.randn(1, 12, 32, 32), torch.tensor([9]), torch.tensor([tokenizer("red hair")])
+        network.export(str(tmp_path / modality), {"pictures_seen": 1})
+    assert sorted(os.listdir(tmp_path)) == [modality]
+    loaded = Network.load(str(tmp_path / modality))
+    z, t, condition = torch.randn(1, 12, 32, 32), torch.tensor([9]), split.condition(modality, np.arange(1), tokenizer)
     with torch.no_grad():
-        assert torch.equal(network(z, t, ids), loaded(z, t, ids))
-    with open(tmp_path / "text" / "mcdm.json") as f:
-        assert json.load(f)["modality"] == "text"
+        assert torch.allclose(network(z, t, condition), loaded(z, t, condition), atol=1e-6)
+    with open(tmp_path / modality / "mcdm.json") as f:
+        assert json.load(f)["modality"] == modality
 
 
-@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text", "colour"])
+@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text", "colour", "joint"])
 def test_resume_gives_the_same_steps(modality, split, tmp_path):
     def trainer():
         torch.manual_seed(0)
-        return Trainer(Network(modality, Tokenizer.build(split.captions) if modality == "text" else None, **SMALL),
+        return Trainer(Network(modality, Tokenizer.build(split.captions) if nets.reads_text(modality) else None, **SMALL),
                        split, batch=4)
 
     a = trainer()

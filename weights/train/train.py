@@ -1,10 +1,15 @@
-"""Trains one network on one split, alone.
+r"""Trains one network on one split, alone.
 
     cd weights/train && pip install -r requirements.txt
     python -m train --network none   --data ../dataset/out/none   --out runs/none --minutes 30
     python -m train --network sketch --data ../dataset/out/sketch --out runs/sketch --init runs/none --minutes 30
     python -m train --network upscale --data ../dataset/out/upscale --out runs/upscale --minutes 60
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
+
+What the merge is compared with is one network that learns all conditions at once, each left out now and then:
+
+    python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
+      --out runs/joint --init runs/none --minutes 90
 
 The same command trains on a CPU or a CUDA device, and in several processes, which average their gradients, with
 `python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`: on shared CPU cores that is much faster than
@@ -34,7 +39,7 @@ import torch
 import torch.distributed as dist
 
 from data import Split
-from nets import LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod
+from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, reads_text
 from tokenizer import Tokenizer
 from upscaler import UPSCALE, LargeSplit, Upscaler
 
@@ -43,16 +48,16 @@ WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
-# T (1 - 2^-FOCUS). 1 is uniform.
-FOCUS = {"text": 2.0, "colour": 1.5}
+# T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
+FOCUS = {"text": 2.0, "colour": 1.5, JOINT: 1.5}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--network", required=True, choices=(*MODALITIES, UPSCALE))
-    p.add_argument("--data", required=True, help="a split's folder, or an .npz of pack.py")
+    p.add_argument("--network", required=True, choices=(*MODALITIES, UPSCALE, JOINT))
+    p.add_argument("--data", required=True, nargs="+", help="a split's folder, or an .npz of pack.py; several are joined")
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run: the unconditional network's, or an earlier one of the same")
     p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
@@ -67,13 +72,21 @@ def arguments():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
-    return p.parse_args()
+    a = p.parse_args()
+    if a.network == UPSCALE and len(a.data) > 1:
+        p.error(f"--network {UPSCALE} takes one folder of --data")
+    return a
 
 
 def learning_rate(step, share):
     """Factor of the peak: warm-up by steps, then by the share of the time budget: constant, then down to 1%."""
     fall = min(1.0, (1 - share) / (1 - CONSTANT))
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
+
+
+def move(condition, device):
+    """A condition, or the two of a joint network, on another device."""
+    return tuple(c.to(device) for c in condition) if isinstance(condition, tuple) else condition.to(device)
 
 
 class Trainer:
@@ -87,7 +100,7 @@ class Trainer:
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
-        fresh = [p for n, p in self.network.named_parameters() if network.modality == "text" and
+        fresh = [p for n, p in self.network.named_parameters() if reads_text(network.modality) and
                  (n.startswith("text_encoder.") or ".attentions." in n)]
         known = {id(p) for p in fresh}
         groups = [{"params": [p for p in self.network.parameters() if id(p) not in known], "factor": 1.0}]
@@ -122,7 +135,7 @@ class Trainer:
         x, condition = self.split.examples(network, index, rng, part)
         x = x.to(self.device)
         if condition is not None:
-            condition = condition.to(self.device)
+            condition = move(condition, self.device)
         eps = torch.randn(x.shape, generator=generator, device=self.device)
         a, s = self.a[t][:, None, None, None], self.s[t][:, None, None, None]
         z = (a * x + s * eps).contiguous(memory_format=self.layout)
@@ -251,9 +264,9 @@ def main():
     if a.init:
         with open(os.path.join(a.init, "export", "mcdm.json")) as f:
             started_from = json.load(f)["training"]
-    split = LargeSplit(a.data) if a.network == UPSCALE else Split(a.data)
+    split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
     tokenizer = None
-    if a.network == "text":
+    if reads_text(a.network):
         vocabulary = state and state["vocabulary"]
         tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: -split.validation])
     network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
@@ -298,8 +311,8 @@ def main():
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
-                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"),
-                             started_from)
+                names = [os.path.basename(d.rstrip("/")).removesuffix(".npz") for d in a.data]
+                trainer.save(a.out, "Lorelei portraits: " + ", ".join(names), started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()

@@ -87,6 +87,7 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 	f := c.Flags()
 	f.StringVar(&out, "out", "", "folder to write the bundle to")
 	f.StringVar(&o.DType, "dtype", "int8", "type of convolutions and linears: int8, f16 or f32")
+	f.Float64Var(&o.Megabytes, "megabytes", 0, "most that an int8 bundle may have: weights are rounded as coarsely as that takes and stored in fewer bits")
 	f.StringVar(&o.Name, "name", "", "name of the bundle (default: the folder's)")
 	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainer's)")
 	f.StringVar(&card, "card", "", "file with the data card, plain text")
