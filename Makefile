@@ -131,15 +131,15 @@ data:
 	cd weights/dataset && npm ci && node build.mjs --split all
 
 weights:
-	cd weights/train && for n in $(NETWORKS); do \
-	  init=$$(test $$n = none || echo "--init runs/none"); \
+	cd weights/train && for n in $(NETWORKS) upscale; do \
+	  init=$$(case $$n in none|upscale) ;; *) echo "--init runs/none" ;; esac); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
 
 import:
 	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
-	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export)
+	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 # What is trained once more for comparison is used where it is there: see weights/experiments/main.go. Everything goes on

@@ -81,6 +81,7 @@ func (s *Studio) controls() {
 	s.not = s.addSentence("not", s.held, enter)
 	dom.On(dom.Get("not-weight"), "input", func(js.Value) { s.showNot(); s.held() })
 	s.addGrid()
+	s.addUpscale()
 	s.addBest()
 	s.addHistory()
 	s.addLive()

@@ -23,6 +23,9 @@ type picture struct {
 	recipe    recipe.Recipe
 	influence map[string][]float32 // by network, summed over the steps seen
 
+	large    *image.RGBA      // by the upscaler; nil: not yet
+	upscaled *recipe.Upscaled // how
+
 	id        string   // in the history; "" while it is in none
 	favourite bool     // of the history
 	button    js.Value // in the history's strip
@@ -35,6 +38,14 @@ func (p *picture) label(using []string) string {
 		kind = "An unfinished picture"
 	}
 	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
+}
+
+// best is the picture at its largest.
+func (p *picture) best() *image.RGBA {
+	if p.large != nil {
+		return p.large
+	}
+	return p.image
 }
 
 // recipe reads the controls. The error says what of them cannot be used; the
@@ -208,6 +219,7 @@ func (s *Studio) generate() {
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
 	s.sample(r, count)
 	s.keep(s.batch)
+	s.enlargeByItself(s.batch...)
 	s.sayOdds()
 }
 

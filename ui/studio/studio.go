@@ -32,6 +32,7 @@ type Studio struct {
 
 	bundleHash string // SHA-256 of the manifest
 	untouched  bool   // the number of steps is the page's own
+	quick      bool   // a graphics card upscales pictures without being asked
 
 	shown  *picture   // large in the frame; nil: all of batch
 	before *picture   // the last one that was shown whole
@@ -135,13 +136,14 @@ func (s *Studio) State(state State) {
 	for _, id := range []string{"generate", "best"} {
 		dom.Get(id).Set("disabled", state != Ready && !(state == Sampling && s.living))
 	}
+	dom.Get("enlarge").Set("disabled", state != Ready)
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case whole && (focused == "generate" || focused == "best"):
+	case whole && (focused == "generate" || focused == "best" || focused == "enlarge"):
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")
