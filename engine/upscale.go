@@ -16,8 +16,9 @@ type Upscaling struct {
 	Seed  uint64 // of the noise
 }
 
-// UpscaleSteps is the number of steps of an Upscaling that says nothing. One has
-// the least error, more draw no better: README.md has the numbers.
+// UpscaleSteps is the number of steps of an Upscaling that says nothing. With
+// more the mean error on held-back pictures grows (README.md), and thin lines get
+// a little darker and sharper; beyond two that is hardly seen.
 const UpscaleSteps = 2
 
 // upscaleNoise is the counter of the noise that an upscaling starts from: no
