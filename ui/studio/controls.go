@@ -114,7 +114,7 @@ func click(id string, f func()) {
 // network for it.
 func (s *Studio) addCard(modality string) {
 	root := dom.Get("card-" + modality)
-	for _, n := range s.bundle.Manifest.Networks {
+	for _, n := range s.bundle.Networks {
 		if n.Modality != modality {
 			continue
 		}

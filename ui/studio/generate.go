@@ -40,7 +40,7 @@ func (p *picture) label(using []string) string {
 // recipe reads the controls. The error says what of them cannot be used; the
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
-	r.Bundle = recipe.Bundle{Name: s.bundle.Manifest.Name, SHA256: s.bundleHash}
+	r.Bundle = recipe.Bundle{Name: s.bundle.Name, SHA256: s.bundleHash}
 	r.Prompt = promptText()
 	if s.board.HasSketch() {
 		r.Sketch = s.board.Sketch()
@@ -199,7 +199,7 @@ func (s *Studio) count() int {
 // sample makes count pictures, with r's seed and those after it, and shows them
 // as they form. They are then in s.batch.
 func (s *Studio) sample(r recipe.Recipe, count int) {
-	q, using := request(r, s.bundle.Manifest)
+	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
 	s.batch = nil

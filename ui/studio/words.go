@@ -54,7 +54,7 @@ func (s *Studio) words() {
 }
 
 func (s *Studio) textEncoder() *bundle.TextEncoder {
-	for _, n := range s.bundle.Manifest.Networks {
+	for _, n := range s.bundle.Networks {
 		if n.TextEncoder != nil {
 			return n.TextEncoder
 		}
