@@ -17,7 +17,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz release release-check screenshots data weights import clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -27,7 +27,8 @@ help:
 	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
-	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
+	@echo 'make bench-server the server beside nginx and Caddy, two minutes (Debian)'
+	@echo 'make soak         the server alone under load, SOAK=10m: its memory must not grow (Debian)'
 	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
 	@echo 'make release      servers for all systems and the site as a folder, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
@@ -86,6 +87,10 @@ $(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manif
 	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
 	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
+SOAK ?= 10m
+soak: BENCH := -soak $(SOAK)
+soak: bench-server
+
 # RUNLEVEL=1: the packages are not to start their services.
 bench-server: build
 	@command -v nginx >/dev/null && command -v caddy >/dev/null && command -v wrk >/dev/null || { \
@@ -93,7 +98,7 @@ bench-server: build
 	  $$SUDO apt-get update -qq && $$SUDO env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends nginx-light caddy wrk; }
 	$(GO) build -o server/.cache/server ./server
-	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
+	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server $(BENCH)
 
 FUZZTIME ?= 6m
 FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textencoder/FuzzParse weights/tokenizer/FuzzVocabulary \

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
@@ -86,6 +87,7 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		if failed != nil {
 			return failed
 		}
+		defer runtime.GC() // of the shard before: WebAssembly never gives memory back
 		return model.Add(i, data)
 	})
 	<-opened
