@@ -43,6 +43,7 @@ type network struct {
 	name, modality    string
 	conditionChannels int
 	labels            int // of a mask
+	grid              int // of colours: cells of a side
 	config            *unet.Config
 	stack             *nn.Stack // with the networks that are like it
 	at                int       // in the stack
@@ -134,7 +135,7 @@ func newModel(machine record.Machine, b *bundle.Manifest) (*Model, error) {
 	for i := range b.Networks {
 		n := &b.Networks[i]
 		net := &network{
-			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
+			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels), grid: n.Grid,
 			config: n.UNet,
 		}
 		if t := n.TextEncoder; t != nil {

@@ -45,8 +45,9 @@ type Request struct {
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
-	// Influence and Conflict ask for what Progress says under these names.
-	Influence, Conflict bool
+	// Influence and Conflict ask for what Progress says under these names. Glimpses
+	// asks for no more conflicts than there are previews.
+	Influence, Conflict, Glimpses bool
 }
 
 // Progress tells about a finished step.
@@ -62,8 +63,8 @@ type Progress struct {
 	// last step of a run with Sampler.Metropolis.
 	Accepted float64
 	// Conflict between the conditions in this step, by sample, where it was asked
-	// for and the unconditional network ran: in every step, for which the networks'
-	// outputs are read back. A picture whose corrector step was rejected has none,
+	// for and the unconditional network ran: in every step or, with Glimpses, beside
+	// previews. The networks' outputs are read back for it. A picture whose corrector step was rejected has none,
 	// all cosines 0.
 	Conflict []Conflict
 }

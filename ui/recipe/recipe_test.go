@@ -35,11 +35,16 @@ func full() (*image.RGBA, Recipe) {
 	return picture, Recipe{
 		Bundle:   Bundle{"avatars", "0123abcd"},
 		Prompt:   "a \"smiling\" person, naïve \u2603",
+		Not:      Not{"a \"frown\"", .5},
 		Networks: map[string]Input{"sketch": {On: true, Weight: .7, End: 1}, "text": {Weight: 1.5, Start: .25, End: .5}},
 		Seed:     1<<53 - 1,
 		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
-		Sketch:   sketch, Mask: mask, Image: picture,
+		Verdict: Verdict{
+			Accord: []Accord{{"mask", "text.2", -.25, 7}},
+			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
+		},
+		Sketch: sketch, Mask: mask, Image: picture,
 	}
 }
 
@@ -53,6 +58,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Verdict, got.Verdict)
 	for y := range 6 {
 		for x := range 8 {
 			require.Equal(t, picture.At(x, y), color.RGBAModel.Convert(img.At(x, y)))
@@ -74,6 +80,7 @@ func TestSameSeesEveryPart(t *testing.T) {
 	_, r := full()
 	for name, change := range map[string]func(*Recipe){
 		"prompt": func(r *Recipe) { r.Prompt += "." },
+		"not":    func(r *Recipe) { r.Not.Weight = 1 },
 		"seed":   func(r *Recipe) { r.Seed-- },
 		"steps":  func(r *Recipe) { r.Sampler.Steps++ },
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
@@ -163,11 +170,30 @@ func bad(t testing.TB) map[string]struct {
 		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
 		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
 		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"against":        {with(head + `"sampler":{"steps":1},"not":{"text":"a hat","weight":-1}}`), `weight -1 against the sentence "a hat"`},
+		"accord":         {with(head + `"sampler":{"steps":1},"verdict":{"accord":[{"a":"mask","b":"text","cosine":2,"steps":1}]}}`), "cosine 2"},
+		"rank":           {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":3,"of":2}}}`), "rank 3 of 2"},
+		"rank by one":    {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":1,"of":2,"by":{"mask":{"rank":0}}}}}`), `rank 0 of 2 pictures by "mask"`},
 		"start":          {with(head + `"sampler":{"steps":1,"start":2}}`), "start at 2"},
 		"mask":           {with(head + `"sampler":{"steps":1},"mask":"AAAA"}`), "the mask"},
 		"bomb":           {large, "longer than"},
 		"torn text":      {torn, "torn"},
 	}
+}
+
+// What the first pages wrote is read as it was.
+func TestFirstPages(t *testing.T) {
+	r, err := Parse([]byte(`{"format":"mcdm-recipe","version":1,"bundle":{"name":"avatars","sha256":"01"},"prompt":"a person",` +
+		`"networks":{"text":{"on":true,"weight":1.5,"start":0,"end":0.85}},"seed":3,"sampler":{"name":"ddim","steps":25,"eta":0,"corrector":0}}`))
+	require.NoError(t, err)
+	assert.Equal(t, Recipe{
+		Bundle: Bundle{"avatars", "01"}, Prompt: "a person", Seed: 3,
+		Networks: map[string]Input{"text": {On: true, Weight: 1.5, End: .85}}, Sampler: Sampler{Name: "ddim", Steps: 25},
+	}, r)
+	text, err := Text(r)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "not", "and is written without what it has not")
+	assert.NotContains(t, string(text), "verdict")
 }
 
 func TestBadFiles(t *testing.T) {

@@ -41,7 +41,10 @@ func (p *picture) label(using []string) string {
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
 	r.Bundle = recipe.Bundle{Name: s.bundle.Name, SHA256: s.bundleHash}
-	r.Prompt = promptText()
+	r.Prompt = s.prompt.text()
+	if text := s.not.text(); strings.TrimSpace(text) != "" {
+		r.Not = recipe.Not{Text: text, Weight: value("not-weight")}
+	}
 	if s.board.HasSketch() {
 		r.Sketch = s.board.Sketch()
 	}
@@ -94,8 +97,6 @@ func labelNames(labels []board.Label) (names []string) {
 	return names
 }
 
-func promptText() string { return dom.Get("prompt").Get("value").String() }
-
 func number(id string, least, most int) (int, error) {
 	n, err := strconv.Atoi(dom.Get(id).Get("value").String())
 	if err != nil || n < least || n > most {
@@ -122,7 +123,7 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	} else {
 		s.startFrom(nil, "", usualStart)
 	}
-	dom.Get("prompt").Set("value", r.Prompt)
+	s.restoreSentences(r)
 	for _, c := range s.cards {
 		in, ok := r.Networks[c.network]
 		if !ok { // not one of those that made the picture
@@ -150,12 +151,24 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	dom.Get("corrector").Set("value", r.Sampler.Corrector)
 	dom.Get("seed").Set("value", strconv.FormatUint(r.Seed, 10))
 	s.ran = nil // the seed is the one that was wished for
-	s.words()
 	s.drawn()
 	// No change that Live should answer: what is brought back is to be seen.
 	s.fingerprint = s.mark()
 	s.storeNow()
 	return misfits
+}
+
+func (s *Studio) restoreSentences(r recipe.Recipe) {
+	s.prompt.set(r.Prompt)
+	weight := dom.Get("not-weight")
+	if r.Not.Text == "" {
+		weight.Set("value", weight.Get("defaultValue"))
+	} else {
+		weight.Set("value", r.Not.Weight)
+		dom.Get("not-more").Set("open", true)
+	}
+	s.showNot()
+	s.not.set(r.Not.Text)
 }
 
 func (s *Studio) hasCard(network string) bool {
@@ -189,6 +202,7 @@ func (s *Studio) generate() {
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
 	s.sample(r, count)
 	s.keep(s.batch)
+	s.sayOdds()
 }
 
 func (s *Studio) count() int {
@@ -202,6 +216,8 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
+	// A graphics card makes a step in little more time than reading back takes.
+	q.Conflict, q.Glimpses = len(q.Weights) > 1, true
 	s.batch = nil
 	for n := range count {
 		one := r
@@ -232,12 +248,29 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 	}
 }
 
+// Step implements Screen.
+func (s *Studio) Step(p engine.Progress) {
+	for i, q := range s.batch {
+		if p.Step == 1 { // of a run that may have begun anew
+			q.influence, q.recipe.Verdict = nil, recipe.Verdict{}
+		}
+		if i < len(p.Conflict) {
+			q.recipe.Verdict.Accord = meet(q.recipe.Verdict.Accord, p.Conflict[i])
+		}
+		if len(p.Preview) > 0 {
+			q.add(p.Influence, i)
+		}
+	}
+	if len(p.Preview) > 0 {
+		s.Pictures(p.Preview)
+	}
+}
+
 // Pictures implements Screen.
-func (s *Studio) Pictures(pictures []*image.RGBA, influence engine.Influence) {
+func (s *Studio) Pictures(pictures []*image.RGBA) {
 	for i, p := range pictures {
 		if i < len(s.batch) {
 			s.batch[i].image = p
-			s.batch[i].add(influence, i)
 		}
 	}
 	s.paint()

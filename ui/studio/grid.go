@@ -14,6 +14,13 @@ import (
 // The frame shows one picture, s.shown, or all of s.batch as a grid.
 
 func (s *Studio) addGrid() {
+	grid := dom.Get("grid")
+	dom.On(grid, "click", func(e js.Value) {
+		if i := dom.Among(grid, e); i >= 0 {
+			s.show(s.batch[i])
+			dom.Get("all").Call("focus")
+		}
+	})
 	click("all", s.showGrid)
 	click("save", s.save)
 }
@@ -45,13 +52,16 @@ func (s *Studio) showGrid() {
 	for i, p := range s.batch {
 		b := dom.New("button", "")
 		b.Set("type", "button")
-		b.Call("setAttribute", "aria-label", fmt.Sprintf("Picture %d of %d, seed %d", i+1, len(s.batch), p.recipe.Seed))
-		b.Set("title", fmt.Sprintf("Seed %d", p.recipe.Seed))
+		label := fmt.Sprintf("Picture %d of %d, seed %d", i+1, len(s.batch), p.recipe.Seed)
 		b.Call("append", dom.New("canvas", ""))
-		dom.On(b, "click", func(js.Value) {
-			s.show(p)
-			dom.Get("all").Call("focus")
-		})
+		if scores := p.recipe.Verdict.Scores; scores.Of > 0 {
+			rank := dom.New("span", ordinal(scores.Rank))
+			rank.Set("className", "rank")
+			b.Call("append", rank)
+			label += fmt.Sprintf(", %s in obeying", ordinal(scores.Rank))
+		}
+		b.Call("setAttribute", "aria-label", label)
+		b.Set("title", fmt.Sprintf("Seed %d", p.recipe.Seed))
 		grid.Call("append", b)
 	}
 	s.paint()
@@ -60,6 +70,7 @@ func (s *Studio) showGrid() {
 
 // paint shows what is to be shown, as it is now.
 func (s *Studio) paint() {
+	defer s.verdict()
 	one := s.shown != nil
 	dom.Show(dom.Get("grid"), !one)
 	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)

@@ -65,6 +65,38 @@ func TestRequestLeavesOut(t *testing.T) {
 	assert.Equal(t, .4, q.Sampler.Start)
 }
 
+// What is not wanted is the second sentence, with its weight below 0, in the
+// sentence's window; with a first one or without.
+func TestRequestNot(t *testing.T) {
+	r := whole()
+	r.Not = recipe.Not{Text: "a person with glasses", Weight: .5}
+	q, using := request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "sentence", "“Not this”"}, using)
+	assert.Equal(t, []string{"a person with glasses"}, q.Conditions.MoreTexts)
+	assert.Equal(t, -.5, q.Weights["text.2"])
+	assert.Equal(t, 1.5, q.Weights["text"])
+	assert.Equal(t, engine.Window{Start: .2, End: .6}, q.Windows["text.2"])
+
+	r.Prompt = ""
+	q, using = request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "“Not this”"}, using)
+	assert.Empty(t, q.Conditions.Text)
+	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text.2": -.5}, q.Weights)
+
+	r.Not.Weight = 0
+	q, _ = request(r, manifest)
+	assert.Empty(t, q.Conditions.MoreTexts)
+	r.Not.Weight = 1
+	r.Networks["text"] = recipe.Input{Weight: 1, End: 1}
+	q, _ = request(r, manifest)
+	assert.Empty(t, q.Conditions.MoreTexts, "the card is off")
+	assert.Equal(t, []string{"not this: “a person with glasses”, none", "weight of “not this”: 1, 0"}, differences(r, func() recipe.Recipe {
+		plain := r
+		plain.Not = recipe.Not{}
+		return plain
+	}()))
+}
+
 func TestDifferences(t *testing.T) {
 	a, b := whole(), whole()
 	assert.Empty(t, differences(a, b))

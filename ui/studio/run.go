@@ -31,6 +31,7 @@ const (
 // Sampler makes pictures: a model on its device.
 type Sampler interface {
 	Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error)
+	Lift(ctx context.Context, q engine.Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]engine.Lift, error)
 	Err() error // why it cannot be used any more: a lost device
 	Release()
 }
@@ -40,9 +41,11 @@ type Screen interface {
 	State(s State)
 	// Progress shows a bar (of unknown length where total is 0) and a text.
 	Progress(done, total int, text string)
-	// Pictures shows a run's pictures as they are now and, where it was asked
-	// for, who shaped them in the last step.
-	Pictures(pictures []*image.RGBA, influence engine.Influence)
+	// Step shows what is told about a step: the pictures as they are now, where
+	// there is a preview, and what was asked for about the networks.
+	Step(p engine.Progress)
+	// Pictures shows a run's finished pictures.
+	Pictures(pictures []*image.RGBA)
 	// Say tells a result or a problem to everybody, screen readers included.
 	Say(text string)
 	// Alarm shows why the page cannot go on, with a way to try again.
@@ -143,18 +146,60 @@ func (r *Run) Stop() {
 // people, what q takes into account. It returns when the run is over, with the
 // pictures, or nil where they did not get finished.
 func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) []*image.RGBA {
+	var pictures []*image.RGBA
+	r.work(ctx, func(ctx context.Context) (done int, text string) {
+		pictures, done, text = r.sample(ctx, q, using)
+		return done, text
+	})
+	return pictures
+}
+
+// Score asks the networks how well finished pictures obey q. It returns when that
+// is over, with a lift for each, or nil where it did not get finished.
+func (r *Run) Score(ctx context.Context, q engine.Request, pictures []*image.RGBA) []engine.Lift {
+	var lifts []engine.Lift
+	r.work(ctx, func(ctx context.Context) (int, string) {
+		r.screen.Progress(0, 0, "Scoring…")
+		r.screen.Say("Scoring the pictures.")
+		if err := r.ready(ctx); err != nil {
+			return 0, Explain(err)
+		}
+		got, err := r.sampler.Lift(ctx, q, pictures, 0, func(done, total int) {
+			r.screen.Progress(done, total, fmt.Sprintf("Scoring the pictures: %d of %d", done, total))
+		})
+		switch {
+		case ctx.Err() != nil:
+			return 0, "Stopped. The pictures are not scored."
+		case err != nil:
+			return 0, Explain(errors.Join(r.sampler.Err(), err))
+		}
+		lifts = got
+		return 1, fmt.Sprintf("Scored %d pictures.", len(pictures))
+	})
+	return lifts
+}
+
+// work does something that can be stopped, between two times of being ready.
+func (r *Run) work(ctx context.Context, do func(ctx context.Context) (done int, text string)) {
 	if !r.enter(Sampling, Ready) {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.mu.Lock()
 	r.stop, r.stepped = cancel, false
 	r.mu.Unlock()
-	pictures, done, text := r.sample(ctx, q, using)
+	done, text := do(ctx)
 	r.enter(Ready, Sampling)
 	r.finish(done, text)
-	return pictures
+}
+
+// ready opens the device again where it was lost.
+func (r *Run) ready(ctx context.Context) error {
+	if r.sampler == nil || r.sampler.Err() != nil {
+		return r.renew(ctx)
+	}
+	return nil
 }
 
 func (r *Run) finish(done int, text string) {
@@ -170,10 +215,8 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 	starting := "Starting…"
 	for again := true; ; again = false {
 		r.screen.Progress(0, 0, starting)
-		if r.sampler == nil || r.sampler.Err() != nil {
-			if err := r.renew(ctx); err != nil {
-				return nil, 0, Explain(err)
-			}
+		if err := r.ready(ctx); err != nil {
+			return nil, 0, Explain(err)
 		}
 		pictures, steps, err := r.steps(ctx, q)
 		lost := r.sampler.Err()
@@ -193,7 +236,7 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 		case len(pictures) == 0:
 			return nil, 0, Explain(errors.New("no picture came out"))
 		}
-		r.screen.Pictures(pictures, nil)
+		r.screen.Pictures(pictures)
 		seeds := fmt.Sprintf("seed %d", q.Seed)
 		if n := len(pictures); n > 1 {
 			seeds = fmt.Sprintf("seeds %d to %d", q.Seed, q.Seed+uint64(n)-1)
@@ -213,9 +256,7 @@ func (r *Run) steps(ctx context.Context, q engine.Request) (pictures []*image.RG
 		r.stepped = true
 		r.mu.Unlock()
 		done = p.Step
-		if len(p.Preview) > 0 {
-			r.screen.Pictures(p.Preview, p.Influence)
-		}
+		r.screen.Step(p)
 		text := fmt.Sprintf("Step %d of %d", p.Step, p.Steps)
 		if p.Step == 1 {
 			first = r.now()

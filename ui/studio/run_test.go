@@ -35,9 +35,10 @@ func (s *screen) Progress(done, total int, text string) {
 	s.progress, s.bars = append(s.progress, text), append(s.bars, [2]int{done, total})
 	s.mu.Unlock()
 }
-func (s *screen) Pictures(p []*image.RGBA, _ engine.Influence) { s.pictures++; s.batch = len(p) }
-func (s *screen) Say(text string)                              { s.said = text }
-func (s *screen) Alarm(text string)                            { s.alarm = text }
+func (s *screen) Step(p engine.Progress)   { s.pictures++; s.batch = len(p.Preview) }
+func (s *screen) Pictures(p []*image.RGBA) { s.pictures++; s.batch = len(p) }
+func (s *screen) Say(text string)          { s.said = text }
+func (s *screen) Alarm(text string)        { s.alarm = text }
 
 // fake samples by script.
 type fake struct {
@@ -68,6 +69,27 @@ func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.
 		report(engine.Progress{Step: step, Steps: f.steps, Preview: picture})
 	}
 	return picture, nil
+}
+
+// Lift scores by script, too: all of the first picture is 1, of the next 2.
+func (f *fake) Lift(ctx context.Context, q engine.Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]engine.Lift, error) {
+	f.asked = append(f.asked, q)
+	var lifts []engine.Lift
+	for i := range pictures {
+		lifts = append(lifts, engine.Lift{All: float64(1 + i)})
+	}
+	for step := 1; step <= f.steps; step++ {
+		if f.at != nil {
+			if err := f.at(step); err != nil {
+				return nil, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report(step, f.steps)
+	}
+	return lifts, nil
 }
 
 // begin returns a run that has loaded the samplers' first; each load takes the
@@ -228,4 +250,32 @@ func TestSeconds(t *testing.T) {
 	} {
 		assert.Equal(t, want, seconds(d))
 	}
+}
+
+// Scoring is a run like sampling: it shows how far it is, can be stopped and
+// says what went wrong.
+func TestScore(t *testing.T) {
+	f := &fake{steps: 3}
+	r, s := begin(t, f)
+	r.Start(context.Background())
+	pictures := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2)), image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	lifts := r.Score(context.Background(), engine.Request{Seed: 5}, pictures)
+	assert.Equal(t, []engine.Lift{{All: 1}, {All: 2}}, lifts)
+	assert.Equal(t, uint64(5), f.asked[0].Seed)
+	assert.Contains(t, s.bars, [2]int{2, 3})
+	assert.Equal(t, []State{Loading, Ready, Sampling, Ready}, s.states)
+	assert.Equal(t, "Scored 2 pictures.", s.said)
+
+	f.at = func(step int) error {
+		if step == 2 {
+			r.Stop()
+		}
+		return nil
+	}
+	assert.Nil(t, r.Score(context.Background(), engine.Request{}, pictures))
+	assert.Equal(t, "Stopped. The pictures are not scored.", s.said)
+	f.at = func(int) error { return errors.New("no such thing") }
+	assert.Nil(t, r.Score(context.Background(), engine.Request{}, pictures))
+	assert.Contains(t, s.said, "no such thing")
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
 }

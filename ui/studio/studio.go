@@ -45,7 +45,7 @@ type Studio struct {
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
 
-	suggested int // of the offered words; -1: none
+	prompt, not *sentence // what the picture shall obey, and what it shall not
 
 	storage     dom.Storage
 	storing     bool
@@ -123,14 +123,16 @@ func (s *Studio) State(state State) {
 	dom.Get("studio").Get("dataset").Set("state", string(state))
 	focused := js.Global().Get("document").Get("activeElement").Get("id").String()
 	whole := state == Sampling && !s.living // a live picture gives way to Generate
-	dom.Get("generate").Set("disabled", state != Ready && !(state == Sampling && s.living))
+	for _, id := range []string{"generate", "best"} {
+		dom.Get(id).Set("disabled", state != Ready && !(state == Sampling && s.living))
+	}
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case whole && focused == "generate":
+	case whole && (focused == "generate" || focused == "best"):
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")

@@ -64,7 +64,7 @@ func TestAccessible(t *testing.T) {
 	p.click("#example")
 	p.alone("")
 	p.set("steps", "1")
-	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", ".result summary"} {
+	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", "#not-more summary", ".result summary"} {
 		p.click(s)
 	}
 	p.generate()
@@ -77,7 +77,7 @@ func TestAccessible(t *testing.T) {
 	p.click("#favourite")
 	p.set("prompt", "")
 	p.run(chromedp.SendKeys("#prompt", "zebra b"), chromedp.KeyEvent(kb.ArrowDown))
-	assert.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.False(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 	p.axe("full")
 	p.click("#compare")
 	p.axe("compare")

@@ -90,8 +90,8 @@ func TestDrawPaintType(t *testing.T) {
 	// Unknown words are named while typing.
 	p.run(chromedp.SendKeys("#prompt", "a person with Red hair and a zebraprint"))
 	assert.Equal(t, "8 words", p.text("#state-text"))
-	assert.Contains(t, p.text("#words"), "zebraprint")
-	assert.NotContains(t, p.text("#words"), "hair")
+	assert.Contains(t, p.text("#prompt-words"), "zebraprint")
+	assert.NotContains(t, p.text("#prompt-words"), "hair")
 	assert.Equal(t, "empty", p.text("#state-mask"), "letters typed are no shortcuts")
 	assert.Equal(t, "true", eval[string](p, `document.getElementById("tool-eraser").getAttribute("aria-pressed")`))
 

@@ -114,7 +114,7 @@ func (d Diffusion) GridSize() int { return d.ImageSize / d.PixelUnshuffle }
 // Network is one eps model.
 type Network struct {
 	Name     string `json:"name"`     // unique; [a-z0-9_-]+
-	Modality string `json:"modality"` // "none", "sketch", "mask", "text", ...
+	Modality string `json:"modality"` // "none", "sketch", "mask", "text", "colour", ...
 
 	// Diffusion states what this network was trained with, where the manifest is
 	// made from networks that say so. A bundle where it differs from the
@@ -126,9 +126,13 @@ type Network struct {
 	//   sketch: ink in [0, 1], pixel-unshuffled (r*r channels)
 	//   mask:   one-hot over Labels, all zero where unknown, pixel-unshuffled:
 	//           channel label*r*r + dy*r + dx
+	//   colour: R, G, B in -1..1 and 1 where known, all zero elsewhere: one colour
+	//           for each of Grid x Grid cells, repeated over the cell
+	//   joint:  a sketch's channels, then a mask's, all zero for what is not given
 	ConditionChannels int `json:"condition_channels"`
 
 	Labels []Label `json:"labels,omitempty"` // of a mask, in index order
+	Grid   int     `json:"grid,omitempty"`   // of colours: cells of a side
 
 	// Config is diffusers' config.json as it was; UNet is it resolved.
 	Config json.RawMessage `json:"config"`

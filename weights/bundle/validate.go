@@ -22,6 +22,9 @@ import (
 // become file names, flags and parts of tensor names.
 var ValidName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
+// MaxGrid is the largest number of a colour network's cells of a side.
+const MaxGrid = 32
+
 var (
 	validShard = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}-([0-9a-f]{16})\.safetensors$`)
 	validColor = regexp.MustCompile(`^#[0-9a-f]{6}$`)
@@ -173,15 +176,12 @@ func (m *Manifest) resolveNetwork(n *Network, used [][]usedSpan) error {
 }
 
 func (n *Network) checkChannels(d Diffusion) error {
-	z, r2 := d.LatentChannels(), d.PixelUnshuffle*d.PixelUnshuffle
+	z := d.LatentChannels()
 	if n.UNet.OutChannels != z {
 		return fmt.Errorf("out_channels = %d, but z has %d (channels %d, pixel_unshuffle %d): eps must have z's shape", n.UNet.OutChannels, z, d.Channels, d.PixelUnshuffle)
 	}
 	if n.ConditionChannels < 0 || n.UNet.InChannels != z+n.ConditionChannels {
 		return fmt.Errorf("in_channels = %d, but z has %d and the condition %d channels", n.UNet.InChannels, z, n.ConditionChannels)
-	}
-	if n.ConditionChannels%r2 != 0 {
-		return fmt.Errorf("condition_channels = %d: want a multiple of %d (pixel_unshuffle %d)", n.ConditionChannels, r2, d.PixelUnshuffle)
 	}
 	// Without FitUpsample an odd grid on the way down no longer meets its skip.
 	if down := 1 << (len(n.UNet.Down) - 1); !n.UNet.FitUpsample && d.GridSize()%down != 0 {
@@ -192,6 +192,13 @@ func (n *Network) checkChannels(d Diffusion) error {
 			return fmt.Errorf("label %d: name %q, color %q: want a name and #rrggbb", i, l.Name, l.Color)
 		}
 	}
+	return n.checkCondition(d)
+}
+
+// checkCondition compares what the network takes with what its modality gives.
+// Other modalities than these can be kept in a bundle, but not be encoded.
+func (n *Network) checkCondition(d Diffusion) error {
+	r2 := d.PixelUnshuffle * d.PixelUnshuffle
 	text := n.UNet.CrossAttentionDim > 0
 	switch n.Modality {
 	case Unconditional:
@@ -205,6 +212,17 @@ func (n *Network) checkChannels(d Diffusion) error {
 	case "mask":
 		if len(n.Labels) == 0 || n.ConditionChannels != r2*len(n.Labels) {
 			return fmt.Errorf("condition_channels = %d, but %d labels make %d", n.ConditionChannels, len(n.Labels), r2*len(n.Labels))
+		}
+	case "joint":
+		if want := r2 * (1 + len(n.Labels)); !text || n.ConditionChannels != want {
+			return fmt.Errorf("condition_channels = %d: a joint network has %d (a sketch's and those of %d labels), and cross-attends", n.ConditionChannels, want, len(n.Labels))
+		}
+	case "colour":
+		if n.ConditionChannels != d.Channels+1 || d.Channels != 3 {
+			return fmt.Errorf("condition_channels = %d with pictures of %d channels: a colour is R, G, B and whether it is known", n.ConditionChannels, d.Channels)
+		}
+		if n.Grid < 1 || n.Grid > MaxGrid || d.GridSize()%n.Grid != 0 {
+			return fmt.Errorf("grid = %d: want cells of a side, at most %d, that divide the network's grid of %d", n.Grid, MaxGrid, d.GridSize())
 		}
 	case "text":
 		if !text {

@@ -24,7 +24,7 @@ func Export(b *bundle.Bundle, network, folder string) error {
 	}
 	d := b.Manifest.Diffusion
 	f := facts{
-		Modality: n.Modality, ConditionChannels: n.ConditionChannels,
+		Modality: n.Modality, ConditionChannels: n.ConditionChannels, Grid: n.Grid,
 		ImageSize: d.ImageSize, PixelUnshuffle: d.PixelUnshuffle, Schedule: d.Schedule,
 		PredictionType: d.PredictionType, Training: n.Training,
 	}

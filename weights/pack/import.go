@@ -117,7 +117,7 @@ func importNetwork(s Source, dtype string) (*bundle.Network, []bundle.Tensor, []
 	}
 	n := &bundle.Network{
 		Name: s.Name, Modality: f.Modality, ConditionChannels: f.ConditionChannels,
-		Labels: labels(f.Labels), Config: config,
+		Labels: labels(f.Labels), Grid: f.Grid, Config: config,
 		Diffusion: &bundle.Diffusion{
 			ImageSize: f.ImageSize, Channels: c.OutChannels / r2, PixelRange: [2]float64{-1, 1},
 			PixelUnshuffle: f.PixelUnshuffle, Schedule: f.Schedule, PredictionType: f.PredictionType,

@@ -27,14 +27,15 @@ func sampleCommand() *cobra.Command {
 		sorted         bool
 	)
 	c := &cobra.Command{
-		Use:   "sample [--sketch FILE] [--mask FILE] [--text SENTENCE] [--not SENTENCE]",
-		Short: "Sample pictures that obey any of sketches, part masks and sentences",
+		Use:   "sample [--sketch FILE] [--mask FILE] [--colour FILE] [--text SENTENCE] [--not SENTENCE]",
+		Short: "Sample pictures that obey any of sketches, part masks, dabs of colour and sentences",
 		Long: `Sample pictures that obey any of a sketch (dark lines on light paper), a part
-mask (a PNG with a palette, index = label; any other index is "unknown") and a
+mask (a PNG with a palette, index = label; any other index is "unknown"), dabs of
+colour (averaged down to a coarse grid; transparent is "unknown") and a
 sentence, or none of them. With --count N the pictures have the seeds SEED,
 SEED+1, ... and are the same as when they are sampled alone.
 
-Each of the three may be given several times, at one more evaluation of its
+Each of them may be given several times, at one more evaluation of its
 network a step. --weight, --window and --map name a condition by its network,
 the second of a kind by text.2 and so on; those of --not follow those of --text.`,
 		Example: `  mcdm sample --text "a smiling person with long red hair" --mask mask.png --out red.png

@@ -64,6 +64,8 @@ func condition(n *bundle.Network) string {
 	switch {
 	case n.Labels != nil:
 		return fmt.Sprintf("%d channels, %d labels", n.ConditionChannels, len(n.Labels))
+	case n.Grid > 0:
+		return fmt.Sprintf("%d channels, %dx%d cells", n.ConditionChannels, n.Grid, n.Grid)
 	case n.ConditionChannels > 0:
 		return fmt.Sprintf("%d channels", n.ConditionChannels)
 	case n.UNet.CrossAttentionDim > 0:
