@@ -110,7 +110,7 @@ func (v *world) use(i int, data []byte) error {
 
 func (v *world) loader(store Store) *Loader {
 	l := New(v.shards, v.ask, store)
-	l.pause, l.stall = time.Microsecond, 5*time.Second
+	l.pause, l.stall = time.Microsecond, 20*time.Second
 	return l
 }
 
@@ -244,7 +244,10 @@ func TestFaults(t *testing.T) {
 					return r.URL.Path[1:] == name
 				}
 				l := v.loader(nil)
-				l.stall = 100 * time.Millisecond
+				l.stall = 20 * time.Second
+				if f.name == "stall" {
+					l.stall = 100 * time.Millisecond
+				}
 				_, err := v.load(l)
 				var shard *Error
 				require.ErrorAs(t, err, &shard)
@@ -255,7 +258,7 @@ func TestFaults(t *testing.T) {
 				v.mu.Lock()
 				v.broken, v.asked = nil, nil
 				v.mu.Unlock()
-				l.stall = 5 * time.Second
+				l.stall = 20 * time.Second
 				got, err := v.load(l)
 				require.NoError(t, err)
 				v.whole(t, got)
