@@ -9,6 +9,7 @@ PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
 PEERS    := weights/peers/cache
 PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
+OFFLINE  := $(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
 PYTHON   ?= python3
 # The same source makes the same bytes, wherever it lies and whatever git says.
 REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
@@ -30,7 +31,7 @@ help:
 	@echo 'make bench-server the server beside nginx and Caddy, two minutes (Debian)'
 	@echo 'make soak         the server alone under load, SOAK=10m: its memory must not grow (Debian)'
 	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
-	@echo 'make release      servers for all systems and the site as a folder, in server/release'
+	@echo 'make release      servers for all systems, the site as a folder and as one file, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
@@ -49,7 +50,7 @@ build:
 	$(PACK)
 
 offline: build
-	$(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+	$(OFFLINE)
 
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
@@ -115,6 +116,7 @@ release: build
 	  test $$os != windows || out=$$out.exe; echo $$out; \
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build $(REPRODUCIBLE) -o $$out ./server || exit 1; done
 	$(PACK) -static -out $(RELEASE)/site
+	$(OFFLINE) -out $(RELEASE)/mcdm.html
 	cd $(RELEASE) && export LC_ALL=C; sum=$$(command -v sha256sum || echo shasum -a 256); \
 	  find * -type f ! -name SHA256SUMS | sort | xargs $$sum > SHA256SUMS
 	TZ=UTC find $(RELEASE) -exec touch -t 198001010000 {} +

@@ -285,7 +285,7 @@ func (s server) measure(ctx context.Context, l load, site string, length time.Du
 			return rate{}, fmt.Errorf("%s: status %d, %v: want 304 for ETag %s", url, status, err, etag)
 		}
 	}
-	args := []string{"-t1", "-c32", "-d" + strconv.Itoa(int(max(length, time.Second)/time.Second)) + "s", url}
+	args := []string{"-t1", "-c32", "--timeout", "30s", "-d" + strconv.Itoa(int(max(length, time.Second)/time.Second)) + "s", url}
 	for key, values := range header {
 		args = append(args, "-H", key+": "+values[0])
 	}
