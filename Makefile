@@ -7,6 +7,7 @@ WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
+NETWORKS := none sketch mask colour text
 PEERS    := weights/peers/cache
 PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
 OFFLINE  := $(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
@@ -35,7 +36,7 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the five networks and import the bundle (needs Python; hours)'
+	@echo 'make weights      train the networks and import the bundle (needs Python; hours)'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make clean        remove what was built'
@@ -137,15 +138,15 @@ data:
 	cd weights/dataset && npm ci && node build.mjs --split all
 
 weights:
-	cd weights/train && for n in none text mask sketch colour; do \
-	  init=$$(test $$n = none || echo "--init runs/none"); \
+	cd weights/train && for n in $(NETWORKS) upscale; do \
+	  init=$$(case $$n in none|upscale) ;; *) echo "--init runs/none" ;; esac); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
 
 import:
 	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
-	  $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
+	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 # What is trained once more for comparison is used where it is there: see weights/experiments/main.go. Everything goes on

@@ -48,9 +48,20 @@ const (
 	Joint = "joint"
 )
 
-// modalities are all kinds of conditions. One more is a line here, its fields in
-// Conditions and its check in checkCondition of package bundle: nothing else in this
-// package knows one from another.
+// modalities are all kinds of conditions: nothing else in this package knows one
+// from another. One more takes
+//   - a network, trained alone: weights/train/data.py (Split.condition) makes what it
+//     sees of a picture, nets.py says how many channels that is, or that it
+//     cross-attends;
+//   - in weights/bundle, what those channels are, in Network, and that it is checked
+//     (checkCondition). What the encoder must know, such as labels or the size of a
+//     grid, stands in the trainer's mcdm.json and comes from there into the manifest;
+//   - here, its fields in Conditions and a line with its encoder.
+//
+// Then weights, windows, maps, scores and all the rest work by the network's name.
+// Command mcdm needs a flag (cmd/mcdm/conditions.go); the page a card (#card-NAME in
+// wasm/index.html), a field of the recipe (ui/recipe) and its place in
+// ui/studio/request.go; a card without a network is not shown.
 var modalities = []modality{
 	kind(Sketch, Conditions.sketches, encodeSketch),
 	kind(Mask, Conditions.masks, encodeMask),

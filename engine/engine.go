@@ -31,6 +31,7 @@ type Model struct {
 	networks  []*network
 	weights   int64          // bytes on the machine
 	arriving  *bundle.Stream // to the machine
+	upscaler  *Model         // of one network, on the same machine; nil: the bundle has none
 
 	mu       sync.Mutex
 	key      shape // of current
@@ -82,7 +83,7 @@ func New(machine record.Machine, b *bundle.Manifest, progress func(done, total i
 	}
 	// Recording makes the room; these recordings themselves are dropped.
 	var plan record.Plan
-	_, err = m.record(&plan, bare(m.networks...), m.whole())
+	err = m.recordAll(&plan)
 	for _, n := range m.networks {
 		if n.text != nil && err == nil { // whole has none where a network lacks its own
 			c := n.text.Config
@@ -95,12 +96,28 @@ func New(machine record.Machine, b *bundle.Manifest, progress func(done, total i
 	m.weights, m.progress = machine.Bytes(), progress
 	m.arriving = b.Stream(func(n *bundle.Network, t bundle.Tensor) error {
 		at := m.network(n.Name)
+		if n == b.Upscaler {
+			at = m.upscaler.networks[0]
+		}
 		if _, ok := n.Tensors[t.Name]; ok {
 			return at.stack.Put(at.at, t)
 		}
 		return at.text.Put(t)
 	})
+	if u := m.upscaler; u != nil {
+		u.progress, u.arriving = progress, m.arriving
+	}
 	return m, nil
+}
+
+// recordAll records a run of all networks and an upscaling.
+func (m *Model) recordAll(plan *record.Plan) error {
+	_, err := m.record(plan, bare(m.networks...), m.whole())
+	if err != nil || m.upscaler == nil {
+		return err
+	}
+	_, err = m.upscaler.record(plan, bare(m.upscaler.networks...), m.upscaler.upscaling())
+	return err
 }
 
 // Add puts shard i of the manifest, whose SHA-256 the caller has checked, on the
@@ -109,11 +126,11 @@ func New(machine record.Machine, b *bundle.Manifest, progress func(done, total i
 // come.
 func (m *Model) Add(i int, data []byte) error { return m.arriving.Add(i, data) }
 
-// Prepare compiles what a run of all networks needs. It may go on while shards
+// Prepare compiles what a run of all networks, and an upscaling, need. It may go on while shards
 // are on their way.
 func (m *Model) Prepare(ctx context.Context, progress func(done, total int)) error {
 	var plan record.Plan
-	if _, err := m.record(&plan, bare(m.networks...), m.whole()); err != nil {
+	if err := m.recordAll(&plan); err != nil {
 		return err
 	}
 	return m.machine.Prepare(ctx, &plan, progress)
@@ -122,18 +139,28 @@ func (m *Model) Prepare(ctx context.Context, progress func(done, total int)) err
 // newModel describes the networks. Room for their weights is made when they are
 // first recorded.
 func newModel(machine record.Machine, b *bundle.Manifest) (*Model, error) {
-	d := b.Diffusion
-	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
-	if err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", b.Name, err)
-	}
 	if n := len(b.Networks); n > shaders.MaxNetworks {
 		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Name, n, shaders.MaxNetworks)
 	}
+	m, err := modelOf(machine, b.Diffusion, b.All()[:len(b.Networks)])
+	if u := b.Upscaler; err == nil && u != nil {
+		m.upscaler, err = modelOf(machine, *u.Diffusion, []*bundle.Network{u})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Name, err)
+	}
+	return m, nil
+}
+
+// modelOf describes networks of one diffusion.
+func modelOf(machine record.Machine, d bundle.Diffusion, networks []*bundle.Network) (*Model, error) {
+	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
+	if err != nil {
+		return nil, err
+	}
 	m := &Model{machine: machine, diffusion: d, schedule: schedule}
 	var sources []nn.Source
-	for i := range b.Networks {
-		n := &b.Networks[i]
+	for _, n := range networks {
 		net := &network{
 			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels), grid: n.Grid,
 			config: n.UNet,
@@ -198,6 +225,15 @@ func (m *Model) Modalities() []string {
 // ImageSize is the side of a picture in pixels.
 func (m *Model) ImageSize() int { return m.diffusion.ImageSize }
 
+// LargeSize is the side of an upscaled picture in pixels; 0 where the bundle has
+// no upscaler.
+func (m *Model) LargeSize() int {
+	if m.upscaler == nil {
+		return 0
+	}
+	return m.upscaler.ImageSize()
+}
+
 // Bytes is the memory that the model takes on its machine.
 func (m *Model) Bytes() int64 { return m.machine.Bytes() }
 
@@ -210,6 +246,9 @@ func (m *Model) Release() {
 }
 
 func (m *Model) drop() {
+	if m.upscaler != nil {
+		m.upscaler.drop()
+	}
 	if m.current != nil {
 		m.current.loaded.Release()
 		m.current = nil

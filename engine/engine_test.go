@@ -21,8 +21,6 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 	"github.com/mcdm/mcdm/weights/golden"
-	"github.com/mcdm/mcdm/weights/pack"
-	"github.com/mcdm/mcdm/weights/unet"
 
 	"testing/fstest"
 )
@@ -35,33 +33,7 @@ var openGPU = sync.OnceValues(func() (*gpu.Device, error) {
 // sketch, mask and colour.
 func tiny(t *testing.T) *bundle.Bundle {
 	t.Helper()
-	m := bundle.Manifest{
-		Format: bundle.Format, Version: bundle.Version, Name: "tiny", DType: "f32",
-		Diffusion: bundle.Diffusion{
-			ImageSize: 16, Channels: 3, PixelRange: [2]float64{-1, 1}, PixelUnshuffle: 2, PredictionType: "epsilon",
-			Schedule: bundle.Schedule{Name: "linear", T: 1000, BetaStart: 1e-4, BetaEnd: .02},
-		},
-	}
-	tensors := map[string][]bundle.Tensor{}
-	for _, n := range []struct {
-		name   string
-		cond   int
-		labels []bundle.Label
-		grid   int
-	}{{name: "none"}, {name: "sketch", cond: 4}, {name: "mask", cond: 8, labels: []bundle.Label{{Name: "background", Color: "#000000"}, {Name: "hair", Color: "#ff0000"}}}, {name: "colour", cond: 4, grid: 4}} {
-		config := fmt.Appendf(nil, `{"_class_name":"UNet2DModel","sample_size":8,"in_channels":%d,"out_channels":12,
-			"block_out_channels":[16,32],"layers_per_block":1,"norm_num_groups":4,"attention_head_dim":8,
-			"down_block_types":["DownBlock2D","AttnDownBlock2D"],"up_block_types":["AttnUpBlock2D","UpBlock2D"]}`, 12+n.cond)
-		u, err := unet.Parse(config)
-		require.NoError(t, err)
-		m.Networks = append(m.Networks, bundle.Network{Name: n.name, Modality: n.name, ConditionChannels: n.cond, Labels: n.labels, Grid: n.grid, Config: config, UNet: u})
-		for name, shape := range u.Tensors() {
-			w, err := pack.Quantize(name, shape, golden.Weight(n.name+name, shape), "f32")
-			require.NoError(t, err)
-			tensors[n.name] = append(tensors[n.name], w)
-		}
-	}
-	files, err := pack.Encode(&m, tensors)
+	files, err := golden.Bundle(16)
 	require.NoError(t, err)
 	fsys := fstest.MapFS{}
 	for name, data := range files {
@@ -305,7 +277,7 @@ func TestMemoryIsThePlan(t *testing.T) {
 	for _, count := range []int{1, 3} {
 		plan, err := m.Memory(count)
 		require.NoError(t, err)
-		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask}})
+		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask, Colour: dabs()}})
 		unbound := int64(256) // what unbound bindings see
 		assert.Equal(t, plan.Weights+plan.Activations+unbound, d.Allocated()-before, "%d pictures", count)
 	}

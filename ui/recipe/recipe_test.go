@@ -23,6 +23,8 @@ func full() (*image.RGBA, Recipe) {
 	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
 	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
 	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
+	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+	colours.SetNRGBA(1, 2, color.NRGBA{200, 30, 7, 255})
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i) | 3
 		if i%4 == 3 {
@@ -44,7 +46,8 @@ func full() (*image.RGBA, Recipe) {
 			Accord: []Accord{{"mask", "text.2", -.25, 7}},
 			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
 		},
-		Sketch: sketch, Mask: mask, Image: picture,
+		Sketch: sketch, Mask: mask, Colours: colours, Image: picture,
+		Upscaled: &Upscaled{"4567cdef", 7, 4}, Small: picture,
 	}
 }
 
@@ -56,8 +59,11 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Colours.Pix, got.Colours.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Small.Pix, got.Small.Pix)
+	assert.Equal(t, want.Upscaled, got.Upscaled)
 	assert.Equal(t, want.Verdict, got.Verdict)
 	for y := range 6 {
 		for x := range 8 {
@@ -76,6 +82,25 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, empty, got)
 }
 
+func TestUpscaledIsWhole(t *testing.T) {
+	picture, r := full()
+	for want, spoil := range map[string]func(*Recipe){
+		"small picture is missing": func(r *Recipe) { r.Small = nil },
+		"how or the small":         func(r *Recipe) { r.Upscaled = nil },
+		"in 0 steps":               func(r *Recipe) { r.Upscaled.Steps = 0 },
+	} {
+		_, r := full()
+		spoil(&r)
+		file, err := Write(picture, r)
+		require.NoError(t, err)
+		_, _, err = Read(file)
+		assert.ErrorContains(t, err, want)
+	}
+	plain := r
+	plain.Small, plain.Upscaled = nil, nil
+	assert.True(t, r.Same(plain), "a larger picture is of the same recipe")
+}
+
 func TestSameSeesEveryPart(t *testing.T) {
 	_, r := full()
 	for name, change := range map[string]func(*Recipe){
@@ -86,6 +111,7 @@ func TestSameSeesEveryPart(t *testing.T) {
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
 		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
 		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"colour": func(r *Recipe) { r.Colours.Pix[3]++ },
 		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
 		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },

@@ -81,6 +81,7 @@ func (s *Studio) controls() {
 	s.not = s.addSentence("not", s.held, enter)
 	dom.On(dom.Get("not-weight"), "input", func(js.Value) { s.showNot(); s.held() })
 	s.addGrid()
+	s.addUpscale()
 	s.addBest()
 	s.addHistory()
 	s.addLive()
@@ -143,10 +144,11 @@ func (s *Studio) addCard(root js.Value) {
 
 // held tells what each modality holds, and whether it counts.
 func (s *Studio) held() {
-	sketch, parts := s.board.HasSketch(), s.painted()
-	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0)
+	sketch, parts, cells := s.board.HasSketch(), s.painted(), s.board.Coloured()
+	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0 && cells == 0)
 	dom.Get("clear-sketch").Set("disabled", !sketch)
 	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
+	dom.Get("clear-colour").Set("disabled", cells == 0)
 	for _, c := range s.cards {
 		text := ""
 		switch c.modality {
@@ -156,6 +158,8 @@ func (s *Studio) held() {
 			}
 		case engine.Mask:
 			text = counted(len(parts), "part")
+		case engine.Colour:
+			text = counted(cells, "cell")
 		case engine.Text:
 			text = counted(len(strings.Fields(s.prompt.text())), "word")
 			if n := len(strings.Fields(s.not.text())); n > 0 {
@@ -184,6 +188,9 @@ func (s *Studio) held() {
 		on = append(on, "a sketch")
 	}
 	on = append(on, parts...)
+	if cells > 0 {
+		on = append(on, "colours")
+	}
 	dom.Get("board").Call("setAttribute", "aria-label", "Drawing board, "+List(on, "empty"))
 }
 
@@ -207,7 +214,7 @@ func (s *Studio) example() {
 	}
 	e := list[s.nextExample%len(list)]
 	s.nextExample++
-	s.board.Load(e.Sketch, e.Mask)
+	s.board.Load(e.Sketch, e.Mask, e.Picture)
 	s.prompt.set(e.Caption)
 	s.drawn()
 	dom.Text(dom.Get("example"), "Another example")

@@ -23,6 +23,9 @@ type picture struct {
 	recipe    recipe.Recipe
 	influence map[string][]float32 // by network, summed over the steps seen
 
+	large    *image.RGBA      // by the upscaler; nil: not yet
+	upscaled *recipe.Upscaled // how
+
 	id        string   // in the history; "" while it is in none
 	favourite bool     // of the history
 	button    js.Value // in the history's strip
@@ -35,6 +38,14 @@ func (p *picture) label(using []string) string {
 		kind = "An unfinished picture"
 	}
 	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
+}
+
+// best is the picture at its largest.
+func (p *picture) best() *image.RGBA {
+	if p.large != nil {
+		return p.large
+	}
+	return p.image
 }
 
 // recipe reads the controls. The error says what of them cannot be used; the
@@ -51,6 +62,9 @@ func (s *Studio) recipe() (r recipe.Recipe, err error) {
 	if s.board.HasMask() {
 		r.Mask = s.board.Mask()
 		r.Labels = labelNames(s.board.Labels())
+	}
+	if s.board.HasColours() {
+		r.Colours = s.board.Colours()
 	}
 	r.Networks = map[string]recipe.Input{}
 	var wrong []error
@@ -112,11 +126,14 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	if len(missing) > 0 {
 		misfits = append(misfits, "These networks know no "+List(missing, "")+".")
 	}
-	if r.Sketch == nil {
-		s.board.Load(nil, mask)
-	} else {
-		s.board.Load(r.Sketch, mask)
+	var sketch, colours image.Image // a nil *image.Gray would not be nil
+	if r.Sketch != nil {
+		sketch = r.Sketch
 	}
+	if r.Colours != nil {
+		colours = r.Colours
+	}
+	s.board.Load(sketch, mask, colours)
 	s.cancelImport()
 	if r.Image != nil {
 		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
@@ -202,6 +219,7 @@ func (s *Studio) generate() {
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
 	s.sample(r, count)
 	s.keep(s.batch)
+	s.enlargeByItself(s.batch...)
 	s.sayOdds()
 }
 

@@ -133,9 +133,9 @@ func (s *Studio) viewImport(v *board.View) {
 	}
 	v.Under, v.UnderOpacity = s.importing.picture, .4
 	if checked("import-start") {
-		v.UnderOpacity, v.MaskOpacity, v.InkOpacity = 1, 0, 0
+		v.UnderOpacity, v.MaskOpacity, v.ColourOpacity, v.InkOpacity = 1, 0, 0, 0
 	} else {
-		v.MaskOpacity, v.InkOpacity = min(v.MaskOpacity, .2), 1
+		v.MaskOpacity, v.ColourOpacity, v.InkOpacity = min(v.MaskOpacity, .2), min(v.ColourOpacity, .2), 1
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // names are what people call the modalities.
-var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence"}
+var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence", engine.Colour: "colours"}
 
 // request is what a recipe asks of the bundle's networks; using names what it
 // takes into account. The sentence that the picture shall not obey is the second
@@ -55,6 +55,8 @@ func put(c *engine.Conditions, modality string, r recipe.Recipe) bool {
 		c.Sketch = r.Sketch
 	case modality == engine.Mask && r.Mask != nil:
 		c.Mask = r.Mask
+	case modality == engine.Colour && r.Colours != nil:
+		c.Colour = r.Colours
 	case modality == engine.Text && strings.TrimSpace(r.Prompt) != "":
 		c.Text = r.Prompt
 	default:
@@ -98,11 +100,14 @@ func differences(a, b recipe.Recipe) []string {
 	compare("seed", a.Seed, b.Seed)
 	differ("another sketch", recipe.SamePixels(a.Sketch, b.Sketch))
 	differ("other parts", recipe.SamePixels(a.Mask, b.Mask))
+	differ("other colours", recipe.SamePixels(a.Colours, b.Colours))
 	differ("another start picture", recipe.SamePixels(a.Image, b.Image))
 	compare("start", a.Sampler.Start, b.Sampler.Start)
 	compare("sentence", quoted(a.Prompt), quoted(b.Prompt))
 	compare("not this", quoted(a.Not.Text), quoted(b.Not.Text))
-	compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
+	if a.Not.Text != "" && b.Not.Text != "" {
+		compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
+	}
 	for _, name := range recipe.Names(a, b) {
 		x, y := a.Networks[name], b.Networks[name]
 		compare(name, onOff(x.On), onOff(y.On))

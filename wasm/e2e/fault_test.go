@@ -317,7 +317,8 @@ func TestCutsInBrowser(t *testing.T) {
 	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		// Chromium drops what it had not handed over: patience may come to its end.
 		if state = eval[string](p, "document.getElementById('studio').dataset.state"); state == "failed" {
-			require.Contains(t, p.text("#notice-text"), "the connection broke after")
+			// With the page's clock a busy machine looks like silence.
+			require.Regexp(t, "the connection broke after|nothing came for", p.text("#notice-text"))
 			p.click("#retry")
 			presses++
 		}
@@ -452,7 +453,7 @@ const breakable = `{
 // history stay.
 func TestLostAtEveryPhase(t *testing.T) {
 	s := newRogue(t)
-	p := openAt(t, s, 1280, 860, 12*time.Minute)
+	p := openAt(t, s, 1280, 860, 25*time.Minute)
 	p.until("ready", 3*time.Minute)
 	p.before(breakable)
 	p.until("ready", 3*time.Minute)

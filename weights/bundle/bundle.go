@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -119,12 +121,34 @@ func (n *Network) Describe(name string) (Tensor, error) {
 	if !ok {
 		return Tensor{}, fmt.Errorf("network %q has no tensor %q", n.Name, name)
 	}
-	return Tensor{Name: name, DType: ref.DType, Shape: ref.Shape}, nil
+	return Tensor{Name: name, DType: ref.plain(), Shape: ref.Shape}, nil
+}
+
+// plain is the type of the values once they have been read.
+func (ref TensorRef) plain() string {
+	if ref.DType == Coded {
+		return "I8"
+	}
+	return ref.DType
+}
+
+// decode returns the n bytes that a DEFLATE stream makes, n as the manifest says.
+func decode(stream []byte, n int) ([]byte, error) {
+	in := bytes.NewReader(stream)
+	r := flate.NewReader(in)
+	values := make([]byte, n)
+	if at, err := io.ReadFull(r, values); err != nil {
+		return nil, fmt.Errorf("its stream breaks off at value %d of %d: %w; import the bundle again", at, n, err)
+	}
+	if more, err := r.Read(make([]byte, 1)); more != 0 || err != io.EOF || in.Len() != 0 {
+		return nil, fmt.Errorf("its stream goes on behind its %d values; import the bundle again", n)
+	}
+	return values, nil
 }
 
 // read puts a tensor together from shards, by index.
 func (n *Network) read(name string, ref TensorRef, shard func(i int) ([]byte, error)) (Tensor, error) {
-	t := Tensor{Name: name, DType: ref.DType, Shape: ref.Shape}
+	t := Tensor{Name: name, DType: ref.plain(), Shape: ref.Shape}
 	wrap := func(err error) (Tensor, error) {
 		return t, fmt.Errorf("network %q, tensor %q: %w", n.Name, name, err)
 	}
@@ -144,6 +168,12 @@ func (n *Network) read(name string, ref TensorRef, shard func(i int) ([]byte, er
 			t.Data = part
 		} else {
 			t.Data = append(t.Data, part...) // the first part's capacity ends with it
+		}
+	}
+	if ref.DType == Coded {
+		var err error
+		if t.Data, err = decode(t.Data, t.Elements()); err != nil {
+			return wrap(err)
 		}
 	}
 	if ref.Scale == nil {

@@ -27,12 +27,11 @@ type piece struct {
 	missing []int // shards
 }
 
-// Stream begins one. take is given every tensor of every network and its text
-// encoder once, one after the other; their Data must not be kept.
+// Stream begins one. take is given every tensor of every network, its text
+// encoder and the upscaler once, one after the other; their Data must not be kept.
 func (m *Manifest) Stream(take func(n *Network, t Tensor) error) *Stream {
 	s := &Stream{manifest: m, take: take, added: make([]bool, len(m.Shards)), held: map[int][]byte{}, waiting: map[int][]*piece{}}
-	for i := range m.Networks {
-		n := &m.Networks[i]
+	for _, n := range m.All() {
 		s.expect(n, n.Tensors)
 		if n.TextEncoder != nil {
 			s.expect(n, n.TextEncoder.Tensors)

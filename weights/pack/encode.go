@@ -28,10 +28,14 @@ func Encode(m *bundle.Manifest, tensors map[string][]bundle.Tensor) (Files, erro
 	out := *m
 	out.Format, out.Version, out.Shards = bundle.Format, bundle.Version, nil
 	out.Networks = slices.Clone(m.Networks)
+	if m.Upscaler != nil {
+		upscaler := *m.Upscaler
+		out.Upscaler = &upscaler
+	}
 	e := encoder{m: &out, files: Files{}}
-	for i := range out.Networks {
-		if err := e.network(&out.Networks[i], tensors[out.Networks[i].Name]); err != nil {
-			return nil, fmt.Errorf("network %q: %w", out.Networks[i].Name, err)
+	for _, n := range out.All() {
+		if err := e.network(n, tensors[n.Name]); err != nil {
+			return nil, fmt.Errorf("network %q: %w", n.Name, err)
 		}
 	}
 	var manifest bytes.Buffer
@@ -101,26 +105,35 @@ func (e *encoder) network(n *bundle.Network, tensors []bundle.Tensor) error {
 // maxPayload leaves room for the header's length, braces and padding.
 const maxPayload = bundle.MaxShard - 64
 
+// entry is what a shard calls a tensor that has so many bytes there.
+func entry(dtype string, shape []int, size int) (string, []int) {
+	if dtype == bundle.Coded {
+		return "U8", []int{size}
+	}
+	return dtype, shape
+}
+
 // cut returns the entries of one tensor: the values, in parts along axis 0 if
 // they do not fit into a shard, and the scale.
 func cut(i int, t bundle.Tensor) ([]piece, error) {
-	if len(t.Shape) == 0 || t.Shape[0] < 1 || len(t.Data)%t.Shape[0] != 0 {
+	whole := piece{tensor: i, name: t.Name, Tensor: safetensors.Tensor{Data: t.Data}}
+	whole.DType, whole.Shape = entry(t.DType, t.Shape, len(t.Data))
+	if len(whole.Shape) == 0 || whole.Shape[0] < 1 || len(t.Data)%whole.Shape[0] != 0 {
 		return nil, fmt.Errorf("tensor %q: %d bytes do not make shape %v", t.Name, len(t.Data), t.Shape)
 	}
-	whole := piece{tensor: i, name: t.Name, Tensor: safetensors.Tensor{DType: t.DType, Shape: t.Shape, Data: t.Data}}
 	pieces := []piece{whole}
 	if len(t.Data)+headerRoom(whole) > maxPayload {
-		row := len(t.Data) / t.Shape[0]
+		row := len(t.Data) / whole.Shape[0]
 		rows := (maxPayload - headerRoom(whole) - 12) / max(row, 1)
 		if rows < 1 {
 			return nil, fmt.Errorf("tensor %q: one row of %d bytes does not fit into a shard of %d", t.Name, row, bundle.MaxShard)
 		}
 		pieces = nil
-		for at := 0; at < t.Shape[0]; at += rows {
+		for at := 0; at < whole.Shape[0]; at += rows {
 			part := whole
-			end := min(at+rows, t.Shape[0])
+			end := min(at+rows, whole.Shape[0])
 			part.name = t.Name + "#" + strconv.Itoa(len(pieces))
-			part.Shape = append([]int{end - at}, t.Shape[1:]...)
+			part.Shape = append([]int{end - at}, whole.Shape[1:]...)
 			part.Data = t.Data[at*row : end*row]
 			pieces = append(pieces, part)
 		}

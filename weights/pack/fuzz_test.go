@@ -32,6 +32,14 @@ func FuzzManifest(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(data)
 	}
+	files = coded(f)
+	for _, lie := range codedLies() {
+		m := manifest(f, files)
+		lie.spoil(m)
+		data, err := json.Marshal(m)
+		require.NoError(f, err)
+		f.Add(data)
+	}
 	for _, change := range [][2]string{
 		{`"version":1`, `"version":1,"version":1`},
 		{`"version":1`, `"version":1,"VERSION":1`},
@@ -64,33 +72,39 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// FuzzShard writes over a shard, whose hash then is right again, and verifies
-// the bundle.
+// FuzzShard writes over a shard of a bundle, plain or coded, whose hash then is
+// right again, and verifies the bundle.
 func FuzzShard(f *testing.F) {
-	files := one(f)
+	both := map[bool]Files{false: one(f), true: coded(f)}
+	stream := manifest(f, both[true]).Unconditional().Tensors["conv_in.weight"].Parts[0]
+	for _, patch := range [][]byte{{0}, {1}, {3}, {7}, {0xff, 0xff}, {1, 1, 0, 0xfe, 0xff, 0}, {0, 0xff, 0xff, 0, 0}} {
+		f.Add(true, stream.Shard, stream.Offset, patch)
+		f.Add(true, stream.Shard, stream.Offset+stream.Length/2, patch)
+	}
+	files := both[false]
 	m := manifest(f, files)
 	n := m.Unconditional()
 	scale := n.Tensors["conv_in.weight"].Scale
 	bias := n.Tensors["conv_in.bias"].Parts[0]
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, math.MaxFloat32, 1e-45} {
 		patch := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(v)))
-		f.Add(scale.Shard, scale.Offset, patch)
-		f.Add(bias.Shard, bias.Offset, patch)
+		f.Add(false, scale.Shard, scale.Offset, patch)
+		f.Add(false, bias.Shard, bias.Offset, patch)
 	}
-	f.Add(0, n.Tensors["conv_in.weight"].Parts[0].Offset, []byte{0x80})
-	f.Add(0, 0, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	f.Add(0, 8, []byte(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`))
+	f.Add(false, 0, n.Tensors["conv_in.weight"].Parts[0].Offset, []byte{0x80})
+	f.Add(false, 0, 0, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add(false, 0, 8, []byte(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`))
 	shard := files[m.Shards[0].Name]
 	for _, change := range [][2]string{
 		{`"dtype":"I8"`, `"dtype":"U8"`}, {`[0,`, `[9,`}, {`"shape":[`, `"shape":[9`}, {`.weight"`, `.bias.."`}, {`"dtype"`, `"shape"`},
 	} {
 		at := bytes.Index(shard, []byte(change[0]))
 		require.NotEqual(f, -1, at, change[0])
-		f.Add(0, at, []byte(change[1]))
+		f.Add(false, 0, at, []byte(change[1]))
 	}
 	place := regexp.MustCompile(`shard none-|tensor "`)
-	f.Fuzz(func(t *testing.T, i, at int, patch []byte) {
-		files := maps.Clone(files)
+	f.Fuzz(func(t *testing.T, coded bool, i, at int, patch []byte) {
+		files := maps.Clone(both[coded])
 		m := manifest(t, files)
 		if i < 0 || i >= len(m.Shards) || at < 0 || at >= m.Shards[i].Size {
 			return

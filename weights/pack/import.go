@@ -30,6 +30,11 @@ type Options struct {
 	Terms    string // licence; empty: the terms that the trainer noted
 	DataCard string // plain text
 	Networks []Source
+	Upscaler *Source // nil: none
+
+	// Megabytes (of 10^6 bytes) is the most that all files of an int8 bundle may
+	// have together; 0: each weight takes a byte.
+	Megabytes float64
 }
 
 // Loss is what quantization did to one tensor.
@@ -55,40 +60,80 @@ func Import(o Options) (Files, []Report, error) {
 	if len(o.Networks) == 0 {
 		return nil, nil, errors.New("no networks to import: give at least one --network NAME=FOLDER")
 	}
+	if o.Megabytes != 0 && (o.DType != "int8" || !(o.Megabytes > 0 && o.Megabytes < 1e6)) {
+		return nil, nil, fmt.Errorf("%g megabytes of %s: want a positive size, and int8", o.Megabytes, o.DType)
+	}
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
-	tensors := map[string][]bundle.Tensor{}
-	reports := map[string]Report{}
-	for _, s := range o.Networks {
+	weights := map[string][]stored{}
+	sources := o.Networks
+	if o.Upscaler != nil {
+		sources = append(slices.Clone(sources), *o.Upscaler)
+	}
+	for i, s := range sources {
 		if !bundle.ValidName.MatchString(s.Name) {
 			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
 		}
-		if _, twice := tensors[s.Name]; twice {
+		if _, twice := weights[s.Name]; twice {
 			return nil, nil, fmt.Errorf("two networks are named %q", s.Name)
 		}
-		n, ts, losses, err := importNetwork(s, o.DType)
+		n, w, err := importNetwork(s)
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
-		m.Networks = append(m.Networks, *n)
-		tensors[s.Name] = ts
-		reports[s.Name] = report(n, ts, losses)
+		if i < len(o.Networks) {
+			m.Networks = append(m.Networks, *n)
+		} else {
+			m.Upscaler = n
+		}
+		weights[s.Name] = w
 	}
 	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
 		return cmp.Compare(b2i(a.Modality != bundle.Unconditional), b2i(b.Modality != bundle.Unconditional))
 	})
 	m.Diffusion = *m.Networks[0].Diffusion
 	if m.Terms == "" {
-		m.Terms = trainedTerms(m.Networks)
+		m.Terms = trainedTerms(m.All())
+	}
+	coarseness := 0.0
+	if o.Megabytes > 0 {
+		var err error
+		if coarseness, err = fit(int(o.Megabytes*1e6), func(c float64) (Files, error) {
+			files, _, err := encodeAll(m, weights, o, c)
+			return files, err
+		}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return encodeAll(m, weights, o, coarseness)
+}
+
+// encodeAll quantizes the networks' weights and encodes the bundle.
+func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coarseness float64) (Files, []Report, error) {
+	tensors := map[string][]bundle.Tensor{}
+	var reports []Report
+	c := newCoder()
+	for _, n := range m.All() {
+		r := Report{Network: n.Name, Modality: n.Modality}
+		for _, w := range weights[n.Name] {
+			t, err := quantize(w.name, w.shape, w.values, o.DType, coarseness)
+			if err != nil {
+				return nil, nil, fmt.Errorf("network %q: %w", n.Name, err)
+			}
+			r.Losses = append(r.Losses, Loss{w.name, RelativeRMS(t.Float32(), w.values)})
+			if o.Megabytes > 0 {
+				if t, err = c.code(t); err != nil {
+					return nil, nil, fmt.Errorf("network %q, tensor %q: %w", n.Name, w.name, err)
+				}
+			}
+			r.Parameters += t.Elements()
+			r.Bytes += len(t.Data) + 4*len(t.Scale)
+			tensors[n.Name] = append(tensors[n.Name], t)
+		}
+		slices.SortStableFunc(r.Losses, func(a, b Loss) int { return cmp.Compare(b.RMS, a.RMS) })
+		reports = append(reports, r)
 	}
 	files, err := Encode(m, tensors)
-	if err != nil {
-		return nil, nil, err
-	}
-	var all []Report
-	for _, n := range m.Networks {
-		all = append(all, reports[n.Name])
-	}
-	return files, all, nil
+	return files, reports, err
 }
 
 func b2i(b bool) int {
@@ -98,22 +143,22 @@ func b2i(b bool) int {
 	return 0
 }
 
-func importNetwork(s Source, dtype string) (*bundle.Network, []bundle.Tensor, []Loss, error) {
+func importNetwork(s Source) (*bundle.Network, []stored, error) {
 	config, err := readConfig(s.Folder)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	c, err := unet.Parse(config)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
+		return nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
 	}
 	f, err := readFacts(s.Folder, c)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	r2 := f.PixelUnshuffle * f.PixelUnshuffle
 	if f.PixelUnshuffle < 1 || f.PixelUnshuffle > 64 || c.OutChannels%r2 != 0 {
-		return nil, nil, nil, fmt.Errorf("%s: pixel_unshuffle = %d does not fit out_channels = %d", s.Folder, f.PixelUnshuffle, c.OutChannels)
+		return nil, nil, fmt.Errorf("%s: pixel_unshuffle = %d does not fit out_channels = %d", s.Folder, f.PixelUnshuffle, c.OutChannels)
 	}
 	n := &bundle.Network{
 		Name: s.Name, Modality: f.Modality, ConditionChannels: f.ConditionChannels,
@@ -124,109 +169,100 @@ func importNetwork(s Source, dtype string) (*bundle.Network, []bundle.Tensor, []
 		},
 	}
 	if err := n.Diffusion.Check(); err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
+		return nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
 	}
 	if len(f.Training) > 0 {
 		var b bytes.Buffer
 		if err := json.Compact(&b, f.Training); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		n.Training = b.Bytes()
 	}
 	weights, err := readWeights(s.Folder, "diffusion_pytorch_model", "model")
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	tensors, losses, err := quantizeAll(weights, c.Tensors(), dtype)
+	tensors, err := take(weights, c.Tensors())
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
+		return nil, nil, fmt.Errorf("%s: %w", s.Folder, err)
 	}
-	text, ts, ls, err := importText(filepath.Join(s.Folder, "text_encoder"), dtype)
+	text, more, err := importText(filepath.Join(s.Folder, "text_encoder"))
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	n.TextEncoder = text
-	return n, append(tensors, ts...), append(losses, ls...), nil
+	return n, append(tensors, more...), nil
 }
 
-func importText(folder, dtype string) (*bundle.TextEncoder, []bundle.Tensor, []Loss, error) {
+func importText(folder string) (*bundle.TextEncoder, []stored, error) {
 	if !exists(folder) {
-		return nil, nil, nil, nil
+		return nil, nil, nil
 	}
 	config, err := readConfig(folder)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	c, err := textencoder.Parse(config)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+		return nil, nil, fmt.Errorf("%s: %w", folder, err)
 	}
 	vocabulary, err := os.ReadFile(filepath.Join(folder, "vocab.txt"))
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	weights, err := readWeights(folder, "model", "diffusion_pytorch_model")
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	tensors, losses, err := quantizeAll(weights, c.Tensors(), dtype)
+	tensors, err := take(weights, c.Tensors())
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+		return nil, nil, fmt.Errorf("%s: %w", folder, err)
 	}
 	words := strings.Split(strings.TrimSuffix(string(vocabulary), "\n"), "\n")
-	return &bundle.TextEncoder{Config: config, Encoder: c, Vocabulary: words}, tensors, losses, nil
+	return &bundle.TextEncoder{Config: config, Encoder: c, Vocabulary: words}, tensors, nil
 }
 
-// quantizeAll takes exactly the wanted tensors from a checkpoint. Integer
-// tensors beside them (position_ids) are buffers, not weights, and are left out.
-func quantizeAll(file safetensors.File, want map[string][]int, dtype string) ([]bundle.Tensor, []Loss, error) {
+// stored is a tensor as a checkpoint has it.
+type stored struct {
+	name   string
+	shape  []int
+	values []float32
+}
+
+// take takes exactly the wanted tensors from a checkpoint. Integer tensors beside
+// them (position_ids) are buffers, not weights, and are left out.
+func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 	canonical := map[string]string{}
 	for _, name := range file.Names() {
 		to := unet.CanonicalName(name)
 		if old, twice := canonical[to]; twice {
-			return nil, nil, fmt.Errorf("tensors %q and %q are the same one", old, name)
+			return nil, fmt.Errorf("tensors %q and %q are the same one", old, name)
 		}
 		canonical[to] = name
 		if _, ok := want[to]; !ok && file[name].DType != "I64" {
-			return nil, nil, fmt.Errorf("tensor %q does not belong to the network of config.json", name)
+			return nil, fmt.Errorf("tensor %q does not belong to the network of config.json", name)
 		}
 	}
-	var tensors []bundle.Tensor
-	var losses []Loss
+	var tensors []stored
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		stored, ok := canonical[name]
+		old, ok := canonical[name]
 		if !ok {
-			return nil, nil, fmt.Errorf("tensor %q is missing: config.json and weights are not of one network", name)
+			return nil, fmt.Errorf("tensor %q is missing: config.json and weights are not of one network", name)
 		}
-		values, shape, err := file.Float32(stored)
+		values, shape, err := file.Float32(old)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if !slices.Equal(shape, want[name]) {
-			return nil, nil, fmt.Errorf("tensor %q has shape %v, but config.json asks for %v", stored, shape, want[name])
+			return nil, fmt.Errorf("tensor %q has shape %v, but config.json asks for %v", old, shape, want[name])
 		}
-		t, err := Quantize(name, shape, values, dtype)
-		if err != nil {
-			return nil, nil, err
-		}
-		tensors = append(tensors, t)
-		losses = append(losses, Loss{name, RelativeRMS(t.Float32(), values)})
+		tensors = append(tensors, stored{name, shape, values})
 	}
-	return tensors, losses, nil
-}
-
-func report(n *bundle.Network, tensors []bundle.Tensor, losses []Loss) Report {
-	r := Report{Network: n.Name, Modality: n.Modality, Losses: slices.Clone(losses)}
-	for _, t := range tensors {
-		r.Parameters += t.Elements()
-		r.Bytes += len(t.Data) + 4*len(t.Scale)
-	}
-	slices.SortStableFunc(r.Losses, func(a, b Loss) int { return cmp.Compare(b.RMS, a.RMS) })
-	return r
+	return tensors, nil
 }
 
 // trainedTerms joins the different terms that the networks' trainers noted.
-func trainedTerms(networks []bundle.Network) string {
+func trainedTerms(networks []*bundle.Network) string {
 	var terms []string
 	for _, n := range networks {
 		var t struct {

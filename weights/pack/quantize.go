@@ -20,6 +20,10 @@ var DTypes = []string{"int8", "f16", "f32"}
 // "f32"). Norms and biases (one axis) stay F32 always; embeddings, whose rows
 // are looked up and not multiplied, are F16 in an int8 bundle.
 func Quantize(name string, shape []int, values []float32, dtype string) (bundle.Tensor, error) {
+	return quantize(name, shape, values, dtype, 0)
+}
+
+func quantize(name string, shape []int, values []float32, dtype string, coarseness float64) (bundle.Tensor, error) {
 	for i, v := range values {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return bundle.Tensor{}, fmt.Errorf("tensor %q: value %d is %v: the checkpoint is broken (diverged training, or overflow in f16)", name, i, v)
@@ -31,7 +35,7 @@ func Quantize(name string, shape []int, values []float32, dtype string) (bundle.
 	case dtype == "f16" || strings.Contains(name, "_embedding.weight"):
 		return f16(name, shape, values)
 	case dtype == "int8":
-		return int8PerChannel(name, shape, values), nil
+		return int8PerChannel(name, shape, values, stepOf(coarseness, values)), nil
 	}
 	return bundle.Tensor{}, fmt.Errorf("dtype %q: want one of %s", dtype, strings.Join(DTypes, ", "))
 }
@@ -57,10 +61,10 @@ func f16(name string, shape []int, values []float32) (bundle.Tensor, error) {
 }
 
 // int8PerChannel is symmetric: q = round(w / scale) in -127..127 with
-// scale = max|w| / 127 over each index of axis 0, so |w - scale q| <= scale/2.
-// A channel of zeros gets scale 1, since a scale must be positive; so does one
-// whose scale would underflow.
-func int8PerChannel(name string, shape []int, values []float32) bundle.Tensor {
+// scale = max|w| / 127 over each index of axis 0, or step where that is more, so
+// |w - scale q| <= scale/2. A channel of zeros gets scale 1, since a scale must be
+// positive; so does one whose scale would underflow.
+func int8PerChannel(name string, shape []int, values []float32, step float64) bundle.Tensor {
 	t := bundle.Tensor{
 		Name: name, DType: "I8", Shape: shape,
 		Data: make([]byte, len(values)), Scale: make([]float32, shape[0]),
@@ -72,7 +76,7 @@ func int8PerChannel(name string, shape []int, values []float32) bundle.Tensor {
 		for _, v := range w {
 			peak = max(peak, math.Abs(float64(v)))
 		}
-		scale := float32(peak / 127)
+		scale := float32(max(peak/127, step))
 		if scale == 0 {
 			scale = 1
 		}

@@ -27,8 +27,7 @@ func Verify(fsys fs.FS) error {
 		return err
 	}
 	var problems []error
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
+	for _, n := range b.Manifest.All() {
 		check := func(refs map[string]bundle.TensorRef) {
 			for _, name := range slices.Sorted(maps.Keys(refs)) {
 				if err := verifyTensor(b, n, name, refs[name], shards); err != nil {
@@ -79,23 +78,27 @@ func parseShards(fsys fs.FS, b *bundle.Bundle) ([]shard, error) {
 
 func verifyTensor(b *bundle.Bundle, n *bundle.Network, name string, ref bundle.TensorRef, shards []shard) error {
 	wrap := func(err error) error { return fmt.Errorf("network %q, tensor %q: %w", n.Name, name, err) }
-	rows := 0
+	size, rows := 0, 0
+	for _, p := range ref.Parts {
+		size += p.Length
+	}
+	dtype, want := entry(ref.DType, ref.Shape, size)
 	for i, p := range ref.Parts {
-		entry := name
+		part := name
 		if len(ref.Parts) > 1 {
-			entry = fmt.Sprintf("%s#%d", name, i)
+			part = fmt.Sprintf("%s#%d", name, i)
 		}
-		shape, err := entryAt(shards[p.Shard], entry, ref.DType, p)
+		shape, err := entryAt(shards[p.Shard], part, dtype, p)
 		if err != nil {
 			return wrap(err)
 		}
-		if len(shape) != len(ref.Shape) || !slices.Equal(shape[1:], ref.Shape[1:]) {
-			return wrap(fmt.Errorf("shard %s says shape %v, the manifest %v", shards[p.Shard].Name, shape, ref.Shape))
+		if len(shape) != len(want) || !slices.Equal(shape[1:], want[1:]) {
+			return wrap(fmt.Errorf("shard %s says shape %v, the manifest %v", shards[p.Shard].Name, shape, want))
 		}
 		rows += shape[0]
 	}
-	if rows != ref.Shape[0] {
-		return wrap(fmt.Errorf("its parts have %d rows, the manifest says %d", rows, ref.Shape[0]))
+	if rows != want[0] {
+		return wrap(fmt.Errorf("its parts have %d rows, the manifest says %d", rows, want[0]))
 	}
 	if ref.Scale != nil {
 		if _, err := entryAt(shards[ref.Scale.Shard], name+".scale", "F32", *ref.Scale); err != nil {

@@ -1,14 +1,18 @@
 package pack
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,11 +21,25 @@ import (
 )
 
 // one returns a bundle of one network.
-func one(t testing.TB) Files {
+func one(t testing.TB) Files { return oneOf(t, 0) }
+
+// coded is one whose weights are streams. Files may be changed, not their bytes.
+func coded(t testing.TB) Files {
+	t.Helper()
+	makeCoded.Do(func() { madeCoded = oneOf(t, .1) })
+	return maps.Clone(madeCoded)
+}
+
+var (
+	makeCoded sync.Once
+	madeCoded Files
+)
+
+func oneOf(t testing.TB, megabytes float64) Files {
 	t.Helper()
 	dir := t.TempDir()
 	save(t, dir, 1, plain(0), mcdm("none", 0))
-	files, _, err := Import(Options{Name: "one", DType: "int8", Networks: []Source{{"none", dir}}})
+	files, _, err := Import(Options{Name: "one", DType: "int8", Networks: []Source{{"none", dir}}, Megabytes: megabytes})
 	require.NoError(t, err)
 	return files
 }
@@ -173,6 +191,92 @@ func manifestLies() map[string]manifestLie {
 		}, "has shape"},
 		"config": {func(m *M) { m.Networks[0].Config = json.RawMessage(`{"_class_name":"UNet2DModel","act_fn":"relu"}`) }, "act_fn = relu"},
 	}
+}
+
+// codedLies are told by manifests of one network whose weights are streams.
+func codedLies() map[string]manifestLie {
+	ref := func(change func(r *bundle.TensorRef)) func(m *bundle.Manifest) {
+		return func(m *bundle.Manifest) {
+			r := m.Networks[0].Tensors["conv_in.weight"]
+			change(&r)
+			m.Networks[0].Tensors["conv_in.weight"] = r
+		}
+	}
+	return map[string]manifestLie{
+		"a bomb":       {ref(func(r *bundle.TensorRef) { r.Parts[0].Length = 1728/8 - 1 }), "215 bytes for I8Z[16 12 3 3], which takes 216 or more"},
+		"no bytes":     {ref(func(r *bundle.TensorRef) { r.Parts[0].Length = 0 }), "outside shard"},
+		"no parts":     {ref(func(r *bundle.TensorRef) { r.Parts = nil }), "no parts"},
+		"no scale":     {ref(func(r *bundle.TensorRef) { r.Scale = nil }), "I8Z without scale"},
+		"short scale":  {ref(func(r *bundle.TensorRef) { r.Scale.Length = 4 }), "scale of 4 bytes"},
+		"no stream":    {ref(func(r *bundle.TensorRef) { r.DType = "I8" }), "does not end at a row"},
+		"negative row": {ref(func(r *bundle.TensorRef) { r.Shape[1] = -r.Shape[1] }), "has shape"},
+		"a vector": {func(m *bundle.Manifest) {
+			r := m.Networks[0].Tensors["conv_in.bias"]
+			r.DType = bundle.Coded
+			m.Networks[0].Tensors["conv_in.bias"] = r
+		}, "I8Z needs two axes or more"},
+	}
+}
+
+func TestCodedManifestLies(t *testing.T) {
+	files := coded(t)
+	for name, test := range codedLies() {
+		t.Run(name, func(t *testing.T) {
+			m := manifest(t, files)
+			test.spoil(m)
+			data, err := json.Marshal(m)
+			require.NoError(t, err)
+			_, err = bundle.ParseManifest(data)
+			require.ErrorContains(t, err, `tensor "conv_in.`)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// A stream that makes other values than its tensor's is refused, by its name.
+func TestCodedVerifyFinds(t *testing.T) {
+	const conv = "conv_in.weight"
+	for name, test := range map[string]struct {
+		spoil func(m *bundle.Manifest, stream []byte)
+		want  string
+	}{
+		"nothing":        {func(*bundle.Manifest, []byte) {}, ""},
+		"no such block":  {func(_ *bundle.Manifest, stream []byte) { stream[0] |= 7 }, "breaks off at value 0 of 1728"},
+		"other lengths":  {func(_ *bundle.Manifest, stream []byte) { clear(stream[4:9]) }, "breaks off"},
+		"an early end":   {func(_ *bundle.Manifest, stream []byte) { copy(stream, []byte{1, 1, 0, 0xfe, 0xff, 0}) }, "breaks off at value 1 of 1728"},
+		"another length": {func(m *bundle.Manifest, _ []byte) { m.Networks[0].Tensors[conv].Parts[0].Length-- }, "the manifest says U8"},
+		"a later end":    {func(_ *bundle.Manifest, stream []byte) { copy(stream, zeros(t, 1729)) }, "goes on behind its 1728 values"},
+		"bytes behind":   {func(_ *bundle.Manifest, stream []byte) { copy(stream, zeros(t, 1728)) }, "goes on behind its 1728 values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := coded(t)
+			m := manifest(t, files)
+			p := m.Networks[0].Tensors[conv].Parts[0]
+			data := bytes.Clone(files[m.Shards[p.Shard].Name])
+			test.spoil(m, data[p.Offset:p.Offset+p.Length])
+			resign(t, files, m, p.Shard, data)
+			err := Verify(mapFS(files))
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, `tensor "conv_in.weight"`)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// zeros is a stream of n of them in few bytes.
+func zeros(t *testing.T, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	require.NoError(t, err)
+	_, err = w.Write(make([]byte, n))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.Less(t, b.Len(), 100)
+	return b.Bytes()
 }
 
 func TestManifestLies(t *testing.T) {

@@ -36,6 +36,7 @@ func command() *cobra.Command {
 func importCommand() *cobra.Command {
 	var (
 		out, terms, card string
+		upscaler         string
 		o                pack.Options
 		networks         []string
 	)
@@ -45,7 +46,8 @@ func importCommand() *cobra.Command {
 		Long: `Make a bundle from folders that save_pretrained of a diffusers UNet2DModel or
 UNet2DConditionModel wrote: config.json and safetensors in f32, f16 or bf16. An
 mcdm.json beside them says what the network is conditioned on; without one it is
-taken as an unconditional network on plain pixels.
+taken as an unconditional network on plain pixels. --upscaler adds one that makes
+finished pictures larger (python -m train --network upscale).
 
 A bundle that lies in DIR stays whole until the new one is complete.`,
 		Example: `  bundle import --out weights/bundles/avatars --name avatars \
@@ -55,6 +57,9 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 			var err error
 			if o.Networks, err = parseSources(networks); err != nil {
 				return err
+			}
+			if upscaler != "" {
+				o.Upscaler = &pack.Source{Name: bundle.Upscale, Folder: upscaler}
 			}
 			if o.Name == "" {
 				o.Name = strings.ToLower(filepath.Base(filepath.Clean(out)))
@@ -82,10 +87,12 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 	f := c.Flags()
 	f.StringVar(&out, "out", "", "folder to write the bundle to")
 	f.StringVar(&o.DType, "dtype", "int8", "type of convolutions and linears: int8, f16 or f32")
+	f.Float64Var(&o.Megabytes, "megabytes", 0, "most that an int8 bundle may have: weights are rounded as coarsely as that takes and stored in fewer bits")
 	f.StringVar(&o.Name, "name", "", "name of the bundle (default: the folder's)")
 	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainer's)")
 	f.StringVar(&card, "card", "", "file with the data card, plain text")
 	f.StringArrayVar(&networks, "network", nil, "NAME=FOLDER of one network; repeat for more")
+	f.StringVar(&upscaler, "upscaler", "", "folder of a network that makes the pictures larger")
 	_ = c.MarkFlagRequired("out")
 	_ = c.MarkFlagRequired("network")
 	return c

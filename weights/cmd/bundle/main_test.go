@@ -70,6 +70,13 @@ func TestCommands(t *testing.T) {
 		require.Contains(t, out, want)
 	}
 
+	out, err = run(t, "import", "--out", dir, "--network", "none="+source, "--megabytes", "0.05")
+	require.NoError(t, err)
+	require.Contains(t, out, ", 0.05 MB")
+	out, err = run(t, "inspect", "--tensors", dir)
+	require.NoError(t, err)
+	require.Regexp(t, `conv_in.weight +I8Z +\[8 1 3 3\]`, out)
+
 	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	require.NoError(t, err)
 	var m struct{ Shards []struct{ Name string } }

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall/js"
 	"unsafe"
@@ -65,13 +66,13 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.model, err = load(ctx, record.GPU(d)); err != nil {
+	if p.model, err = p.fetch(ctx, record.GPU(d)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %.1f MB of weights on it", d.Info(), float64(p.model.Bytes())/1e6), nil
 }
 
-func load(ctx context.Context, m record.Machine) (*engine.Model, error) {
+func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, error) {
 	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
 	if err != nil {
 		return nil, err
@@ -80,6 +81,9 @@ func load(ctx context.Context, m record.Machine) (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.Networks = slices.DeleteFunc(b.Networks, func(n bundle.Network) bool {
+		return n.Modality != bundle.Unconditional && p.input.Cond[n.Name] == nil && p.input.Context[n.Name] == nil
+	}) // the peers have those of the step alone
 	model, err := engine.New(m, b, nil)
 	if err != nil {
 		return nil, err
