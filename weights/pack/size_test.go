@@ -44,7 +44,7 @@ func TestSize(t *testing.T) {
 			q, err := b.Tensor(n, name)
 			require.NoError(t, err)
 			require.Equal(t, "I8", q.DType)
-			described, err := b.Describe(n, name)
+			described, err := n.Describe(name)
 			require.NoError(t, err)
 			require.Equal(t, "I8", described.DType)
 			w, _, err := stored.Float32(name)
