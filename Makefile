@@ -33,7 +33,8 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the four networks and import the bundle (needs Python; hours)'
+	@echo 'make weights      train the four networks and import the bundle (needs Python; hours); with'
+	@echo '                  MEGABYTES=19 the bundle is made to that size'
 	@echo 'make clean        remove what was built'
 
 run: build
@@ -134,7 +135,7 @@ weights:
 	$(MAKE) import
 
 import:
-	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
+	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
 	  $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars

@@ -14,10 +14,11 @@ import (
 // A bundle for a size. An int8 weight takes eight bits however few values are
 // used. Rounded to wider steps weights take fewer values, most of them small, and
 // a Huffman code needs about log2(4.1 rms / step) bits for one (the entropy of a
-// normal distribution cut into steps): at equal bits the error is a third of that
-// of 4-bit integers with a scale for each 32 weights, which spend as much on the
-// rarest value as on the commonest. Decoded, the values are plain int8 with one
-// scale per output channel: kernels know nothing of it.
+// normal distribution cut into steps). 4-bit integers with a scale for each 32
+// weights spend as much on the rarest value as on the commonest: at equal size, and
+// with eight bits for small tensors, they made four times the error of eps.
+// Decoded, the values are plain int8 with one scale per output channel: kernels
+// know nothing of it.
 //
 // How the steps of the tensors should relate follows from what a tensor's relative
 // error e does to the prediction. Errors add up independently, so the least sum
