@@ -7,6 +7,7 @@ WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
+NETWORKS := none sketch mask colour text
 PEERS    := weights/peers/cache
 PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
 PYTHON   ?= python3
@@ -17,7 +18,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import experiments clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -33,8 +34,9 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the four networks and import the bundle (needs Python; hours); with'
-	@echo '                  MEGABYTES=19 the bundle is made to that size'
+	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES=19 makes it to that size'
+	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
+	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make clean        remove what was built'
 
 run: build
@@ -129,16 +131,35 @@ data:
 	cd weights/dataset && npm ci && node build.mjs --split all
 
 weights:
-	cd weights/train && for n in none text mask sketch; do \
-	  init=$$(test $$n = none || echo "--init runs/none"); \
+	cd weights/train && for n in $(NETWORKS) upscale; do \
+	  init=$$(case $$n in none|upscale) ;; *) echo "--init runs/none" ;; esac); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
 
 import:
 	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
-	  $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
+	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
+
+# What is trained once more for comparison is used where it is there: see weights/experiments/main.go. Everything goes on
+# from where it was stopped. SIZE=tiny tries all of it in minutes.
+EXPERIMENTS := weights/experiments/cache
+SIZE ?= full
+JUDGE_MINUTES ?= 30
+SAMPLE := $(GO) run ./weights/experiments --size $(SIZE) --out $(EXPERIMENTS)/$(SIZE) --best $(EXPERIMENTS)/best-$(SIZE).json
+JUDGED := --data ../dataset/out --judge cache/judge.pt --samples cache/$(SIZE)
+experiments:
+	@$(PYTHON) -c 'import diffusers, torch, PIL' || { echo 'pip install -r weights/train/requirements.txt, or name a Python that has them: make experiments PYTHON=...'; exit 1; }
+	@test -e weights/dataset/out/test/captions.jsonl || $(MAKE) data
+	@test ! -e $(RUNS)/joint/export || $(GO) run ./weights/cmd/bundle import --out $(EXPERIMENTS)/joint --name joint --dtype int8 --network joint=$(RUNS)/joint/export
+	@for n in none sketch mask text; do test -e $(RUNS)/$$n/export || exit 0; done; \
+	  $(GO) run ./weights/cmd/bundle import --out $(EXPERIMENTS)/float --name avatars --dtype f32 $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
+	cd weights/experiments && $(PYTHON) -m judges --data ../dataset/out --out cache/judge.pt --minutes $(JUDGE_MINUTES)
+	$(SAMPLE)
+	cd weights/experiments && $(PYTHON) -m search $(JUDGED) --out cache/best-$(SIZE).json
+	$(SAMPLE) --only best
+	cd weights/experiments && $(PYTHON) -m report $(JUDGED) --out report.html --readme ../../README.md
 
 clean:
 	rm -rf server/.cache server/offline $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

@@ -55,6 +55,22 @@ func TestConflictIsTheAngleBetweenPulls(t *testing.T) {
 	}
 }
 
+// Glimpses leave out the steps that have no preview.
+func TestConflictGlimpses(t *testing.T) {
+	sketch, mask := drawing()
+	m := load(t, record.CPU())
+	q := Request{Conditions: Conditions{Sketch: sketch, Mask: mask}, Sampler: sampler.Options{Name: "ddpm", Steps: 1}, Conflict: true, Glimpses: true}
+	_, err := m.Sample(context.Background(), q, func(p Progress) { assert.Len(t, p.Conflict, 1, "the last step has a preview") })
+	require.NoError(t, err)
+	tell := func() (p Progress) {
+		require.NoError(t, m.current.tell(context.Background(), &p, q, m.diffusion, sampler.Step{}, []float64{-1, 1, 1}))
+		return p
+	}
+	assert.Nil(t, tell().Conflict)
+	q.Glimpses = false
+	assert.Len(t, tell().Conflict, 1)
+}
+
 func TestCosines(t *testing.T) {
 	pairs, rest := cosines([][]float64{{2, 0}, {0, 3}, {-1, -1}, {0, 0}})
 	r := math.Sqrt(.5)

@@ -29,7 +29,8 @@ type Model struct {
 	diffusion bundle.Diffusion
 	schedule  *sampler.Schedule
 	networks  []*network
-	weights   int64 // bytes on the machine
+	weights   int64  // bytes on the machine
+	upscaler  *Model // of one network, on the same machine; nil: the bundle has none
 
 	mu       sync.Mutex
 	key      shape // of current
@@ -42,6 +43,7 @@ type network struct {
 	name, modality    string
 	conditionChannels int
 	labels            int // of a mask
+	grid              int // of colours: cells of a side
 	config            *unet.Config
 	stack             *nn.Stack // with the networks that are like it
 	at                int       // in the stack
@@ -54,8 +56,7 @@ type network struct {
 // then the kernels of each first use.
 func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
 	loading, done, total := true, 0, 0
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
+	for _, n := range b.Manifest.All() {
 		total += len(n.UNet.Tensors())
 		if t := n.TextEncoder; t != nil {
 			total += len(t.Encoder.Tensors())
@@ -76,14 +77,28 @@ func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progres
 		return nil, err
 	}
 	// Recording uploads the weights; this recording itself is dropped.
-	if _, err := m.record(&record.Plan{}, bare(m.networks...), m.whole()); err != nil {
+	if err := m.recordAll(&record.Plan{}); err != nil {
 		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
 	}
 	loading, m.weights, m.progress = false, machine.Bytes(), progress
+	if m.upscaler != nil {
+		m.upscaler.progress = progress
+	}
 	return m, nil
 }
 
-// Prepare compiles on a machine what a run of all of a bundle's networks needs.
+// recordAll records a run of all networks and an upscaling.
+func (m *Model) recordAll(plan *record.Plan) error {
+	_, err := m.record(plan, bare(m.networks...), m.whole())
+	if err != nil || m.upscaler == nil {
+		return err
+	}
+	_, err = m.upscaler.record(plan, bare(m.upscaler.networks...), m.upscaler.upscaling())
+	return err
+}
+
+// Prepare compiles on a machine what a run of all of a bundle's networks, and its
+// upscaler, need.
 // Only the manifest must be at hand: it may go on while shards are on their way
 // and networks are loaded onto the machine.
 func Prepare(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) error {
@@ -92,7 +107,7 @@ func Prepare(ctx context.Context, machine record.Machine, b *bundle.Bundle, prog
 		return err
 	}
 	var plan record.Plan
-	if _, err := m.record(&plan, bare(m.networks...), m.whole()); err != nil {
+	if err := m.recordAll(&plan); err != nil {
 		return err
 	}
 	return machine.Prepare(ctx, &plan, progress)
@@ -106,21 +121,32 @@ func (unloaded) Upload(string, []byte) (shaders.Buffer, error) { return 1, nil }
 // newModel describes the networks; their weights are uploaded when they are first
 // recorded.
 func newModel(machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Network, name string) (bundle.Tensor, error)) (*Model, error) {
-	d := b.Manifest.Diffusion
-	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
-	if err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
-	}
 	if n := len(b.Manifest.Networks); n > shaders.MaxNetworks {
 		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Manifest.Name, n, shaders.MaxNetworks)
 	}
+	all := b.Manifest.All()
+	m, err := modelOf(machine, b.Manifest.Diffusion, all[:len(b.Manifest.Networks)], tensor)
+	if u := b.Manifest.Upscaler; err == nil && u != nil {
+		m.upscaler, err = modelOf(machine, *u.Diffusion, []*bundle.Network{u}, tensor)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
+	}
+	return m, nil
+}
+
+// modelOf describes networks of one diffusion.
+func modelOf(machine record.Machine, d bundle.Diffusion, networks []*bundle.Network, tensor func(n *bundle.Network, name string) (bundle.Tensor, error)) (*Model, error) {
+	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
+	if err != nil {
+		return nil, err
+	}
 	m := &Model{machine: machine, diffusion: d, schedule: schedule}
 	var sources []nn.Source
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
+	for _, n := range networks {
 		source := func(name string) (bundle.Tensor, error) { return tensor(n, name) }
 		net := &network{
-			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels),
+			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels), grid: n.Grid,
 			config: n.UNet,
 		}
 		if t := n.TextEncoder; t != nil {
@@ -183,6 +209,15 @@ func (m *Model) Modalities() []string {
 // ImageSize is the side of a picture in pixels.
 func (m *Model) ImageSize() int { return m.diffusion.ImageSize }
 
+// LargeSize is the side of an upscaled picture in pixels; 0 where the bundle has
+// no upscaler.
+func (m *Model) LargeSize() int {
+	if m.upscaler == nil {
+		return 0
+	}
+	return m.upscaler.ImageSize()
+}
+
 // Bytes is the memory that the model takes on its machine.
 func (m *Model) Bytes() int64 { return m.machine.Bytes() }
 
@@ -195,6 +230,9 @@ func (m *Model) Release() {
 }
 
 func (m *Model) drop() {
+	if m.upscaler != nil {
+		m.upscaler.drop()
+	}
 	if m.current != nil {
 		m.current.loaded.Release()
 		m.current = nil

@@ -2,12 +2,13 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"encoding/binary"
 	"image"
 	"image/color"
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -20,8 +21,6 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 	"github.com/mcdm/mcdm/weights/golden"
-	"github.com/mcdm/mcdm/weights/pack"
-	"github.com/mcdm/mcdm/weights/unet"
 
 	"testing/fstest"
 )
@@ -31,35 +30,10 @@ var openGPU = sync.OnceValues(func() (*gpu.Device, error) {
 })
 
 // tiny is a bundle of small random networks for 16x16 pictures: unconditional,
-// sketch and mask.
+// sketch, mask and colour.
 func tiny(t *testing.T) *bundle.Bundle {
 	t.Helper()
-	m := bundle.Manifest{
-		Format: bundle.Format, Version: bundle.Version, Name: "tiny", DType: "f32",
-		Diffusion: bundle.Diffusion{
-			ImageSize: 16, Channels: 3, PixelRange: [2]float64{-1, 1}, PixelUnshuffle: 2, PredictionType: "epsilon",
-			Schedule: bundle.Schedule{Name: "linear", T: 1000, BetaStart: 1e-4, BetaEnd: .02},
-		},
-	}
-	tensors := map[string][]bundle.Tensor{}
-	for _, n := range []struct {
-		name   string
-		cond   int
-		labels []bundle.Label
-	}{{"none", 0, nil}, {"sketch", 4, nil}, {"mask", 8, []bundle.Label{{Name: "background", Color: "#000000"}, {Name: "hair", Color: "#ff0000"}}}} {
-		config := fmt.Appendf(nil, `{"_class_name":"UNet2DModel","sample_size":8,"in_channels":%d,"out_channels":12,
-			"block_out_channels":[16,32],"layers_per_block":1,"norm_num_groups":4,"attention_head_dim":8,
-			"down_block_types":["DownBlock2D","AttnDownBlock2D"],"up_block_types":["AttnUpBlock2D","UpBlock2D"]}`, 12+n.cond)
-		u, err := unet.Parse(config)
-		require.NoError(t, err)
-		m.Networks = append(m.Networks, bundle.Network{Name: n.name, Modality: n.name, ConditionChannels: n.cond, Labels: n.labels, Config: config, UNet: u})
-		for name, shape := range u.Tensors() {
-			w, err := pack.Quantize(name, shape, golden.Weight(n.name+name, shape), "f32")
-			require.NoError(t, err)
-			tensors[n.name] = append(tensors[n.name], w)
-		}
-	}
-	files, err := pack.Encode(&m, tensors)
+	files, err := golden.Bundle(16)
 	require.NoError(t, err)
 	fsys := fstest.MapFS{}
 	for name, data := range files {
@@ -94,6 +68,19 @@ func drawing() (image.Image, *image.Paletted) {
 		sketch.SetGray(i, i, color.Gray{})
 	}
 	return sketch, mask
+}
+
+// dabs is red in the upper left quarter, half green in the lower right, and
+// unknown elsewhere.
+func dabs() image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+	for y := range 16 {
+		for x := range 16 {
+			img.SetNRGBA(x, y, color.NRGBA{255, 0, 0, 255})
+			img.SetNRGBA(16+x, 16+y, color.NRGBA{0, 128, 0, 255})
+		}
+	}
+	return img
 }
 
 func sample(t *testing.T, m *Model, q Request) []*image.RGBA {
@@ -143,6 +130,12 @@ func TestEachConditionCounts(t *testing.T) {
 	assert.Positive(t, difference(free, one))
 	q.Conditions.Mask = mask
 	assert.Positive(t, difference(one, sample(t, model, q)[0]))
+	q.Conditions.Mask, q.Conditions.Colour = nil, dabs()
+	coloured := sample(t, model, q)[0]
+	assert.Positive(t, difference(one, coloured))
+	q.Conditions.MoreColours = []image.Image{image.NewNRGBA(image.Rect(0, 0, 1, 1))} // nowhere known
+	assert.Positive(t, difference(coloured, sample(t, model, q)[0]))
+	q.Conditions.Mask, q.Conditions.Colour, q.Conditions.MoreColours = mask, nil, nil
 	// Weight 0 is the same as not given.
 	q.Weights = map[string]float64{"mask": 0}
 	assert.Zero(t, difference(one, sample(t, model, q)[0]))
@@ -284,7 +277,7 @@ func TestMemoryIsThePlan(t *testing.T) {
 	for _, count := range []int{1, 3} {
 		plan, err := m.Memory(count)
 		require.NoError(t, err)
-		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask}})
+		sample(t, m, Request{Count: count, Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: sketch, Mask: mask, Colour: dabs()}})
 		unbound := int64(256) // what unbound bindings see
 		assert.Equal(t, plan.Weights+plan.Activations+unbound, d.Allocated()-before, "%d pictures", count)
 	}
@@ -311,8 +304,8 @@ func TestInk(t *testing.T) {
 func TestLabels(t *testing.T) {
 	m := image.NewPaletted(image.Rect(0, 0, 4, 2), make(color.Palette, 4))
 	copy(m.Pix, []uint8{1, 1, 0, 3, 1, 0, 3, 3})
-	assert.Equal(t, []uint8{1, 0, 0, unknown}, labelsOf(m, 3, 2))
-	data, err := encodeMask(m, 3, 2, 2)
+	assert.Equal(t, []uint8{1, 0, 1, unknown}, labelsOf(m, 3, 2), "of two labels the later, of a label and none the label")
+	data, err := encodeMask(m, &network{labels: 3}, bundle.Diffusion{ImageSize: 2, PixelUnshuffle: 2})
 	require.NoError(t, err)
 	want := make([]float32, 12)
 	for i, l := range labelsOf(m, 3, 2) {
@@ -321,6 +314,63 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	assert.Equal(t, rows(want, 12), data)
+}
+
+func TestJointConditionIsTheOthersInOrder(t *testing.T) {
+	sketch, mask := drawing()
+	n := &network{labels: 2}
+	a, err := encodeSketch(sketch, n, small)
+	require.NoError(t, err)
+	b, err := encodeMask(mask, n, small)
+	require.NoError(t, err)
+	for _, c := range []Conditions{{Sketch: sketch, Mask: mask}, {Sketch: sketch}, {Mask: mask}} {
+		got, err := encodeJoint(c, n, small)
+		require.NoError(t, err)
+		for p := range small.GridSize() * small.GridSize() {
+			s, m := a[p*16:(p+1)*16], b[p*32:(p+1)*32]
+			if c.Sketch == nil {
+				s = make([]byte, 16)
+			}
+			if c.Mask == nil {
+				m = make([]byte, 32)
+			}
+			require.Equal(t, append(slices.Clone(s), m...), got[p*48:(p+1)*48], "grid pixel %d", p)
+		}
+	}
+	_, err = encodeJoint(Conditions{Sketch: image.NewGray(image.Rect(0, 0, 0, 0))}, n, small)
+	assert.ErrorContains(t, err, "the sketch")
+}
+
+func TestColours(t *testing.T) {
+	free, red, green := [4]float32{}, [4]float32{1, -1, -1, 1}, [4]float32{-1, 2*128./255 - 1, -1, 1}
+	cells := coloursOf(dabs(), 2)
+	for i, want := range [][4]float32{red, free, free, green} {
+		assert.InDeltaSlice(t, want[:], cells[i][:], 1e-6, "cell %d", i)
+	}
+	// A cell that is half painted has the colour of that half; one that is less is free.
+	half := image.NewNRGBA(image.Rect(0, 0, 4, 1))
+	for x, c := range []color.NRGBA{{255, 0, 0, 255}, {0, 0, 255, 0}, {255, 0, 0, 127}, {}} {
+		half.SetNRGBA(x, 0, c)
+	}
+	wide := coloursOf(half, 2)
+	assert.InDeltaSlice(t, red[:], wide[0][:], 1e-6)
+	assert.Equal(t, free, wide[1])
+
+	// A grid of 4 on a picture of 16x16 through unshuffle 2: each cell is 2x2 of z.
+	data, err := encodeColour(dabs(), &network{grid: 4}, small)
+	require.NoError(t, err)
+	var want []float32
+	for y := range 8 {
+		for x := range 8 {
+			c := [4][4]float32{red, free, free, green}[y/4*2+x/4]
+			want = append(want, c[:]...)
+		}
+	}
+	got := make([]float32, len(want))
+	for i := range got {
+		got[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	assert.InDeltaSlice(t, want, got, 1e-6)
 }
 
 func TestUnshuffleIsTorchs(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 func encodePNG(t testing.TB, img image.Image) []byte {
@@ -92,9 +94,13 @@ func TestDecodeMask(t *testing.T) {
 	m, err := DecodeMask(encodePNG(t, paletted(7, 5)))
 	require.NoError(t, err)
 	require.Equal(t, paletted(7, 5).Pix, m.Pix)
-	_, err = encodeSketch(image.NewUniform(color.White), 16, 2) // a thousand million pixels a side
+	huge := Conditions{Sketch: image.NewUniform(color.White)} // a thousand million pixels a side
+	_, err = modalityOf(Sketch).encode(huge, 0, nil, small)
 	require.ErrorContains(t, err, "the sketch: ")
 }
+
+// small is a diffusion of 16x16 pictures.
+var small = bundle.Diffusion{ImageSize: 16, Channels: 3, PixelUnshuffle: 2}
 
 // FuzzImages: an image is encoded to finite values, or refused with a reason,
 // at a cost that its file justifies.
@@ -113,30 +119,36 @@ func FuzzImages(f *testing.F) {
 	reason := regexp.MustCompile(`^(png: |EOF|unexpected EOF|zlib: |flate: |\d+x\d+ pixels are too many|\d+ bytes cannot hold|a mask's pixels are)`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := allocated()
-		var ink, hot []byte
+		var ink, hot, dabs []byte
 		img, err := DecodePNG(data)
 		if err == nil {
-			ink, err = encodeSketch(img, 16, 2)
+			ink, err = encodeSketch(img, nil, small)
+		}
+		if err == nil {
+			dabs, err = encodeColour(img, &network{grid: 4}, small)
 		}
 		if err != nil {
 			require.Regexp(t, reason, err.Error())
 		}
 		mask, err := DecodeMask(data)
 		if err == nil {
-			hot, err = encodeMask(mask, 3, 16, 2)
+			hot, err = encodeMask(mask, &network{labels: 3}, small)
 		}
 		if err != nil {
 			require.Regexp(t, reason, err.Error())
 		}
 		// Of each byte 1032, of each eight pixels, twice; of each pixel its
-		// colour, boxed, and its darkness.
-		if cost, limit := allocated()-before, uint64(1<<20+len(data)*1032*8*2*32); cost > limit {
+		// colour, boxed, and its darkness, and both four times for dabs.
+		if cost, limit := allocated()-before, uint64(1<<20+len(data)*1032*8*2*5*32); cost > limit {
 			t.Errorf("%d bytes cost %d: want at most %d", len(data), cost, limit)
 		}
-		for _, values := range [][]byte{ink, hot} {
-			for i := 0; i < len(values); i += 4 {
-				if v := math.Float32frombits(binary.LittleEndian.Uint32(values[i:])); !(v >= -1e-6 && v <= 1+1e-6) {
-					t.Fatalf("value %d is %v: want 0 to 1", i/4, v)
+		for _, c := range []struct {
+			values []byte
+			least  float32
+		}{{ink, 0}, {hot, 0}, {dabs, -1}} {
+			for i := 0; i < len(c.values); i += 4 {
+				if v := math.Float32frombits(binary.LittleEndian.Uint32(c.values[i:])); !(v >= c.least-1e-6 && v <= 1+1e-6) {
+					t.Fatalf("value %d is %v: want %v to 1", i/4, v, c.least)
 				}
 			}
 		}

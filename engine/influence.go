@@ -37,7 +37,8 @@ func (x *session) said(ctx context.Context, weights []float64) (free []float32, 
 // tell adds to a step's progress what was asked for about its networks.
 func (x *session) tell(ctx context.Context, p *Progress, q Request, d bundle.Diffusion, s sampler.Step, weights []float64) error {
 	maps := q.Influence && p.Preview != nil
-	if !maps && !q.Conflict {
+	conflict := q.Conflict && (p.Preview != nil || !q.Glimpses)
+	if !maps && !conflict {
 		return nil
 	}
 	free, by, err := x.said(ctx, weights)
@@ -47,7 +48,7 @@ func (x *session) tell(ctx context.Context, p *Progress, q Request, d bundle.Dif
 	if maps {
 		p.Influence = x.influence(free, by, d, s)
 	}
-	if q.Conflict {
+	if conflict {
 		p.Conflict = x.conflict(by, weights)
 	}
 	return nil

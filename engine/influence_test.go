@@ -27,10 +27,10 @@ func noise(seed uint64) []float64 {
 }
 
 // inputs are what Eps takes for tiny's networks, [B, C, H, W]: z at t and the
-// encoded conditions.
+// encoded conditions, dabs among them.
 func inputs(t float32, z [][]float64, sketch image.Image, mask *image.Paletted) EpsInput {
 	in := EpsInput{Batch: len(z), Height: 8, Width: 8, Cond: map[string][]float32{}}
-	ink, index := inkOf(sketch, 16), labelsOf(mask, 2, 16)
+	ink, index, cells := inkOf(sketch, 16), labelsOf(mask, 2, 16), coloursOf(dabs(), 4)
 	for _, values := range z {
 		in.Timestep = append(in.Timestep, t)
 		for _, v := range values {
@@ -48,6 +48,7 @@ func inputs(t float32, z [][]float64, sketch image.Image, mask *image.Paletted) 
 				}
 				return 0
 			}},
+			{"colour", 4, func(c, at int) float32 { return cells[at/16/4*4+at%16/4][c] }},
 		} {
 			for k := range c.channels {
 				for pixel := range 64 {
@@ -66,13 +67,13 @@ func TestInfluenceIsTheDifferenceOfEps(t *testing.T) {
 	sketch, mask := drawing()
 	ctx := context.Background()
 	m := load(t, record.CPU())
-	q := Request{Conditions: Conditions{Sketch: sketch, Mask: mask}, Sampler: sampler.Options{Name: "ddpm", Steps: 1}, Count: 2, Influence: true}
+	q := Request{Conditions: Conditions{Sketch: sketch, Mask: mask, Colour: dabs()}, Sampler: sampler.Options{Name: "ddpm", Steps: 1}, Count: 2, Influence: true}
 	for _, prediction := range []string{bundle.Epsilon, bundle.Velocity} {
 		m.diffusion.PredictionType = prediction
 		var last Progress
 		_, err := m.Sample(ctx, q, func(p Progress) { last = p })
 		require.NoError(t, err)
-		require.Len(t, last.Influence, 2)
+		require.Len(t, last.Influence, 3)
 
 		eps, _, err := m.Eps(ctx, inputs(999, [][]float64{noise(0), noise(1)}, sketch, mask))
 		require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"strings"
 
 	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/shaders"
@@ -110,7 +111,7 @@ func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session
 		}
 	}
 	if len(chosen) == 1 {
-		return nil, fmt.Errorf("there is nothing to score: give a sketch, a mask or a text with a weight other than 0")
+		return nil, fmt.Errorf("there is nothing to score: give a condition (%s) with a weight other than 0", strings.Join(Modalities(), ", "))
 	}
 	shape := m.square(count)
 	shape.maps = q.mapped(chosen)

@@ -33,8 +33,8 @@ func TestLiftIsTheDifferenceOfErrors(t *testing.T) {
 	ctx := context.Background()
 	const pairs = 3
 	q := Request{
-		Conditions: Conditions{Sketch: sketch, Mask: mask},
-		Weights:    map[string]float64{"sketch": 1.5, "mask": -.5}, Maps: map[string]image.Image{"sketch": left},
+		Conditions: Conditions{Sketch: sketch, Mask: mask, Colour: dabs()},
+		Weights:    map[string]float64{"sketch": 1.5, "mask": -.5, "colour": .8}, Maps: map[string]image.Image{"sketch": left},
 	}
 	for where, machine := range machines(t) {
 		m := load(t, machine)
@@ -45,7 +45,7 @@ func TestLiftIsTheDifferenceOfErrors(t *testing.T) {
 			require.Len(t, got, 2)
 			ts, half, err := sampler.LiftLevels(m.schedule, pairs, liftLeast, liftMost)
 			require.NoError(t, err)
-			want := map[string][]float64{"sketch": {0, 0}, "mask": {0, 0}}
+			want := map[string][]float64{"sketch": {0, 0}, "mask": {0, 0}, "colour": {0, 0}}
 			for k, at := range ts {
 				abar := m.schedule.ABar[at]
 				eta := make([]float64, 12*64) // [C, H, W]
@@ -77,7 +77,7 @@ func TestLiftIsTheDifferenceOfErrors(t *testing.T) {
 				for name, v := range want {
 					assert.InDelta(t, v[n], l.By[name], 1e-4*(1+math.Abs(v[n])), "%s %s %s of picture %d", where, prediction, name, n)
 				}
-				assert.InDelta(t, 1.5*l.By["sketch"]-.5*l.By["mask"], l.All, 1e-9)
+				assert.InDelta(t, 1.5*l.By["sketch"]-.5*l.By["mask"]+.8*l.By["colour"], l.All, 1e-9)
 			}
 			assert.NotEqual(t, got[0].By["mask"], got[1].By["mask"])
 		}

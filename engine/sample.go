@@ -45,8 +45,9 @@ type Request struct {
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
-	// Influence and Conflict ask for what Progress says under these names.
-	Influence, Conflict bool
+	// Influence and Conflict ask for what Progress says under these names. Glimpses
+	// asks for no more conflicts than there are previews.
+	Influence, Conflict, Glimpses bool
 }
 
 // Progress tells about a finished step.
@@ -62,8 +63,8 @@ type Progress struct {
 	// last step of a run with Sampler.Metropolis.
 	Accepted float64
 	// Conflict between the conditions in this step, by sample, where it was asked
-	// for and the unconditional network ran: in every step, for which the networks'
-	// outputs are read back. A picture whose corrector step was rejected has none,
+	// for and the unconditional network ran: in every step or, with Glimpses, beside
+	// previews. The networks' outputs are read back for it. A picture whose corrector step was rejected has none,
 	// all cosines 0.
 	Conflict []Conflict
 }
@@ -171,9 +172,13 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
 	p.CX0, p.CX0Prev, p.CZ = float32(s.X0), float32(s.X0Prev), float32(s.Z)
 	p.CEps, p.CNoise = float32(s.Eps), float32(s.Noise)
-	p.EpsOut, p.EpsZ = 1, 0
-	if prediction == bundle.Velocity {
+	switch prediction {
+	case bundle.Velocity:
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
+	case bundle.Sample: // eps = (z - sqrt(abar) x0) / sqrt(1 - abar)
+		p.EpsOut, p.EpsZ = float32(-s.SqrtABar/s.SqrtOneMinusABar), float32(1/s.SqrtOneMinusABar)
+	default:
+		p.EpsOut, p.EpsZ = 1, 0
 	}
 	p.Judge = float32(s.Judge)
 	p.Index, p.Keep = uint32(index), 0

@@ -142,9 +142,15 @@ func weightOf(weights map[string]float64, name string) float64 {
 // checkTerms refuses conditions without a network, and what is said about a
 // network or a condition that is not there.
 func (m *Model) checkTerms(q Request, terms []term) error {
-	for _, modality := range []string{Sketch, Mask, Text} {
-		if len(q.Conditions.given(modality)) > 0 && !m.has(modality) {
-			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", modality, strings.Join(m.Names(), ", "))
+	joint := m.has(Joint)
+	for _, kind := range modalities {
+		given := kind.given(q.Conditions)
+		taken := m.has(kind.name) || joint && slices.Contains(jointly, kind.name)
+		if len(given) > 0 && !taken {
+			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", kind.name, strings.Join(m.Names(), ", "))
+		}
+		if len(given) > 0 && joint && given[len(given)-1] > 0 {
+			return fmt.Errorf("more than one %s is given, and the joint network takes one", kind.name)
 		}
 	}
 	if err := m.checkWeights(q.Weights, terms); err != nil {
@@ -223,26 +229,45 @@ func (m *Model) encode(x *session, q Request) error {
 	return nil
 }
 
-func (m *Model) encodeTerm(x *session, e evaluation, c Conditions) (err error) {
-	side, r := m.diffusion.ImageSize, m.diffusion.PixelUnshuffle
-	var data []byte
-	switch e.net.modality {
-	case Unconditional:
-		return nil
-	case Sketch:
-		data, err = encodeSketch(c.sketches()[e.at], side, r)
-	case Mask:
-		data, err = encodeMask(c.masks()[e.at], e.net.labels, side, r)
-	case Text:
-		return x.write(e.tokens, tokenRows(e.net.tokenizer.EncodeKnown(c.texts()[e.at])))
+func (m *Model) encodeTerm(x *session, e evaluation, c Conditions) error {
+	if e.net.modality == Joint {
+		return m.encodeJointly(x, e, c)
 	}
+	kind := modalityOf(e.net.modality)
+	if kind == nil {
+		return nil // unconditional
+	}
+	data, err := kind.encode(c, e.at, e.net, m.diffusion)
 	if err != nil {
 		return err
 	}
-	if want := e.cond.Size() / x.z.N; len(data) != want {
-		return fmt.Errorf("network %s takes %d condition channels, and a %s does not encode to them", e.net.name, e.net.conditionChannels, e.net.modality)
+	to := e.cond
+	if e.tokens.Ok() {
+		to = e.tokens
 	}
-	return x.write(e.cond, data)
+	if want := to.Size() / x.z.N; len(data) != want {
+		return fmt.Errorf("network %s takes %d bytes, and a %s is encoded to %d", e.net.name, want, kind.name, len(data))
+	}
+	return x.write(to, data)
+}
+
+// jointly are what a joint network takes.
+var jointly = []string{Sketch, Mask, Text}
+
+// encodeJointly writes a joint network's channels and tokens.
+func (m *Model) encodeJointly(x *session, e evaluation, c Conditions) error {
+	data, err := encodeJoint(c, e.net, m.diffusion)
+	if err != nil {
+		return err
+	}
+	if err := x.write(e.cond, data); err != nil {
+		return err
+	}
+	tokens, err := encodeText(c.Text, e.net, m.diffusion)
+	if err != nil {
+		return err
+	}
+	return x.write(e.tokens, tokens)
 }
 
 // encodeMap gives [H, W, C] on the network's grid, 0 to 1, the same for every

@@ -130,7 +130,7 @@ func int8Tolerance(name string) float64 {
 // TestGolden compares whole networks with diffusers: within 1e-4 of eps with
 // f32 weights, and within int8Tolerance.
 func TestGolden(t *testing.T) {
-	cases := strings.Fields("ddpm-cifar10-32 sketch mask text scale-shift middle no-attention cross-linear ddpm-celebahq-256-at-64 every-block odd-channels one-level")
+	cases := strings.Fields("ddpm-cifar10-32 sketch mask text upscale scale-shift middle no-attention cross-linear ddpm-celebahq-256-at-64 every-block odd-channels one-level")
 	if os.Getenv("MCDM_GOLDEN") == "all" {
 		cases = append(cases, "ddpm-celebahq-256") // half a minute of arithmetic on a software adapter
 	}

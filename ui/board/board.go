@@ -1,4 +1,4 @@
-// Package board is the drawing board: a sketch layer and a mask layer with
+// Package board is the drawing board: a sketch, a mask and a colour layer with
 // tools, strokes and undo. It knows no window, so it is tested without one.
 package board
 
@@ -8,6 +8,8 @@ import (
 	"math"
 
 	"golang.org/x/image/draw"
+
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 // Side is the board's height and width in its own pixels.
@@ -22,8 +24,9 @@ type Tool int
 const (
 	Pencil Tool = iota // draws lines of the sketch
 	Brush              // paints a label into the mask
-	Bucket             // pours a label into an area of the mask
+	Bucket             // pours a label into an area of the mask, or a colour into cells, whichever was last drawn on
 	Eraser             // erases from the layer that was last drawn on
+	Dab                // puts the colour on cells of the colour layer
 )
 
 // Label is a part that can be painted.
@@ -39,7 +42,11 @@ type layer [Side * Side]uint8
 type state struct {
 	ink  layer // sketch: 0 paper, 255 a line
 	mask layer // label or Unknown
+	dabs cells // the first grid*grid
 }
+
+// cells of the colour layer, row by row; alpha 0: free.
+type cells [bundle.MaxGrid * bundle.MaxGrid]color.NRGBA
 
 // MaxSize is the diameter of the largest stroke in board pixels; 1 is the least.
 const MaxSize = 48
@@ -48,12 +55,13 @@ const MaxSize = 48
 // less, and that is no sketch.
 const visible = 32
 
-// Layer is one of the two drawings that lie on each other.
+// Layer is one of the drawings that lie on each other.
 type Layer int
 
 const (
 	SketchLayer Layer = iota
 	MaskLayer
+	ColourLayer
 )
 
 // Board holds the drawing and the stroke in progress.
@@ -63,9 +71,11 @@ type Board struct {
 	history history
 
 	tool   Tool
-	sizes  [Eraser + 1]float64 // of each tool, in board pixels
+	sizes  [Dab + 1]float64 // of each tool, in board pixels
 	label  int
-	onInk  bool // the eraser's layer
+	colour color.NRGBA
+	grid   int   // cells of a side of the colour layer
+	on     Layer // last drawn on: the eraser's and the bucket's
 	mirror bool
 
 	before  *state // while a stroke or a trial is going on
@@ -80,7 +90,7 @@ type point struct{ x, y, radius float64 }
 
 // New returns an empty board for the given labels.
 func New(labels []Label) *Board {
-	b := &Board{labels: labels, onInk: true, sizes: [...]float64{Pencil: 2, Brush: 12, Bucket: 1, Eraser: 10}}
+	b := &Board{labels: labels, colour: color.NRGBA{A: 255}, sizes: [...]float64{Pencil: 2, Brush: 12, Bucket: 1, Eraser: 10, Dab: 12}}
 	for i := range b.mask {
 		b.mask[i] = Unknown
 	}
@@ -94,13 +104,18 @@ func (b *Board) Labels() []Label { return b.labels }
 func (b *Board) SetTool(t Tool) {
 	b.endStroke()
 	b.tool = t
-	switch t {
-	case Pencil:
-		b.onInk = true
-	case Brush, Bucket:
-		b.onInk = false
+	switch {
+	case t == Pencil:
+		b.on = SketchLayer
+	case t == Brush, t == Bucket && b.on == SketchLayer:
+		b.on = MaskLayer
+	case t == Dab && b.grid > 0:
+		b.on = ColourLayer
 	}
 }
+
+// On is the layer that was last drawn on, which eraser and bucket work on.
+func (b *Board) On() Layer { return b.on }
 
 // Tool is the chosen tool.
 func (b *Board) Tool() Tool { return b.tool }
@@ -146,7 +161,12 @@ func (b *Board) SetMirror(on bool) {
 func (b *Board) Mirror() bool { return b.mirror }
 
 // SetLabel chooses the part that brush and bucket paint.
-func (b *Board) SetLabel(i int) { b.label = max(0, min(i, len(b.labels)-1)) }
+func (b *Board) SetLabel(i int) {
+	b.label = max(0, min(i, len(b.labels)-1))
+	if b.tool == Bucket {
+		b.on = MaskLayer
+	}
+}
 
 // Label is the chosen part.
 func (b *Board) Label() int { return b.label }
@@ -233,7 +253,7 @@ func (b *Board) Try(sketch image.Image) {
 // Trying tells whether a sketch is shown that is neither kept nor taken back.
 func (b *Board) Trying() bool { return b.before != nil && !b.drawing }
 
-// Clear empties the layers that are named, or both when none is.
+// Clear empties the layers that are named, or all when none is.
 func (b *Board) Clear(layers ...Layer) {
 	empty := New(nil).state
 	b.change(func() {
@@ -246,17 +266,22 @@ func (b *Board) Clear(layers ...Layer) {
 				b.ink = empty.ink
 			case MaskLayer:
 				b.mask = empty.mask
+			case ColourLayer:
+				b.dabs = empty.dabs
 			}
 		}
 	})
 }
 
-// Load replaces both layers: a sketch of dark lines on light paper, and a mask
-// of label indices, each of any size or nil for an empty layer. It can be
-// undone.
-func (b *Board) Load(sketch image.Image, mask *image.Paletted) {
+// Load replaces all layers: a sketch of dark lines on light paper, a mask of
+// label indices, and colours, transparent where free, each of any size or nil for
+// an empty layer. It can be undone.
+func (b *Board) Load(sketch image.Image, mask *image.Paletted, colours image.Image) {
 	b.change(func() {
 		b.state = New(nil).state
+		if colours != nil && b.grid > 0 {
+			copy(b.cells(), b.cellsOf(colours))
+		}
 		if sketch != nil {
 			b.ink = inkOf(sketch)
 		}

@@ -105,18 +105,20 @@ func TestBucketStopsAtLines(t *testing.T) {
 func TestUndoRedoRoundTrip(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	b := New(labels)
+	b.SetGrid(8)
 	var history []state
 	for n := range 80 {
 		history = append(history, b.state)
 		switch n {
 		case 30:
-			b.Load(image.NewGray(image.Rect(0, 0, 9, 7)), b.Mask())
+			b.Load(image.NewGray(image.Rect(0, 0, 9, 7)), b.Mask(), b.Colours())
 			continue
 		case 50:
 			b.Clear()
 			continue
 		}
-		b.SetTool(Tool(rnd.IntN(4)))
+		b.SetTool(Tool(rnd.IntN(5)))
+		b.SetColour(color.NRGBA{R: uint8(rnd.IntN(256))})
 		b.SetSize(1 + 20*rnd.Float64())
 		b.SetLabel(rnd.IntN(3))
 		b.Down(200*rnd.Float64()-30, 200*rnd.Float64()-30, rnd.Float64())
@@ -168,7 +170,7 @@ func TestLoadResamples(t *testing.T) {
 	}
 	mask := image.NewPaletted(image.Rect(0, 0, 2, 2), make(color.Palette, 5))
 	copy(mask.Pix, []uint8{0, 1, 2, 4}) // 4 is no label
-	b.Load(sketch, mask)
+	b.Load(sketch, mask, nil)
 	assert.Greater(t, b.ink[at(64, 64)], uint8(150))
 	assert.Zero(t, b.ink[at(64, 30)])
 	assert.Equal(t, []uint8{0, 1, 2, Unknown}, []uint8{b.mask[at(5, 5)], b.mask[at(100, 5)], b.mask[at(5, 100)], b.mask[at(100, 100)]})
@@ -303,7 +305,7 @@ func TestLoadKeepsWhatItWasGiven(t *testing.T) {
 	b.SetTool(Brush)
 	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
 	c := New(labels)
-	c.Load(b.Sketch(), b.Mask())
+	c.Load(b.Sketch(), b.Mask(), nil)
 	assert.Equal(t, b.state, c.state)
 
 	// A line one pixel wide survives shrinking by 4, wherever it lies.
@@ -315,7 +317,7 @@ func TestLoadKeepsWhatItWasGiven(t *testing.T) {
 		for x := range 512 {
 			big.Pix[line*512+x] = 0
 		}
-		c.Load(big, nil)
+		c.Load(big, nil, nil)
 		sum := 0
 		for y := range Side {
 			sum += int(c.ink[at(64, y)])

@@ -28,6 +28,15 @@ func (b *Board) Describe() string {
 			out = append(out, fmt.Sprintf("%s: %s %s.", b.labels[i].Name, percent(p.n), p.place()))
 		}
 	}
+	if n := b.Coloured(); n > 0 {
+		var r region
+		for i, c := range b.cells() {
+			if c.A != 0 {
+				r.add((2*(i%b.grid)+1)*Side/(2*b.grid), (2*(i/b.grid)+1)*Side/(2*b.grid))
+			}
+		}
+		out = append(out, fmt.Sprintf("Colours: %d of %d cells, %s.", n, b.grid*b.grid, r.extent()))
+	}
 	if len(out) == 0 {
 		return "Nothing is drawn or painted."
 	}

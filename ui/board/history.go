@@ -52,23 +52,41 @@ func difference(a, b *layer) image.Rectangle {
 }
 
 // change is what the other state had where two states differ.
-type change struct{ ink, mask area }
+type change struct {
+	ink, mask area
+	dabs      *cells // nil: no difference
+}
 
 // changeTo is the change that leads from now to then.
 func changeTo(then, now *state) *change {
-	return &change{cut(&then.ink, difference(&then.ink, &now.ink)), cut(&then.mask, difference(&then.mask, &now.mask))}
+	c := &change{ink: cut(&then.ink, difference(&then.ink, &now.ink)), mask: cut(&then.mask, difference(&then.mask, &now.mask))}
+	if then.dabs != now.dabs {
+		dabs := then.dabs
+		c.dabs = &dabs
+	}
+	return c
 }
 
-func (c *change) empty() bool { return c.ink.r.Empty() && c.mask.r.Empty() }
+func (c *change) empty() bool { return c.ink.r.Empty() && c.mask.r.Empty() && c.dabs == nil }
 
 // size is about what the change takes in memory.
-func (c *change) size() int { return len(c.ink.pix) + len(c.mask.pix) + 256 }
+func (c *change) size() int {
+	n := len(c.ink.pix) + len(c.mask.pix) + 256
+	if c.dabs != nil {
+		n += 4 * len(c.dabs)
+	}
+	return n
+}
 
 // swap makes the change and returns the one that takes it back.
 func (c *change) swap(s *state) *change {
-	back := &change{cut(&s.ink, c.ink.r), cut(&s.mask, c.mask.r)}
+	back := &change{ink: cut(&s.ink, c.ink.r), mask: cut(&s.mask, c.mask.r)}
 	c.ink.put(&s.ink)
 	c.mask.put(&s.mask)
+	if c.dabs != nil {
+		dabs := s.dabs
+		back.dabs, s.dabs = &dabs, *c.dabs
+	}
 	return back
 }
 

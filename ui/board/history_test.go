@@ -2,6 +2,7 @@ package board
 
 import (
 	"image"
+	"image/color"
 	"math/rand/v2"
 	"testing"
 
@@ -76,11 +77,13 @@ func TestHistoryIsBoundedByMemory(t *testing.T) {
 func TestUndoIsWithoutLimitInPractice(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	b := New(labels)
+	b.SetGrid(8)
 	drawn := 0
 	for range 10_000 {
 		x, y := 128*rnd.Float64(), 128*rnd.Float64()
-		b.SetTool([]Tool{Pencil, Eraser, Brush}[rnd.IntN(3)])
+		b.SetTool([]Tool{Pencil, Eraser, Brush, Dab}[rnd.IntN(4)])
 		b.SetLabel(rnd.IntN(3))
+		b.SetColour(color.NRGBA{G: uint8(rnd.IntN(256))})
 		was := b.state
 		stroke(b, [2]float64{x, y}, [2]float64{x + 20*rnd.NormFloat64(), y + 20*rnd.NormFloat64()})
 		if was != b.state {
@@ -92,7 +95,7 @@ func TestUndoIsWithoutLimitInPractice(t *testing.T) {
 		n++
 	}
 	assert.Equal(t, drawn, n)
-	assert.False(t, b.HasSketch() || b.HasMask())
+	assert.False(t, b.HasSketch() || b.HasMask() || b.HasColours())
 }
 
 func TestTry(t *testing.T) {

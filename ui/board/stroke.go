@@ -50,6 +50,10 @@ func (b *Board) Move(x, y, pressure float64) {
 		return
 	}
 	last := b.points[n-2]
+	if b.on == ColourLayer { // cells are too coarse for a curve
+		b.segment(last, p)
+		return
+	}
 	if n == 2 {
 		b.segment(last, middle(last, p))
 	} else {
@@ -75,9 +79,9 @@ func (b *Board) curve(from, via, to point) {
 	}
 }
 
-// target is the layer that the tool draws on.
+// target is the layer of pixels that the tool draws on.
 func (b *Board) target() *layer {
-	if b.tool == Pencil || b.tool == Eraser && b.onInk {
+	if b.on == SketchLayer {
 		return &b.ink
 	}
 	return &b.mask
@@ -101,9 +105,13 @@ func (b *Board) untail() {
 
 // segment draws a thick line with round ends, and its mirror image.
 func (b *Board) segment(p, q point) {
-	b.line(p, q)
+	draw := b.line
+	if b.on == ColourLayer {
+		draw = b.dab
+	}
+	draw(p, q)
 	if b.mirror {
-		b.line(opposite(p), opposite(q))
+		draw(opposite(p), opposite(q))
 	}
 	b.version++
 }
@@ -125,22 +133,24 @@ func around(p, q point) image.Rectangle {
 // have hard edges.
 func (b *Board) line(p, q point) {
 	r := around(p, q)
-	dx, dy := q.x-p.x, q.y-p.y
-	length := dx*dx + dy*dy
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
-			cx, cy := float64(x)+.5, float64(y)+.5
-			t := 0.0
-			if length > 0 {
-				t = math.Max(0, math.Min(1, ((cx-p.x)*dx+(cy-p.y)*dy)/length))
-			}
-			radius := p.radius + (q.radius-p.radius)*t
-			cover := radius + .5 - math.Hypot(cx-p.x-dx*t, cy-p.y-dy*t)
-			if cover > 0 {
+			d, radius := distance(p, q, float64(x)+.5, float64(y)+.5)
+			if cover := radius + .5 - d; cover > 0 {
 				b.touch(y*Side+x, math.Min(cover, 1))
 			}
 		}
 	}
+}
+
+// distance is that of a place to the line from p to q, and the line's radius where
+// it is nearest.
+func distance(p, q point, x, y float64) (d, radius float64) {
+	dx, dy, t := q.x-p.x, q.y-p.y, 0.0
+	if length := dx*dx + dy*dy; length > 0 {
+		t = math.Max(0, math.Min(1, ((x-p.x)*dx+(y-p.y)*dy)/length))
+	}
+	return math.Hypot(x-p.x-dx*t, y-p.y-dy*t), p.radius + (q.radius-p.radius)*t
 }
 
 // clamp keeps a coordinate on the board.
@@ -152,7 +162,7 @@ func (b *Board) touch(i int, cover float64) {
 	switch {
 	case b.tool == Pencil:
 		b.ink[i] = max(b.ink[i], v)
-	case b.tool == Eraser && b.onInk:
+	case b.tool == Eraser && b.on == SketchLayer:
 		// Twice as hard as the pencil's edge: no gray rim stays of a line.
 		b.ink[i] = min(b.ink[i], 255-uint8(math.Min(2*cover, 1)*255+.5))
 	case cover < .5:
@@ -166,42 +176,58 @@ func (b *Board) touch(i int, cover float64) {
 // wall is how much ink stops the bucket.
 const wall = 110
 
-// pour fills the area around a pixel that has its label, up to the lines of
-// the sketch, and then the lines' own pixels beside it, so that no unpainted
-// rim stays.
+// pour fills the area around a pixel, up to the lines of the sketch.
 func (b *Board) pour(x, y int) {
-	if x < 0 || y < 0 || x >= Side || y >= Side || len(b.labels) == 0 {
+	if x < 0 || y < 0 || x >= Side || y >= Side {
 		return
 	}
 	start := y*Side + x
+	switch {
+	case b.ink[start] >= wall:
+		return
+	case b.on == ColourLayer:
+		b.pourColour(start)
+	case len(b.labels) > 0:
+		b.pourLabel(start)
+	}
+	b.version++
+}
+
+// pourLabel fills the area around a pixel that has its label, and then the
+// lines' own pixels beside it, so that no unpainted rim stays.
+func (b *Board) pourLabel(start int) {
 	from, to := b.mask[start], uint8(b.label)
-	if from == to || b.ink[start] >= wall {
+	if from == to {
 		return
 	}
+	inside, rim := b.flood(start, func(i int) bool { return b.mask[i] == from })
+	for _, list := range [][]int{inside, rim} {
+		for _, i := range list {
+			b.mask[i] = to
+		}
+	}
+}
+
+// flood finds the pixels around start for which is holds, as far as the lines of
+// the sketch, and beside them the lines' own.
+func (b *Board) flood(start int, is func(i int) bool) (inside, rim []int) {
 	seen := make([]bool, Side*Side)
 	seen[start] = true
-	stack := []int{start}
-	var rim []int
-	for len(stack) > 0 {
-		i := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		b.mask[i] = to
-		for _, j := range neighbours(i) {
-			if j < 0 || seen[j] || b.mask[j] != from {
+	inside = []int{start}
+	for k := 0; k < len(inside); k++ {
+		for _, j := range neighbours(inside[k]) {
+			if j < 0 || seen[j] || !is(j) {
 				continue
 			}
 			seen[j] = true
 			if b.ink[j] >= wall {
 				rim = append(rim, j)
 			} else {
-				stack = append(stack, j)
+				inside = append(inside, j)
 			}
 		}
 	}
-	for _, i := range rim {
-		b.mask[i] = to
-	}
-	b.version++
+	return inside, rim
 }
 
 // neighbours are the pixels left, right, above and below; -1 outside.

@@ -34,21 +34,31 @@ type View struct {
 	UnderOpacity float64
 	MaskOpacity  float64
 	InkOpacity   float64
+	// ColourOpacity is that of the colour layer, whose cells show as tiles; Grid
+	// shows where they lie.
+	ColourOpacity float64
+	Grid          bool
 	// InkApart leaves the ink out and gives it as alpha, 255 where there is none,
 	// for those who lay it over the rest themselves, with InkOpacity.
 	InkApart bool
 }
 
-// Compose draws paper, the picture under it, mask and sketch into dst, which
-// must be of Side x Side pixels with its origin at 0. It allocates nothing.
+// Compose draws paper, the picture under it, mask, colours and sketch into dst,
+// which must be of Side x Side pixels with its origin at 0. It allocates nothing.
 func (b *Board) Compose(dst *image.RGBA, v View) {
 	var under image.Rectangle
 	picture := weight(v.UnderOpacity)
 	if v.Under != nil && picture > 0 {
 		under = v.Under.Bounds()
 	}
-	parts, lines := weight(v.MaskOpacity), weight(v.InkOpacity)
+	parts, colours, lines := weight(v.MaskOpacity), weight(v.ColourOpacity), weight(v.InkOpacity)
+	var column [Side]int // of the cells
+	for x := range column {
+		column[x] = x * b.grid / Side
+	}
 	for y := range Side {
+		tiles := b.dabs[column[y]*b.grid:] // of this row
+		top := y > 0 && column[y] != column[y-1]
 		row := dst.Pix[y*dst.Stride:][: 4*Side : 4*Side]
 		for x := range Side {
 			i := y*Side + x
@@ -60,6 +70,16 @@ func (b *Board) Compose(dst *image.RGBA, v View) {
 			if l := int(b.mask[i]); l < len(b.labels) {
 				p := &b.labels[l].Color
 				cover(&c, p.R, p.G, p.B, parts)
+			}
+			if b.grid > 0 {
+				// A tile leaves out its first row and column, so that it is seen as one.
+				edge := top || x > 0 && column[x] != column[x-1]
+				if p := &tiles[column[x]]; p.A != 0 && !edge {
+					cover(&c, p.R, p.G, p.B, colours)
+				}
+				if edge && v.Grid {
+					cover(&c, 110, 110, 120, 70)
+				}
 			}
 			alpha := uint8(255)
 			if v.InkApart {

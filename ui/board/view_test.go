@@ -2,6 +2,7 @@ package board
 
 import (
 	"image"
+	"image/color"
 	"math/rand/v2"
 	"testing"
 )
@@ -23,7 +24,7 @@ func BenchmarkFrame(b *testing.B) {
 			x.Down(10, 10, .5)
 		}
 		x.Move(float64(10+n*7%100), float64(10+n*3%100), .5)
-		x.Compose(dst, View{Under: under, UnderOpacity: .5, MaskOpacity: .5, InkOpacity: .9})
+		x.Compose(dst, View{Under: under, UnderOpacity: .5, MaskOpacity: .5, ColourOpacity: .6, InkOpacity: .9})
 	}
 }
 
@@ -34,6 +35,10 @@ func crowded() *Board {
 	for i := range b.ink {
 		b.ink[i] = uint8(rnd.IntN(256))
 		b.mask[i] = uint8(rnd.IntN(len(labels)))
+	}
+	b.SetGrid(8)
+	for i := range b.cells() {
+		b.dabs[i] = color.NRGBA{uint8(i), 40, 90, 255}
 	}
 	return b
 }

@@ -67,6 +67,11 @@ func (c *Canvas) listen() {
 	// A long press of a finger or a pen's button would open a menu.
 	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })
 	c.on("wheel", c.wheel, map[string]any{"passive": false})
+	c.on("gesturestart", func(e js.Value) {
+		e.Call("preventDefault")
+		c.pinched = 1
+	})
+	c.on("gesturechange", c.gesture)
 	c.keys()
 }
 
@@ -115,6 +120,20 @@ func (c *Canvas) wheel(e js.Value) {
 	}
 	p := c.pointer(e)
 	c.Viewport.ZoomAt(p.U, p.W, math.Exp(-math.Max(-400, math.Min(400, turn))*speed))
+	c.looked()
+}
+
+// gesture zooms by a touchpad's pinch, which Safari tells in events of its own.
+// Two fingers on a screen give them too, beside the pointers' events that the hand
+// follows.
+func (c *Canvas) gesture(e js.Value) {
+	e.Call("preventDefault")
+	if c.hand.Busy() {
+		return
+	}
+	p, scale := c.pointer(e), e.Get("scale").Float()
+	c.Viewport.ZoomAt(p.U, p.W, scale/c.pinched)
+	c.pinched = scale
 	c.looked()
 }
 

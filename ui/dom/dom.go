@@ -28,13 +28,40 @@ func New(tag, text string) js.Value {
 	return e
 }
 
+// Stamp copies what a template element holds. All ids in it, and the labels'
+// references to them, get a suffix, so that it may be stamped several times.
+func Stamp(template, suffix string) js.Value {
+	copied := Get(template).Get("content").Call("cloneNode", true)
+	for _, attribute := range []string{"id", "for"} {
+		all := copied.Call("querySelectorAll", "["+attribute+"]")
+		for i := range all.Length() {
+			e := all.Index(i)
+			e.Call("setAttribute", attribute, e.Call("getAttribute", attribute).String()+suffix)
+		}
+	}
+	return copied
+}
+
+// Among returns the place of the child of list that an event happened in, -1 for
+// none. So one handler of the list serves children that come and go.
+func Among(list, event js.Value) int {
+	children := list.Get("children")
+	for i := range children.Length() {
+		if children.Index(i).Call("contains", event.Get("target")).Bool() {
+			return i
+		}
+	}
+	return -1
+}
+
 // On calls f on an element's events, for as long as the page lives. f must
 // not wait for anything that the browser does: start a goroutine for that.
-func On(e js.Value, event string, f func(event js.Value)) {
-	e.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+// options are those of addEventListener.
+func On(e js.Value, event string, f func(event js.Value), options ...any) {
+	e.Call("addEventListener", append([]any{event, js.FuncOf(func(_ js.Value, args []js.Value) any {
 		f(args[0])
 		return nil
-	}))
+	})}, options...)...)
 }
 
 // Once calls f on an element's next event only.

@@ -4,9 +4,11 @@
 // # Format, version 1
 //
 // The file has one iTXt chunk with the keyword "mcdm": the JSON form of Recipe,
-// in UTF-8. Sketch, mask and image stand in it as PNG files in base64, the sketch as
-// dark lines on light paper, the mask with a palette whose index is the place in
-// "labels"; any other index is free. Unknown keys are ignored.
+// in UTF-8. Sketch, mask, colours, image and small picture stand in it as PNG files in base64, the
+// sketch as dark lines on light paper, the mask with a palette whose index is the
+// place in "labels" (any other index is free), the colours with a pixel for each
+// cell of their grid, transparent where free. Unknown keys are ignored; "not" and
+// "verdict" are absent from files of the first pages.
 package recipe
 
 import (
@@ -38,22 +40,74 @@ const keyword = "mcdm"
 type Recipe struct {
 	Bundle   Bundle           `json:"bundle"`
 	Prompt   string           `json:"prompt"`
-	Networks map[string]Input `json:"networks"` // by network name
+	Not      Not              `json:"not,omitzero"` // what the picture shall not obey
+	Networks map[string]Input `json:"networks"`     // by network name
 	Seed     uint64           `json:"seed"`
 	// Unfinished marks a picture whose sampling was stopped on the way: its recipe
 	// leads further.
 	Unfinished bool            `json:"unfinished,omitempty"`
 	Sampler    Sampler         `json:"sampler"`
+	Verdict    Verdict         `json:"verdict,omitzero"`
 	Labels     []string        `json:"labels,omitempty"` // of Mask, by index
 	Sketch     *image.Gray     `json:"-"`                // nil: empty
 	Mask       *image.Paletted `json:"-"`                // nil: empty
+	Colours    *image.NRGBA    `json:"-"`                // nil: empty
 	Image      *image.RGBA     `json:"-"`                // where sampling starts; nil: from noise
+
+	// Upscaled says how the file's picture was made of Small, the one that all of the
+	// above decides; nil, both of them: the file's picture is that itself.
+	Upscaled *Upscaled   `json:"upscaled,omitempty"`
+	Small    *image.RGBA `json:"-"`
+}
+
+// Upscaled is how a picture was made larger.
+type Upscaled struct {
+	SHA256 string `json:"sha256"` // the upscaler's: bundle.Manifest.Fingerprint
+	Seed   uint64 `json:"seed"`
+	Steps  int    `json:"steps"`
+}
+
+// Verdict is what the networks made of the finished picture; nothing in it decides
+// the picture. Conditions have their network's name, Not has .2 behind it.
+type Verdict struct {
+	Accord []Accord `json:"accord,omitempty"`
+	Scores Scores   `json:"scores,omitzero"`
+}
+
+// Accord tells how far two conditions agreed while the picture formed.
+type Accord struct {
+	A string `json:"a"`
+	B string `json:"b"`
+	// Cosine of the angle between their pulls, the mean over the steps in which both
+	// counted: 1 agree, 0 independent, -1 opposed (engine.Conflict).
+	Cosine float64 `json:"cosine"`
+	Steps  int     `json:"steps"`
+}
+
+// Scores tell how well the picture obeys, among those that were made with it.
+type Scores struct {
+	Rank int              `json:"rank"` // from 1, the best
+	Of   int              `json:"of"`   // so many pictures; 0: not scored
+	By   map[string]Score `json:"by"`   // by condition
+}
+
+// Score is how well a picture obeys one condition.
+type Score struct {
+	Lift float64 `json:"lift"` // in nats (engine.Lift)
+	Rank int     `json:"rank"` // from 1, the best
 }
 
 // Bundle says which networks made the picture.
 type Bundle struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"` // of manifest.json, which holds the shards' own
+}
+
+// Not is a further sentence for the networks that Prompt is for. It counts
+// against the picture, in the same window; it is off where they are.
+type Not struct {
+	Text   string  `json:"text"`   // never blank, but in a recipe without it
+	Weight float64 `json:"weight"` // above 0: in (12) it is -Weight
 }
 
 // Input is how one network counts. Start and End are its window, 0 to 1 of the
@@ -79,9 +133,11 @@ type wire struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
 	Recipe
-	SketchPNG []byte `json:"sketch,omitempty"`
-	MaskPNG   []byte `json:"mask,omitempty"`
-	ImagePNG  []byte `json:"image,omitempty"`
+	SketchPNG  []byte `json:"sketch,omitempty"`
+	MaskPNG    []byte `json:"mask,omitempty"`
+	ColoursPNG []byte `json:"colours,omitempty"`
+	ImagePNG   []byte `json:"image,omitempty"`
+	SmallPNG   []byte `json:"small,omitempty"`
 }
 
 // ErrNone says that a file is a picture without a recipe.
@@ -117,9 +173,19 @@ func Text(r Recipe) ([]byte, error) {
 			return nil, fmt.Errorf("the mask: %w", err)
 		}
 	}
+	if r.Colours != nil {
+		if w.ColoursPNG, err = encode(r.Colours); err != nil {
+			return nil, fmt.Errorf("the colours: %w", err)
+		}
+	}
 	if r.Image != nil {
 		if w.ImagePNG, err = encode(r.Image); err != nil {
 			return nil, fmt.Errorf("the start picture: %w", err)
+		}
+	}
+	if r.Small != nil {
+		if w.SmallPNG, err = encode(r.Small); err != nil {
+			return nil, fmt.Errorf("the small picture: %w", err)
 		}
 	}
 	text, err := json.Marshal(w)
@@ -206,12 +272,27 @@ func Parse(text []byte) (Recipe, error) {
 			return Recipe{}, fmt.Errorf("the mask: %w", err)
 		}
 	}
+	if w.ColoursPNG != nil {
+		img, err := engine.DecodePNG(w.ColoursPNG)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("the colours: %w", err)
+		}
+		r.Colours = image.NewNRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+		draw.Draw(r.Colours, r.Colours.Rect, img, img.Bounds().Min, draw.Src)
+	}
 	if w.ImagePNG != nil {
 		img, err := engine.DecodePNG(w.ImagePNG)
 		if err != nil {
 			return Recipe{}, fmt.Errorf("the start picture: %w", err)
 		}
 		r.Image = RGBA(img)
+	}
+	if w.SmallPNG != nil {
+		img, err := engine.DecodePNG(w.SmallPNG)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("the small picture: %w", err)
+		}
+		r.Small = RGBA(img)
 	}
 	return r, r.check()
 }
@@ -230,6 +311,28 @@ func (r Recipe) check() error {
 	}
 	if s := r.Sampler; s.Steps < 1 || s.Steps > 1000 || s.Corrector < 0 || s.Corrector > 10 || !within(s.Eta, 0, 1) || !within(s.Start, 0, 1) {
 		return fmt.Errorf("%d steps, eta %g, %d corrector steps, start at %g: want 1 to 1000, 0 to 1, 0 to 10, 0 to 1", s.Steps, s.Eta, s.Corrector, s.Start)
+	}
+	if u := r.Upscaled; (u != nil) != (r.Small != nil) {
+		return errors.New("it was upscaled, and either how or the small picture is missing")
+	} else if u != nil && (u.Seed > 1<<53 || u.Steps < 1 || u.Steps > 1000) {
+		return fmt.Errorf("upscaled with seed %d in %d steps: want at most 2^53 and 1 to 1000", u.Seed, u.Steps)
+	}
+	if !within(r.Not.Weight, 0, 100) {
+		return fmt.Errorf("weight %g against the sentence %.40q: want 0 to 100", r.Not.Weight, r.Not.Text)
+	}
+	for _, a := range r.Verdict.Accord {
+		if !within(a.Cosine, -1, 1) || a.Steps < 1 {
+			return fmt.Errorf("accord of %.40q and %.40q: cosine %g over %d steps: want -1 to 1 over at least 1", a.A, a.B, a.Cosine, a.Steps)
+		}
+	}
+	s := r.Verdict.Scores
+	if s.Of < 0 || s.Of > 0 && (s.Rank < 1 || s.Rank > s.Of) {
+		return fmt.Errorf("scores: rank %d of %d pictures", s.Rank, s.Of)
+	}
+	for name, one := range s.By {
+		if one.Rank < 1 || one.Rank > s.Of {
+			return fmt.Errorf("scores: rank %d of %d pictures by %.40q", one.Rank, s.Of, name)
+		}
 	}
 	for name, n := range r.Networks {
 		if !within(n.Weight, -100, 100) || !within(n.Start, 0, 1) || !within(n.End, n.Start, 1) {
@@ -272,14 +375,15 @@ func (r Recipe) MaskFor(names []string) (mask *image.Paletted, missing []string)
 	return mask, missing
 }
 
-// Same tells whether two recipes give the same picture.
+// Same tells whether two recipes give the same picture, before it is made larger.
 func (r Recipe) Same(o Recipe) bool {
-	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
-		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) && SamePixels(r.Image, o.Image)
+	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && r.Not == o.Not && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
+		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) &&
+		SamePixels(r.Colours, o.Colours) && SamePixels(r.Image, o.Image)
 }
 
-// SamePixels compares two sketches, masks or pictures. nil is like none but nil.
-func SamePixels[T *image.Gray | *image.Paletted | *image.RGBA](a, b T) bool {
+// SamePixels compares two sketches, masks, colours or pictures. nil is like none but nil.
+func SamePixels[T *image.Gray | *image.Paletted | *image.NRGBA | *image.RGBA](a, b T) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -294,11 +398,16 @@ func pixels(img any) (image.Rectangle, []byte) {
 		return m.Rect, m.Pix
 	case *image.Paletted:
 		return m.Rect, m.Pix
+	case *image.NRGBA:
+		return m.Rect, m.Pix
 	case *image.RGBA:
 		return m.Rect, m.Pix
 	}
 	panic("unreachable")
 }
+
+// Conditions lists what is scored, in order.
+func Conditions(s Scores) []string { return slices.Sorted(maps.Keys(s.By)) }
 
 // Names lists the networks of some recipes, in order.
 func Names(recipes ...Recipe) []string {

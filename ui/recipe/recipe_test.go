@@ -23,6 +23,8 @@ func full() (*image.RGBA, Recipe) {
 	picture := image.NewRGBA(image.Rect(0, 0, 8, 6))
 	sketch := image.NewGray(image.Rect(0, 0, 16, 16))
 	mask := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.White, color.Black, color.NRGBA{R: 9, A: 255}, color.NRGBA{}})
+	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+	colours.SetNRGBA(1, 2, color.NRGBA{200, 30, 7, 255})
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i) | 3
 		if i%4 == 3 {
@@ -35,11 +37,17 @@ func full() (*image.RGBA, Recipe) {
 	return picture, Recipe{
 		Bundle:   Bundle{"avatars", "0123abcd"},
 		Prompt:   "a \"smiling\" person, naïve \u2603",
+		Not:      Not{"a \"frown\"", .5},
 		Networks: map[string]Input{"sketch": {On: true, Weight: .7, End: 1}, "text": {Weight: 1.5, Start: .25, End: .5}},
 		Seed:     1<<53 - 1,
 		Sampler:  Sampler{"sde-dpmsolver++", 25, .5, 2, .4},
 		Labels:   []string{"background", "skin", "hair"},
-		Sketch:   sketch, Mask: mask, Image: picture,
+		Verdict: Verdict{
+			Accord: []Accord{{"mask", "text.2", -.25, 7}},
+			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
+		},
+		Sketch: sketch, Mask: mask, Colours: colours, Image: picture,
+		Upscaled: &Upscaled{"4567cdef", 7, 4}, Small: picture,
 	}
 }
 
@@ -51,8 +59,12 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Sketch.Pix, got.Sketch.Pix)
 	assert.Equal(t, want.Mask.Pix, got.Mask.Pix)
+	assert.Equal(t, want.Colours.Pix, got.Colours.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Small.Pix, got.Small.Pix)
+	assert.Equal(t, want.Upscaled, got.Upscaled)
+	assert.Equal(t, want.Verdict, got.Verdict)
 	for y := range 6 {
 		for x := range 8 {
 			require.Equal(t, picture.At(x, y), color.RGBAModel.Convert(img.At(x, y)))
@@ -70,15 +82,36 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, empty, got)
 }
 
+func TestUpscaledIsWhole(t *testing.T) {
+	picture, r := full()
+	for want, spoil := range map[string]func(*Recipe){
+		"small picture is missing": func(r *Recipe) { r.Small = nil },
+		"how or the small":         func(r *Recipe) { r.Upscaled = nil },
+		"in 0 steps":               func(r *Recipe) { r.Upscaled.Steps = 0 },
+	} {
+		_, r := full()
+		spoil(&r)
+		file, err := Write(picture, r)
+		require.NoError(t, err)
+		_, _, err = Read(file)
+		assert.ErrorContains(t, err, want)
+	}
+	plain := r
+	plain.Small, plain.Upscaled = nil, nil
+	assert.True(t, r.Same(plain), "a larger picture is of the same recipe")
+}
+
 func TestSameSeesEveryPart(t *testing.T) {
 	_, r := full()
 	for name, change := range map[string]func(*Recipe){
 		"prompt": func(r *Recipe) { r.Prompt += "." },
+		"not":    func(r *Recipe) { r.Not.Weight = 1 },
 		"seed":   func(r *Recipe) { r.Seed-- },
 		"steps":  func(r *Recipe) { r.Sampler.Steps++ },
 		"window": func(r *Recipe) { r.Networks["text"] = Input{Weight: 1.5, Start: .25, End: .6} },
 		"sketch": func(r *Recipe) { r.Sketch.Pix[3]++ },
 		"mask":   func(r *Recipe) { r.Mask.Pix[3] ^= 1 },
+		"colour": func(r *Recipe) { r.Colours.Pix[3]++ },
 		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
 		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },
@@ -163,11 +196,30 @@ func bad(t testing.TB) map[string]struct {
 		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
 		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
 		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"against":        {with(head + `"sampler":{"steps":1},"not":{"text":"a hat","weight":-1}}`), `weight -1 against the sentence "a hat"`},
+		"accord":         {with(head + `"sampler":{"steps":1},"verdict":{"accord":[{"a":"mask","b":"text","cosine":2,"steps":1}]}}`), "cosine 2"},
+		"rank":           {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":3,"of":2}}}`), "rank 3 of 2"},
+		"rank by one":    {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":1,"of":2,"by":{"mask":{"rank":0}}}}}`), `rank 0 of 2 pictures by "mask"`},
 		"start":          {with(head + `"sampler":{"steps":1,"start":2}}`), "start at 2"},
 		"mask":           {with(head + `"sampler":{"steps":1},"mask":"AAAA"}`), "the mask"},
 		"bomb":           {large, "longer than"},
 		"torn text":      {torn, "torn"},
 	}
+}
+
+// What the first pages wrote is read as it was.
+func TestFirstPages(t *testing.T) {
+	r, err := Parse([]byte(`{"format":"mcdm-recipe","version":1,"bundle":{"name":"avatars","sha256":"01"},"prompt":"a person",` +
+		`"networks":{"text":{"on":true,"weight":1.5,"start":0,"end":0.85}},"seed":3,"sampler":{"name":"ddim","steps":25,"eta":0,"corrector":0}}`))
+	require.NoError(t, err)
+	assert.Equal(t, Recipe{
+		Bundle: Bundle{"avatars", "01"}, Prompt: "a person", Seed: 3,
+		Networks: map[string]Input{"text": {On: true, Weight: 1.5, End: .85}}, Sampler: Sampler{Name: "ddim", Steps: 25},
+	}, r)
+	text, err := Text(r)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "not", "and is written without what it has not")
+	assert.NotContains(t, string(text), "verdict")
 }
 
 func TestBadFiles(t *testing.T) {

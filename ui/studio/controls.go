@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -23,7 +24,7 @@ type card struct {
 	root, box, slider js.Value
 	start, end        js.Value // percent
 	shapes            js.Value // show what it shapes
-	state             js.Value
+	state, odds       js.Value
 }
 
 func (c *card) on() bool { return c.box.Get("checked").Bool() }
@@ -64,8 +65,9 @@ func (c *card) show() { dom.Text(c.slider.Get("nextElementSibling"), "%.1f", c.w
 
 // controls fills and connects everything on the page.
 func (s *Studio) controls() {
-	for _, modality := range []string{engine.Sketch, engine.Mask, engine.Text} {
-		s.addCard(modality)
+	cards := dom.Get("modalities").Get("children")
+	for i := range cards.Length() {
+		s.addCard(cards.Index(i))
 	}
 	s.addTools()
 	click("dice", func() { s.newSeed() })
@@ -74,25 +76,23 @@ func (s *Studio) controls() {
 	click("stop", s.run.Stop)
 	click("example", s.example)
 	dom.Get("example").Set("disabled", false)
-	s.addSuggestions()
-	dom.On(dom.Get("prompt"), "input", func(js.Value) { s.words() })
-	dom.On(dom.Get("prompt"), "keydown", func(e js.Value) {
-		if s.suggestionKey(e) {
-			e.Call("preventDefault")
-			return
-		}
-		if e.Get("key").String() == "Enter" && !e.Get("shiftKey").Bool() && !e.Get("isComposing").Bool() {
-			e.Call("preventDefault")
-			go s.generate()
-		}
-	})
+	enter := func() { go s.generate() }
+	s.prompt = s.addSentence("prompt", s.held, enter)
+	s.not = s.addSentence("not", s.held, enter)
+	dom.On(dom.Get("not-weight"), "input", func(js.Value) { s.showNot(); s.held() })
 	s.addGrid()
+	s.addUpscale()
+	s.addBest()
 	s.addHistory()
 	s.addLive()
-	s.words()
 	s.drawn()
 	s.restoreSaved()
 	s.watch()
+}
+
+// showNot writes the weight of "Not this" beside its slider.
+func (s *Studio) showNot() {
+	dom.Text(dom.Get("not-weight").Get("nextElementSibling"), "%.1f", value("not-weight"))
 }
 
 // pressed and press read and set a button that stays down.
@@ -110,19 +110,27 @@ func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
 }
 
-// addCard connects the card of a modality, or hides it when the bundle has no
-// network for it.
-func (s *Studio) addCard(modality string) {
-	root := dom.Get("card-" + modality)
+// addCard completes and connects the card of a modality, or hides it when the
+// bundle has no network for it. The element is #card-MODALITY; data-weight,
+// data-most and data-end say what its controls begin with.
+func (s *Studio) addCard(root js.Value) {
+	modality := strings.TrimPrefix(root.Get("id").String(), "card-")
 	for _, n := range s.bundle.Manifest.Networks {
 		if n.Modality != modality {
 			continue
 		}
+		root.Call("querySelector", ".head").Call("append", dom.Stamp("card-head", modality))
+		root.Call("insertBefore", dom.Stamp("card-foot", modality), root.Call("querySelector", ".last"))
 		c := &card{
 			network: n.Name, modality: modality, root: root,
-			box: dom.Get("use-" + modality), slider: dom.Get("weight-" + modality), state: dom.Get("state-" + modality),
+			box: dom.Get("use-" + modality), slider: dom.Get("weight-" + modality), state: dom.Get("state-" + modality), odds: dom.Get("odds-" + modality),
 			start: dom.Get("start-" + modality), end: dom.Get("end-" + modality), shapes: dom.Get("map-" + modality),
 		}
+		data := root.Get("dataset")
+		c.slider.Set("max", data.Get("most"))
+		c.slider.Set("defaultValue", data.Get("weight"))
+		c.end.Set("defaultValue", data.Get("end"))
+		c.show()
 		dom.On(c.slider, "input", func(js.Value) { c.show(); s.held() })
 		for _, e := range []js.Value{c.box, c.start, c.end} {
 			dom.On(e, "change", func(js.Value) { s.held() })
@@ -136,10 +144,11 @@ func (s *Studio) addCard(modality string) {
 
 // held tells what each modality holds, and whether it counts.
 func (s *Studio) held() {
-	sketch, parts := s.board.HasSketch(), s.painted()
-	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0)
+	sketch, parts, cells := s.board.HasSketch(), s.painted(), s.board.Coloured()
+	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0 && cells == 0)
 	dom.Get("clear-sketch").Set("disabled", !sketch)
 	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
+	dom.Get("clear-colour").Set("disabled", cells == 0)
 	for _, c := range s.cards {
 		text := ""
 		switch c.modality {
@@ -149,8 +158,13 @@ func (s *Studio) held() {
 			}
 		case engine.Mask:
 			text = counted(len(parts), "part")
+		case engine.Colour:
+			text = counted(cells, "cell")
 		case engine.Text:
-			text = counted(len(strings.Fields(promptText())), "word")
+			text = counted(len(strings.Fields(s.prompt.text())), "word")
+			if n := len(strings.Fields(s.not.text())); n > 0 {
+				text = List(slices.DeleteFunc([]string{text, fmt.Sprintf("%d not wanted", n)}, func(s string) bool { return s == "" }), "")
+			}
 		}
 		used := text != "" && c.on() && c.weight() > 0
 		switch {
@@ -174,6 +188,9 @@ func (s *Studio) held() {
 		on = append(on, "a sketch")
 	}
 	on = append(on, parts...)
+	if cells > 0 {
+		on = append(on, "colours")
+	}
 	dom.Get("board").Call("setAttribute", "aria-label", "Drawing board, "+List(on, "empty"))
 }
 
@@ -197,9 +214,8 @@ func (s *Studio) example() {
 	}
 	e := list[s.nextExample%len(list)]
 	s.nextExample++
-	s.board.Load(e.Sketch, e.Mask)
-	dom.Get("prompt").Set("value", e.Caption)
-	s.words()
+	s.board.Load(e.Sketch, e.Mask, e.Picture)
+	s.prompt.set(e.Caption)
 	s.drawn()
 	dom.Text(dom.Get("example"), "Another example")
 }

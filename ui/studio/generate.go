@@ -23,6 +23,9 @@ type picture struct {
 	recipe    recipe.Recipe
 	influence map[string][]float32 // by network, summed over the steps seen
 
+	large    *image.RGBA      // by the upscaler; nil: not yet
+	upscaled *recipe.Upscaled // how
+
 	id        string   // in the history; "" while it is in none
 	favourite bool     // of the history
 	button    js.Value // in the history's strip
@@ -37,17 +40,31 @@ func (p *picture) label(using []string) string {
 	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
 }
 
+// best is the picture at its largest.
+func (p *picture) best() *image.RGBA {
+	if p.large != nil {
+		return p.large
+	}
+	return p.image
+}
+
 // recipe reads the controls. The error says what of them cannot be used; the
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
 	r.Bundle = recipe.Bundle{Name: s.bundle.Manifest.Name, SHA256: s.bundleHash}
-	r.Prompt = promptText()
+	r.Prompt = s.prompt.text()
+	if text := s.not.text(); strings.TrimSpace(text) != "" {
+		r.Not = recipe.Not{Text: text, Weight: value("not-weight")}
+	}
 	if s.board.HasSketch() {
 		r.Sketch = s.board.Sketch()
 	}
 	if s.board.HasMask() {
 		r.Mask = s.board.Mask()
 		r.Labels = labelNames(s.board.Labels())
+	}
+	if s.board.HasColours() {
+		r.Colours = s.board.Colours()
 	}
 	r.Networks = map[string]recipe.Input{}
 	var wrong []error
@@ -94,8 +111,6 @@ func labelNames(labels []board.Label) (names []string) {
 	return names
 }
 
-func promptText() string { return dom.Get("prompt").Get("value").String() }
-
 func number(id string, least, most int) (int, error) {
 	n, err := strconv.Atoi(dom.Get(id).Get("value").String())
 	if err != nil || n < least || n > most {
@@ -111,18 +126,21 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	if len(missing) > 0 {
 		misfits = append(misfits, "These networks know no "+List(missing, "")+".")
 	}
-	if r.Sketch == nil {
-		s.board.Load(nil, mask)
-	} else {
-		s.board.Load(r.Sketch, mask)
+	var sketch, colours image.Image // a nil *image.Gray would not be nil
+	if r.Sketch != nil {
+		sketch = r.Sketch
 	}
+	if r.Colours != nil {
+		colours = r.Colours
+	}
+	s.board.Load(sketch, mask, colours)
 	s.cancelImport()
 	if r.Image != nil {
 		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
 	} else {
 		s.startFrom(nil, "", usualStart)
 	}
-	dom.Get("prompt").Set("value", r.Prompt)
+	s.restoreSentences(r)
 	for _, c := range s.cards {
 		in, ok := r.Networks[c.network]
 		if !ok { // not one of those that made the picture
@@ -150,12 +168,24 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	dom.Get("corrector").Set("value", r.Sampler.Corrector)
 	dom.Get("seed").Set("value", strconv.FormatUint(r.Seed, 10))
 	s.ran = nil // the seed is the one that was wished for
-	s.words()
 	s.drawn()
 	// No change that Live should answer: what is brought back is to be seen.
 	s.fingerprint = s.mark()
 	s.storeNow()
 	return misfits
+}
+
+func (s *Studio) restoreSentences(r recipe.Recipe) {
+	s.prompt.set(r.Prompt)
+	weight := dom.Get("not-weight")
+	if r.Not.Text == "" {
+		weight.Set("value", weight.Get("defaultValue"))
+	} else {
+		weight.Set("value", r.Not.Weight)
+		dom.Get("not-more").Set("open", true)
+	}
+	s.showNot()
+	s.not.set(r.Not.Text)
 }
 
 func (s *Studio) hasCard(network string) bool {
@@ -189,6 +219,8 @@ func (s *Studio) generate() {
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
 	s.sample(r, count)
 	s.keep(s.batch)
+	s.enlargeByItself(s.batch...)
+	s.sayOdds()
 }
 
 func (s *Studio) count() int {
@@ -202,6 +234,8 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 	q, using := request(r, s.bundle.Manifest)
 	q.Count = count
 	q.Influence = s.shaping() != nil
+	// A graphics card makes a step in little more time than reading back takes.
+	q.Conflict, q.Glimpses = len(q.Weights) > 1, true
 	s.batch = nil
 	for n := range count {
 		one := r
@@ -232,12 +266,29 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 	}
 }
 
+// Step implements Screen.
+func (s *Studio) Step(p engine.Progress) {
+	for i, q := range s.batch {
+		if p.Step == 1 { // of a run that may have begun anew
+			q.influence, q.recipe.Verdict = nil, recipe.Verdict{}
+		}
+		if i < len(p.Conflict) {
+			q.recipe.Verdict.Accord = meet(q.recipe.Verdict.Accord, p.Conflict[i])
+		}
+		if len(p.Preview) > 0 {
+			q.add(p.Influence, i)
+		}
+	}
+	if len(p.Preview) > 0 {
+		s.Pictures(p.Preview)
+	}
+}
+
 // Pictures implements Screen.
-func (s *Studio) Pictures(pictures []*image.RGBA, influence engine.Influence) {
+func (s *Studio) Pictures(pictures []*image.RGBA) {
 	for i, p := range pictures {
 		if i < len(s.batch) {
 			s.batch[i].image = p
-			s.batch[i].add(influence, i)
 		}
 	}
 	s.paint()

@@ -14,6 +14,13 @@ import (
 // The frame shows one picture, s.shown, or all of s.batch as a grid.
 
 func (s *Studio) addGrid() {
+	grid := dom.Get("grid")
+	dom.On(grid, "click", func(e js.Value) {
+		if i := dom.Among(grid, e); i >= 0 {
+			s.show(s.batch[i])
+			dom.Get("all").Call("focus")
+		}
+	})
 	click("all", s.showGrid)
 	click("save", s.save)
 }
@@ -45,13 +52,16 @@ func (s *Studio) showGrid() {
 	for i, p := range s.batch {
 		b := dom.New("button", "")
 		b.Set("type", "button")
-		b.Call("setAttribute", "aria-label", fmt.Sprintf("Picture %d of %d, seed %d", i+1, len(s.batch), p.recipe.Seed))
-		b.Set("title", fmt.Sprintf("Seed %d", p.recipe.Seed))
+		label := fmt.Sprintf("Picture %d of %d, seed %d", i+1, len(s.batch), p.recipe.Seed)
 		b.Call("append", dom.New("canvas", ""))
-		dom.On(b, "click", func(js.Value) {
-			s.show(p)
-			dom.Get("all").Call("focus")
-		})
+		if scores := p.recipe.Verdict.Scores; scores.Of > 0 {
+			rank := dom.New("span", ordinal(scores.Rank))
+			rank.Set("className", "rank")
+			b.Call("append", rank)
+			label += fmt.Sprintf(", %s in obeying", ordinal(scores.Rank))
+		}
+		b.Call("setAttribute", "aria-label", label)
+		b.Set("title", fmt.Sprintf("Seed %d", p.recipe.Seed))
 		grid.Call("append", b)
 	}
 	s.paint()
@@ -60,15 +70,17 @@ func (s *Studio) showGrid() {
 
 // paint shows what is to be shown, as it is now.
 func (s *Studio) paint() {
+	defer s.verdict()
 	one := s.shown != nil
 	dom.Show(dom.Get("grid"), !one)
 	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)
 	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
+	dom.Show(dom.Get("enlarge"), s.upscales() && one && s.shown.image != nil && s.shown.large == nil)
 	if !one {
 		cells := dom.Get("grid").Get("children")
 		for i, p := range s.batch {
 			if p.image != nil {
-				dom.Paint(cells.Index(i).Get("firstElementChild"), p.image)
+				p.paint(cells.Index(i).Get("firstElementChild"))
 			}
 		}
 		dom.Show(dom.Get("picture-hint"), false)
@@ -77,7 +89,7 @@ func (s *Studio) paint() {
 	}
 	if s.shown.image != nil {
 		s.last = s.shown.image
-		dom.Paint(dom.Get("picture"), s.last)
+		s.shown.paint(dom.Get("picture"))
 		dom.Show(dom.Get("picture-hint"), false)
 		if s.canvas.View.UnderOpacity > 0 {
 			s.view()
@@ -139,15 +151,36 @@ func (s *Studio) overlay() {
 	}
 }
 
+// paint shows the picture at its largest. A small one's pixels are left to be seen,
+// as its networks made them.
+func (p *picture) paint(canvas js.Value) {
+	dom.Paint(canvas, p.best())
+	canvas.Get("classList").Call("toggle", "large", p.large != nil)
+}
+
 // save offers the picture that is shown as a file with its recipe.
 func (s *Studio) save() {
-	if s.shown == nil || s.shown.image == nil {
+	p := s.shown
+	if p == nil || p.image == nil {
 		return
 	}
-	file, err := s.shown.file()
+	if !s.savesLarge() {
+		s.download(p.recipe.Seed, "", p.file)
+		return
+	}
+	go func() {
+		if p.large == nil && !s.enlarge("", p) {
+			return
+		}
+		s.download(p.recipe.Seed, fmt.Sprintf("-%d", p.large.Rect.Dx()), p.largeFile)
+	}()
+}
+
+func (s *Studio) download(seed uint64, size string, encode func() ([]byte, error)) {
+	file, err := encode()
 	if err != nil {
 		s.notice(fmt.Sprintf("The picture could not be saved: %v.", err))
 		return
 	}
-	dom.Download(fmt.Sprintf("mcdm-%d.png", s.shown.recipe.Seed), "image/png", file)
+	dom.Download(fmt.Sprintf("mcdm-%d%s.png", seed, size), "image/png", file)
 }

@@ -28,7 +28,13 @@ func (s *Studio) addHistory() {
 	click("older", func() { s.compareWith(s.neighbour(s.compared, 1)) })
 	click("newer", func() { s.compareWith(s.neighbour(s.compared, -1)) })
 	click("comparing-close", func() { dom.Get("comparing").Call("close") })
-	dom.On(dom.Get("strip"), "keydown", s.stripKey)
+	strip := dom.Get("strip")
+	dom.On(strip, "click", func(e js.Value) {
+		if i := dom.Among(strip, e); i >= 0 {
+			s.recall(s.history[i])
+		}
+	})
+	dom.On(strip, "keydown", s.stripKey)
 }
 
 // keep puts new pictures, in order, at the head of the history.
@@ -56,14 +62,14 @@ func (s *Studio) newID(n int) string {
 	return fmt.Sprintf("%013d-%02d", now, n)
 }
 
-// addButton shows a picture in the strip, at place i.
+// addButton shows a picture in the strip, at place i, which is its place in the
+// history.
 func (s *Studio) addButton(p *picture, i int) {
 	b := dom.New("button", "")
 	b.Set("type", "button")
 	canvas := dom.New("canvas", "")
 	b.Call("append", canvas)
 	dom.Paint(canvas, p.image)
-	dom.On(b, "click", func(js.Value) { s.recall(p) })
 	p.button = b
 	strip := dom.Get("strip")
 	var next any
@@ -77,6 +83,7 @@ func (s *Studio) addButton(p *picture, i int) {
 func (s *Studio) recall(p *picture) {
 	misfits := s.restore(p.recipe)
 	s.show(p)
+	go s.enlargeByItself(p)
 	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.", p.recipe.Seed)
 	if s.busy() {
 		text += " The run goes on."
@@ -136,7 +143,7 @@ func (s *Studio) marked() {
 
 // stripKey moves through the strip.
 func (s *Studio) stripKey(e js.Value) {
-	at := slices.IndexFunc(s.history, func(p *picture) bool { return p.button.Equal(e.Get("target")) })
+	at := dom.Among(dom.Get("strip"), e)
 	if at < 0 {
 		return
 	}
@@ -215,7 +222,7 @@ func (s *Studio) compareWith(p *picture) {
 	s.compared = p
 	for id, q := range map[string]*picture{"left": s.shown, "right": p} {
 		canvas := dom.Get(id)
-		dom.Paint(canvas, q.image)
+		q.paint(canvas)
 		_, using := request(q.recipe, s.bundle.Manifest)
 		canvas.Call("setAttribute", "aria-label", q.label(using))
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))

@@ -22,7 +22,11 @@ type imports struct {
 // imported is a picture that a person has given, while they choose what for.
 type imported struct {
 	name     string
-	picture  *image.RGBA // a square
+	whole    *image.RGBA
+	small    *image.RGBA // whole, as it is shown beside the choice
+	crop     *edges.Crop // the square of whole that is used
+	moves    int         // of the square, since picture was cut out
+	picture  *image.RGBA // that square
 	contours *edges.Contours
 	drawing  *edges.Drawing
 }
@@ -39,6 +43,7 @@ func (s *Studio) addImport() {
 		dom.On(dom.Get(id), "change", func(js.Value) { s.tryImport() })
 	}
 	dom.On(dom.Get("import-detail"), "input", func(js.Value) { s.tryImport() })
+	s.addCrop()
 	click("import-keep", s.keepImport)
 	click("import-cancel", s.cancelImport)
 	dom.On(dom.Get("import"), "keydown", func(e js.Value) {
@@ -74,11 +79,12 @@ func (s *Studio) importFile(file js.Value, name string) {
 // importPicture offers a picture as lines of the sketch or to start from. It
 // shows at once what it would be like; nothing is lost until that is kept, and
 // Undo brings the former lines back then, too.
-func (s *Studio) importPicture(img image.Image, name string) {
+func (s *Studio) importPicture(img *image.RGBA, name string) {
 	s.cancelImport()
-	square := edges.Square(img, importSide)
-	m := &imported{name: name, picture: square, contours: edges.Find(square), drawing: edges.Draw(square)}
+	m := &imported{name: name, whole: img, small: reduced(img, smallSide), crop: edges.NewCrop(img.Rect)}
+	m.cut()
 	s.importing = m
+	s.showCrop()
 	s.fit()
 	dom.Text(dom.Get("import-name"), "%s", name)
 	kind := "import-photo"
@@ -127,9 +133,9 @@ func (s *Studio) viewImport(v *board.View) {
 	}
 	v.Under, v.UnderOpacity = s.importing.picture, .4
 	if checked("import-start") {
-		v.UnderOpacity, v.MaskOpacity, v.InkOpacity = 1, 0, 0
+		v.UnderOpacity, v.MaskOpacity, v.ColourOpacity, v.InkOpacity = 1, 0, 0, 0
 	} else {
-		v.MaskOpacity, v.InkOpacity = min(v.MaskOpacity, .2), 1
+		v.MaskOpacity, v.ColourOpacity, v.InkOpacity = min(v.MaskOpacity, .2), min(v.ColourOpacity, .2), 1
 	}
 }
 
@@ -142,6 +148,7 @@ func (s *Studio) drawnOver() {
 }
 
 func (s *Studio) keepImport() {
+	s.recut()
 	if m := s.importing; m != nil && checked("import-start") {
 		s.startFrom(edges.Square(m.picture, startSide), m.name, usualStart)
 	}

@@ -114,6 +114,7 @@ func (s *Studio) showDevice(i gpu.Info) {
 	pill := dom.Get("device")
 	dom.Text(pill, "%s", i.Name)
 	dom.Show(pill, true)
+	s.quick = !i.Software
 	steps := dom.Get("steps")
 	if same := steps.Get("value").String() == steps.Get("defaultValue").String(); same && s.untouched && !i.Software {
 		steps.Set("value", stepsOnGPU)

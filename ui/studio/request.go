@@ -10,32 +10,32 @@ import (
 )
 
 // names are what people call the modalities.
-var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence"}
+var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", engine.Text: "sentence", engine.Colour: "colours"}
 
 // request is what a recipe asks of the bundle's networks; using names what it
-// takes into account.
+// takes into account. The sentence that the picture shall not obey is the second
+// of its network, whether there is a first or not.
 func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []string) {
 	q.Weights, q.Windows = map[string]float64{}, map[string]engine.Window{}
 	for _, n := range m.Networks {
 		in := r.Networks[n.Name]
-		if !in.On || in.Weight == 0 {
+		if !in.On {
 			continue
 		}
-		switch {
-		case n.Modality == engine.Sketch && r.Sketch != nil:
-			q.Conditions.Sketch = r.Sketch
-		case n.Modality == engine.Mask && r.Mask != nil:
-			q.Conditions.Mask = r.Mask
-		case n.Modality == engine.Text && strings.TrimSpace(r.Prompt) != "":
-			q.Conditions.Text = r.Prompt
-		default:
-			continue
+		give := func(name string, weight float64) {
+			q.Weights[name] = weight
+			if in.Start > 0 || in.End < 1 {
+				q.Windows[name] = engine.Window{Start: in.Start, End: in.End}
+			}
+			using = append(using, called(name, m))
 		}
-		q.Weights[n.Name] = in.Weight
-		if in.Start > 0 || in.End < 1 {
-			q.Windows[n.Name] = engine.Window{Start: in.Start, End: in.End}
+		if in.Weight != 0 && put(&q.Conditions, n.Modality, r) {
+			give(n.Name, in.Weight)
 		}
-		using = append(using, names[n.Modality])
+		if n.Modality == engine.Text && r.Not.Text != "" && r.Not.Weight != 0 {
+			q.Conditions.MoreTexts = []string{r.Not.Text}
+			give(n.Name+second, -r.Not.Weight)
+		}
 	}
 	if r.Image != nil {
 		q.Image, q.Sampler.Start = r.Image, r.Sampler.Start
@@ -46,6 +46,41 @@ func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []str
 	q.Sampler.Eta, q.Sampler.Corrector = r.Sampler.Eta, r.Sampler.Corrector
 	q.Sampler.ClippedEps = true
 	return q, using
+}
+
+// put gives the condition of a modality, and tells whether there is one.
+func put(c *engine.Conditions, modality string, r recipe.Recipe) bool {
+	switch {
+	case modality == engine.Sketch && r.Sketch != nil:
+		c.Sketch = r.Sketch
+	case modality == engine.Mask && r.Mask != nil:
+		c.Mask = r.Mask
+	case modality == engine.Colour && r.Colours != nil:
+		c.Colour = r.Colours
+	case modality == engine.Text && strings.TrimSpace(r.Prompt) != "":
+		c.Text = r.Prompt
+	default:
+		return false
+	}
+	return true
+}
+
+// second is how the engine names the second condition of a network, behind the
+// network's name.
+const second = ".2"
+
+// called is what people call a condition, by its name in engine.Request.
+func called(name string, m *bundle.Manifest) string {
+	network, isNot := strings.CutSuffix(name, second)
+	if isNot {
+		return "“Not this”"
+	}
+	for _, n := range m.Networks {
+		if n.Name == network && names[n.Modality] != "" {
+			return names[n.Modality]
+		}
+	}
+	return name
 }
 
 // differences tells in words what is not the same in two recipes, a's value
@@ -65,9 +100,14 @@ func differences(a, b recipe.Recipe) []string {
 	compare("seed", a.Seed, b.Seed)
 	differ("another sketch", recipe.SamePixels(a.Sketch, b.Sketch))
 	differ("other parts", recipe.SamePixels(a.Mask, b.Mask))
+	differ("other colours", recipe.SamePixels(a.Colours, b.Colours))
 	differ("another start picture", recipe.SamePixels(a.Image, b.Image))
 	compare("start", a.Sampler.Start, b.Sampler.Start)
 	compare("sentence", quoted(a.Prompt), quoted(b.Prompt))
+	compare("not this", quoted(a.Not.Text), quoted(b.Not.Text))
+	if a.Not.Text != "" && b.Not.Text != "" {
+		compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
+	}
 	for _, name := range recipe.Names(a, b) {
 		x, y := a.Networks[name], b.Networks[name]
 		compare(name, onOff(x.On), onOff(y.On))

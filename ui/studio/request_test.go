@@ -15,6 +15,7 @@ import (
 var manifest = &bundle.Manifest{Networks: []bundle.Network{
 	{Name: "none", Modality: engine.Unconditional}, {Name: "lines", Modality: engine.Sketch},
 	{Name: "mask", Modality: engine.Mask}, {Name: "text", Modality: engine.Text},
+	{Name: "colour", Modality: engine.Colour},
 }}
 
 func whole() recipe.Recipe {
@@ -22,7 +23,8 @@ func whole() recipe.Recipe {
 		Prompt: "a person", Seed: 7,
 		Sketch:   image.NewGray(image.Rect(0, 0, 4, 4)),
 		Mask:     image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black}),
-		Networks: map[string]recipe.Input{"lines": {On: true, Weight: .7, End: 1}, "mask": {On: true, Weight: 1, End: 1}, "text": {On: true, Weight: 1.5, Start: .2, End: .6}},
+		Colours:  image.NewNRGBA(image.Rect(0, 0, 2, 2)),
+		Networks: map[string]recipe.Input{"lines": {On: true, Weight: .7, End: 1}, "mask": {On: true, Weight: 1, End: 1}, "text": {On: true, Weight: 1.5, Start: .2, End: .6}, "colour": {On: true, Weight: .9, End: 1}},
 		Sampler:  recipe.Sampler{Name: "ddpm", Steps: 30, Eta: .5, Corrector: 2},
 	}
 }
@@ -30,12 +32,13 @@ func whole() recipe.Recipe {
 func TestRequest(t *testing.T) {
 	r := whole()
 	q, using := request(r, manifest)
-	assert.Equal(t, []string{"sketch", "parts", "sentence"}, using)
-	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text": 1.5}, q.Weights)
+	assert.Equal(t, []string{"sketch", "parts", "sentence", "colours"}, using)
+	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text": 1.5, "colour": .9}, q.Weights)
 	assert.Equal(t, map[string]engine.Window{"text": {Start: .2, End: .6}}, q.Windows)
 	assert.Equal(t, r.Sketch, q.Conditions.Sketch)
 	assert.Equal(t, r.Mask, q.Conditions.Mask)
 	assert.Equal(t, "a person", q.Conditions.Text)
+	assert.Equal(t, r.Colours, q.Conditions.Colour)
 	assert.Equal(t, uint64(7), q.Seed)
 	assert.Equal(t, []any{"ddpm", 30, .5, 2}, []any{q.Sampler.Name, q.Sampler.Steps, q.Sampler.Eta, q.Sampler.Corrector})
 }
@@ -46,7 +49,7 @@ func TestRequestLeavesOut(t *testing.T) {
 	r := whole()
 	r.Networks["lines"] = recipe.Input{Weight: 1, End: 1}
 	r.Networks["mask"] = recipe.Input{On: true, End: 1}
-	r.Prompt = "  "
+	r.Prompt, r.Colours = "  ", nil
 	q, using := request(r, manifest)
 	assert.Empty(t, using)
 	assert.Empty(t, q.Weights)
@@ -54,8 +57,9 @@ func TestRequestLeavesOut(t *testing.T) {
 	assert.Nil(t, q.Conditions.Sketch)
 	assert.Nil(t, q.Conditions.Mask)
 	assert.Empty(t, q.Conditions.Text)
+	assert.Nil(t, q.Conditions.Colour)
 	r = whole()
-	r.Sketch, r.Mask = nil, nil
+	r.Sketch, r.Mask, r.Colours = nil, nil, nil
 	_, using = request(r, manifest)
 	assert.Equal(t, []string{"sentence"}, using)
 	r.Image, r.Sampler.Start = image.NewRGBA(image.Rect(0, 0, 4, 4)), .4
@@ -65,14 +69,46 @@ func TestRequestLeavesOut(t *testing.T) {
 	assert.Equal(t, .4, q.Sampler.Start)
 }
 
+// What is not wanted is the second sentence, with its weight below 0, in the
+// sentence's window; with a first one or without.
+func TestRequestNot(t *testing.T) {
+	r := whole()
+	r.Not = recipe.Not{Text: "a person with glasses", Weight: .5}
+	q, using := request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "sentence", "“Not this”", "colours"}, using)
+	assert.Equal(t, []string{"a person with glasses"}, q.Conditions.MoreTexts)
+	assert.Equal(t, -.5, q.Weights["text.2"])
+	assert.Equal(t, 1.5, q.Weights["text"])
+	assert.Equal(t, engine.Window{Start: .2, End: .6}, q.Windows["text.2"])
+
+	r.Prompt = ""
+	q, using = request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "“Not this”", "colours"}, using)
+	assert.Empty(t, q.Conditions.Text)
+	assert.Equal(t, map[string]float64{"lines": .7, "mask": 1, "text.2": -.5, "colour": .9}, q.Weights)
+
+	r.Not.Weight = 0
+	q, _ = request(r, manifest)
+	assert.Empty(t, q.Conditions.MoreTexts)
+	r.Not.Weight = 1
+	r.Networks["text"] = recipe.Input{Weight: 1, End: 1}
+	q, _ = request(r, manifest)
+	assert.Empty(t, q.Conditions.MoreTexts, "the card is off")
+
+	none, weaker := r, r
+	none.Not, weaker.Not.Weight = recipe.Not{}, .5
+	assert.Equal(t, []string{"not this: “a person with glasses”, none"}, differences(r, none))
+	assert.Equal(t, []string{"weight of “not this”: 1, 0.5"}, differences(r, weaker))
+}
+
 func TestDifferences(t *testing.T) {
 	a, b := whole(), whole()
 	assert.Empty(t, differences(a, b))
-	b.Seed, b.Prompt, b.Sketch = 8, "", nil
+	b.Seed, b.Prompt, b.Sketch, b.Colours = 8, "", nil, nil
 	b.Networks["text"] = recipe.Input{Weight: 1, Start: .2, End: 1}
 	b.Sampler.Steps = 50
 	assert.Equal(t, []string{
-		"seed: 7, 8", "another sketch", "sentence: “a person”, none", "text: on, off", "text's weight: 1.5, 1",
+		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "text: on, off", "text's weight: 1.5, 1",
 		"text's window: 20–60%, 20–100%", "steps: 30, 50",
 	}, differences(a, b))
 }

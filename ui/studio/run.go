@@ -31,6 +31,8 @@ const (
 // Sampler makes pictures: a model on its device.
 type Sampler interface {
 	Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error)
+	Upscale(ctx context.Context, small *image.RGBA, o engine.Upscaling, report func(done, total int)) (*image.RGBA, error)
+	Lift(ctx context.Context, q engine.Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]engine.Lift, error)
 	Err() error // why it cannot be used any more: a lost device
 	Release()
 }
@@ -40,9 +42,11 @@ type Screen interface {
 	State(s State)
 	// Progress shows a bar (of unknown length where total is 0) and a text.
 	Progress(done, total int, text string)
-	// Pictures shows a run's pictures as they are now and, where it was asked
-	// for, who shaped them in the last step.
-	Pictures(pictures []*image.RGBA, influence engine.Influence)
+	// Step shows what is told about a step: the pictures as they are now, where
+	// there is a preview, and what was asked for about the networks.
+	Step(p engine.Progress)
+	// Pictures shows a run's finished pictures.
+	Pictures(pictures []*image.RGBA)
 	// Say tells a result or a problem to everybody, screen readers included.
 	Say(text string)
 	// Alarm shows why the page cannot go on, with a way to try again.
@@ -143,18 +147,105 @@ func (r *Run) Stop() {
 // people, what q takes into account. It returns when the run is over, with the
 // pictures, or nil where they did not get finished.
 func (r *Run) Generate(ctx context.Context, q engine.Request, using []string) []*image.RGBA {
+	var pictures []*image.RGBA
+	r.work(ctx, func(ctx context.Context) (done int, text string) {
+		pictures, done, text = r.sample(ctx, q, using)
+		return done, text
+	})
+	return pictures
+}
+
+// Score asks the networks how well finished pictures obey q. It returns when that
+// is over, with a lift for each, or nil where it did not get finished.
+func (r *Run) Score(ctx context.Context, q engine.Request, pictures []*image.RGBA) []engine.Lift {
+	var lifts []engine.Lift
+	r.work(ctx, func(ctx context.Context) (int, string) {
+		r.screen.Progress(0, 0, "Scoring…")
+		r.screen.Say("Scoring the pictures.")
+		if err := r.ready(ctx); err != nil {
+			return 0, Explain(err)
+		}
+		got, err := r.sampler.Lift(ctx, q, pictures, 0, func(done, total int) {
+			r.screen.Progress(done, total, fmt.Sprintf("Scoring the pictures: %d of %d", done, total))
+		})
+		switch {
+		case ctx.Err() != nil:
+			return 0, "Stopped. The pictures are not scored."
+		case err != nil:
+			return 0, Explain(errors.Join(r.sampler.Err(), err))
+		}
+		lifts = got
+		return 1, fmt.Sprintf("Scored %d pictures.", len(pictures))
+	})
+	return lifts
+}
+
+// work does something that can be stopped, between two times of being ready.
+func (r *Run) work(ctx context.Context, do func(ctx context.Context) (done int, text string)) {
 	if !r.enter(Sampling, Ready) {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.mu.Lock()
 	r.stop, r.stepped = cancel, false
 	r.mu.Unlock()
-	pictures, done, text := r.sample(ctx, q, using)
+	done, text := do(ctx)
 	r.enter(Ready, Sampling)
 	r.finish(done, text)
-	return pictures
+}
+
+// ready opens the device again where it was lost.
+func (r *Run) ready(ctx context.Context) error {
+	if r.sampler == nil || r.sampler.Err() != nil {
+		return r.renew(ctx)
+	}
+	return nil
+}
+
+// step notes that the run goes.
+func (r *Run) step() {
+	r.mu.Lock()
+	r.stepped = true
+	r.mu.Unlock()
+}
+
+// Enlarge makes pictures larger, each with the noise of its seed, and shows every
+// one as it is done. Its last word follows those that were said before. It tells
+// whether all are larger now; not while something else runs.
+func (r *Run) Enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, before string, show func(i int, large *image.RGBA)) bool {
+	all := false
+	r.work(ctx, func(ctx context.Context) (int, string) {
+		done, text := r.enlarge(ctx, pictures, seeds, show)
+		all = done == 1
+		return done, strings.TrimSpace(before + " " + text)
+	})
+	return all
+}
+
+// enlarge is Enlarge between two states.
+func (r *Run) enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, show func(i int, large *image.RGBA)) (done int, text string) {
+	started := r.now()
+	r.screen.Progress(0, 0, "Upscaling…")
+	if err := r.ready(ctx); err != nil {
+		return 0, Explain(err)
+	}
+	var size image.Point
+	for i, p := range pictures {
+		large, err := r.sampler.Upscale(ctx, p, engine.Upscaling{Seed: seeds[i]}, func(done, total int) {
+			r.step()
+			r.screen.Progress(i*total+done, len(pictures)*total, fmt.Sprintf("Upscaling, step %d of %d", i*total+done, len(pictures)*total))
+		})
+		switch {
+		case ctx.Err() != nil:
+			return 0, "Stopped: not upscaled."
+		case err != nil:
+			return 0, Explain(errors.Join(r.sampler.Err(), err))
+		}
+		show(i, large)
+		size = large.Rect.Size()
+	}
+	return 1, fmt.Sprintf("Upscaled to %d×%d pixels in %s.", size.X, size.Y, seconds(r.now().Sub(started)))
 }
 
 func (r *Run) finish(done int, text string) {
@@ -170,10 +261,8 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 	starting := "Starting…"
 	for again := true; ; again = false {
 		r.screen.Progress(0, 0, starting)
-		if r.sampler == nil || r.sampler.Err() != nil {
-			if err := r.renew(ctx); err != nil {
-				return nil, 0, Explain(err)
-			}
+		if err := r.ready(ctx); err != nil {
+			return nil, 0, Explain(err)
 		}
 		pictures, steps, err := r.steps(ctx, q)
 		lost := r.sampler.Err()
@@ -193,7 +282,7 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 		case len(pictures) == 0:
 			return nil, 0, Explain(errors.New("no picture came out"))
 		}
-		r.screen.Pictures(pictures, nil)
+		r.screen.Pictures(pictures)
 		seeds := fmt.Sprintf("seed %d", q.Seed)
 		if n := len(pictures); n > 1 {
 			seeds = fmt.Sprintf("seeds %d to %d", q.Seed, q.Seed+uint64(n)-1)
@@ -209,13 +298,9 @@ func (r *Run) steps(ctx context.Context, q engine.Request) (pictures []*image.RG
 		if ctx.Err() != nil {
 			return // a step that ended after Stop
 		}
-		r.mu.Lock()
-		r.stepped = true
-		r.mu.Unlock()
+		r.step()
 		done = p.Step
-		if len(p.Preview) > 0 {
-			r.screen.Pictures(p.Preview, p.Influence)
-		}
+		r.screen.Step(p)
 		text := fmt.Sprintf("Step %d of %d", p.Step, p.Steps)
 		if p.Step == 1 {
 			first = r.now()

@@ -34,9 +34,10 @@ func (s *screen) Progress(done, total int, text string) {
 	s.progress, s.bars = append(s.progress, text), append(s.bars, [2]int{done, total})
 	s.mu.Unlock()
 }
-func (s *screen) Pictures(p []*image.RGBA, _ engine.Influence) { s.pictures++; s.batch = len(p) }
-func (s *screen) Say(text string)                              { s.said = text }
-func (s *screen) Alarm(text string)                            { s.alarm = text }
+func (s *screen) Step(p engine.Progress)   { s.pictures++; s.batch = len(p.Preview) }
+func (s *screen) Pictures(p []*image.RGBA) { s.pictures++; s.batch = len(p) }
+func (s *screen) Say(text string)          { s.said = text }
+func (s *screen) Alarm(text string)        { s.alarm = text }
 
 // fake samples by script.
 type fake struct {
@@ -45,10 +46,26 @@ type fake struct {
 	lost     error
 	released bool
 	asked    []engine.Request
+	seeds    []uint64 // of upscalings
 }
 
 func (f *fake) Err() error { return f.lost }
 func (f *fake) Release()   { f.released = true }
+func (f *fake) Upscale(ctx context.Context, small *image.RGBA, o engine.Upscaling, report func(done, total int)) (*image.RGBA, error) {
+	f.seeds = append(f.seeds, o.Seed)
+	for step := 1; step <= 2; step++ {
+		if f.at != nil {
+			if err := f.at(step); err != nil {
+				return nil, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report(step, 2)
+	}
+	return image.NewRGBA(image.Rect(0, 0, 4*small.Rect.Dx(), 4*small.Rect.Dy())), nil
+}
 func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error) {
 	f.asked = append(f.asked, q)
 	var picture []*image.RGBA
@@ -67,6 +84,27 @@ func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.
 		report(engine.Progress{Step: step, Steps: f.steps, Preview: picture})
 	}
 	return picture, nil
+}
+
+// Lift scores by script, too: all of the first picture is 1, of the next 2.
+func (f *fake) Lift(ctx context.Context, q engine.Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]engine.Lift, error) {
+	f.asked = append(f.asked, q)
+	var lifts []engine.Lift
+	for i := range pictures {
+		lifts = append(lifts, engine.Lift{All: float64(1 + i)})
+	}
+	for step := 1; step <= f.steps; step++ {
+		if f.at != nil {
+			if err := f.at(step); err != nil {
+				return nil, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report(step, f.steps)
+	}
+	return lifts, nil
 }
 
 // begin returns a run that has loaded the samplers' first; each load takes the
@@ -102,6 +140,47 @@ func TestGenerate(t *testing.T) {
 	assert.Contains(t, s.progress, "Step 4 of 4")
 	assert.Contains(t, s.said, "from sketch, parts and sentence, seed 9")
 	assert.Equal(t, [2]int{1, 1}, s.bars[len(s.bars)-1])
+}
+
+func TestEnlarge(t *testing.T) {
+	f := &fake{}
+	r, s := begin(t, f)
+	small := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2)), image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	var shown []int
+	show := func(i int, large *image.RGBA) {
+		assert.Equal(t, image.Pt(8, 8), large.Rect.Size())
+		shown = append(shown, i)
+	}
+	require.True(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "Done.", show))
+	assert.Equal(t, []int{0, 1}, shown)
+	assert.Equal(t, []uint64{5, 6}, f.seeds)
+	assert.Equal(t, []State{Loading, Ready, Sampling, Ready}, s.states)
+	assert.Contains(t, s.progress, "Upscaling, step 3 of 4")
+	assert.Equal(t, "Done. Upscaled to 8×8 pixels in 3.0 s.", s.said)
+	assert.Equal(t, [2]int{1, 1}, s.bars[len(s.bars)-1])
+
+	// Stopped, or broken, the second stays as it is, and why is said.
+	f.at = func(step int) error {
+		if len(f.seeds) == 4 {
+			r.Stop()
+		}
+		return nil
+	}
+	shown = nil
+	require.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+	assert.Equal(t, []int{0}, shown)
+	assert.Equal(t, "Stopped: not upscaled.", s.said)
+	f.at = func(int) error { return gpu.ErrMemory }
+	require.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+	assert.Contains(t, s.said, "no memory left")
+
+	// Not while something else runs.
+	f.at, f.steps = func(int) error {
+		assert.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+		return nil
+	}, 1
+	require.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Equal(t, []int{0}, shown)
 }
 
 func TestStop(t *testing.T) {
@@ -228,4 +307,32 @@ func TestSeconds(t *testing.T) {
 	} {
 		assert.Equal(t, want, seconds(d))
 	}
+}
+
+// Scoring is a run like sampling: it shows how far it is, can be stopped and
+// says what went wrong.
+func TestScore(t *testing.T) {
+	f := &fake{steps: 3}
+	r, s := begin(t, f)
+	r.Start(context.Background())
+	pictures := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2)), image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	lifts := r.Score(context.Background(), engine.Request{Seed: 5}, pictures)
+	assert.Equal(t, []engine.Lift{{All: 1}, {All: 2}}, lifts)
+	assert.Equal(t, uint64(5), f.asked[0].Seed)
+	assert.Contains(t, s.bars, [2]int{2, 3})
+	assert.Equal(t, []State{Loading, Ready, Sampling, Ready}, s.states)
+	assert.Equal(t, "Scored 2 pictures.", s.said)
+
+	f.at = func(step int) error {
+		if step == 2 {
+			r.Stop()
+		}
+		return nil
+	}
+	assert.Nil(t, r.Score(context.Background(), engine.Request{}, pictures))
+	assert.Equal(t, "Stopped. The pictures are not scored.", s.said)
+	f.at = func(int) error { return errors.New("no such thing") }
+	assert.Nil(t, r.Score(context.Background(), engine.Request{}, pictures))
+	assert.Contains(t, s.said, "no such thing")
+	assert.Equal(t, Ready, s.states[len(s.states)-1])
 }

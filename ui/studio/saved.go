@@ -137,7 +137,7 @@ func (s *Studio) watch() {
 
 // mark is another one whenever the recipe may have changed.
 func (s *Studio) mark() string {
-	m := fmt.Sprint(s.board.Version(), promptText())
+	m := fmt.Sprintf("%d %q %q %g", s.board.Version(), s.prompt.text(), s.not.text(), value("not-weight"))
 	for _, c := range s.cards {
 		m += fmt.Sprint(s.input(c))
 	}

@@ -32,6 +32,7 @@ type Studio struct {
 
 	bundleHash string // SHA-256 of the manifest
 	untouched  bool   // the number of steps is the page's own
+	quick      bool   // a graphics card upscales pictures without being asked
 
 	shown  *picture   // large in the frame; nil: all of batch
 	before *picture   // the last one that was shown whole
@@ -45,7 +46,7 @@ type Studio struct {
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
 
-	suggested int // of the offered words; -1: none
+	prompt, not *sentence // what the picture shall obey, and what it shall not
 
 	storage     dom.Storage
 	storing     bool
@@ -100,6 +101,7 @@ func (s *Studio) open(ctx context.Context) {
 		s.State(Loading)
 	}
 	s.board = board.New(labelsOf(s.bundle.Manifest))
+	s.board.SetGrid(gridOf(s.bundle.Manifest))
 	s.canvas = canvas.Attach(s.board, dom.Get("board"), s.drawn)
 	s.controls()
 }
@@ -118,19 +120,30 @@ func labelsOf(m *bundle.Manifest) []board.Label {
 	return out
 }
 
+// gridOf is the grid of the bundle's colour network; 0 without one.
+func gridOf(m *bundle.Manifest) (grid int) {
+	for _, n := range m.Networks {
+		grid = max(grid, n.Grid)
+	}
+	return grid
+}
+
 // State implements Screen.
 func (s *Studio) State(state State) {
 	dom.Get("studio").Get("dataset").Set("state", string(state))
 	focused := js.Global().Get("document").Get("activeElement").Get("id").String()
 	whole := state == Sampling && !s.living // a live picture gives way to Generate
-	dom.Get("generate").Set("disabled", state != Ready && !(state == Sampling && s.living))
+	for _, id := range []string{"generate", "best"} {
+		dom.Get(id).Set("disabled", state != Ready && !(state == Sampling && s.living))
+	}
+	dom.Get("enlarge").Set("disabled", state != Ready)
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case whole && focused == "generate":
+	case whole && (focused == "generate" || focused == "best" || focused == "enlarge"):
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")

@@ -4,6 +4,7 @@ package studio
 
 import (
 	"fmt"
+	"image/color"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -17,12 +18,13 @@ var tools = []struct {
 	tool    board.Tool
 }{
 	{"tool-pencil", "p", board.Pencil}, {"tool-brush", "b", board.Brush},
-	{"tool-bucket", "f", board.Bucket}, {"tool-eraser", "e", board.Eraser},
+	{"tool-dab", "d", board.Dab}, {"tool-bucket", "f", board.Bucket}, {"tool-eraser", "e", board.Eraser},
 }
 
 // addTools connects what draws: tools, parts, layers, undo and their keys.
 func (s *Studio) addTools() {
 	s.addLabels()
+	s.addColours()
 	for _, t := range tools {
 		click(t.id, func() { s.choose(t.tool) })
 	}
@@ -36,7 +38,8 @@ func (s *Studio) addTools() {
 	click("clear", func() { s.board.Clear(); s.drawn() })
 	click("clear-sketch", func() { s.board.Clear(board.SketchLayer); s.drawn() })
 	click("clear-mask", func() { s.board.Clear(board.MaskLayer); s.drawn() })
-	for _, layer := range []string{"sketch", "mask", "picture"} {
+	click("clear-colour", func() { s.board.Clear(board.ColourLayer); s.drawn() })
+	for _, layer := range []string{"sketch", "mask", "colour", "picture"} {
 		dom.On(dom.Get("show-"+layer), "change", func(js.Value) { s.view() })
 		dom.On(dom.Get("opacity-"+layer), "input", func(js.Value) {
 			dom.Get("show-"+layer).Set("checked", true) // who moves it wants to see it
@@ -89,7 +92,7 @@ func (s *Studio) keys(e js.Value) {
 		s.part(int(key[0] - '1'))
 	default:
 		for _, t := range tools {
-			if t.key == key {
+			if t.key == key && !dom.Get(t.id).Get("hidden").Bool() {
 				s.choose(t.tool)
 			}
 		}
@@ -136,7 +139,7 @@ func (s *Studio) addLabels() {
 		b.Set("id", "label-"+l.Name)
 		swatch := dom.New("span", "")
 		swatch.Set("className", "swatch")
-		paint(swatch, l)
+		paint(swatch, l.Color)
 		b.Call("append", swatch, l.Name)
 		b.Set("title", "Paint "+l.Name)
 		if i < 9 {
@@ -150,9 +153,48 @@ func (s *Studio) addLabels() {
 	}
 }
 
-// paint gives an element the colour of a part.
-func paint(e js.Value, l board.Label) {
-	e.Get("style").Set("background", fmt.Sprintf("#%02x%02x%02x", l.Color.R, l.Color.G, l.Color.B))
+// paint gives an element the colour of a part or a dab.
+func paint(e js.Value, c color.NRGBA) { e.Get("style").Set("background", hexOf(c)) }
+
+func hexOf(c color.NRGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
+
+// addColours connects the choice of a colour to dab, where there is a network
+// for it: its field and, beside it, buttons whose value is a colour.
+func (s *Studio) addColours() {
+	if s.board.Colours() == nil {
+		return
+	}
+	dom.Show(dom.Get("tool-dab"), true)
+	dom.Show(dom.Get("layer-colour"), true)
+	field := dom.Get("colour")
+	dom.On(field, "input", func(js.Value) { s.colour(field.Get("value").String()) })
+	palette := dom.Get("palette")
+	for i := range palette.Get("children").Length() {
+		b := palette.Get("children").Index(i)
+		b.Get("style").Set("background", b.Get("value"))
+	}
+	dom.On(palette, "click", func(e js.Value) {
+		if b := e.Get("target").Call("closest", "button"); b.Truthy() {
+			s.colour(b.Get("value").String())
+		}
+	})
+	s.setColour(field.Get("value").String())
+}
+
+// colour takes a colour to dab, #rrggbb, and the dab tool unless fill is in hand.
+func (s *Studio) colour(text string) {
+	s.setColour(text)
+	if t := s.board.Tool(); t != board.Dab && t != board.Bucket {
+		s.board.SetTool(board.Dab)
+	}
+	s.choose(s.board.Tool())
+}
+
+func (s *Studio) setColour(text string) {
+	var c color.NRGBA
+	fmt.Sscanf(text, "#%02x%02x%02x", &c.R, &c.G, &c.B)
+	s.board.SetColour(c)
+	dom.Get("colour").Set("value", text)
 }
 
 // part takes a part to paint, and the brush unless fill is in hand.
@@ -187,18 +229,36 @@ func (s *Studio) pressed() {
 	for _, t := range tools {
 		dom.Get(t.id).Call("setAttribute", "aria-pressed", strconv.FormatBool(t.tool == s.board.Tool()))
 	}
-	painting := s.board.Tool() == board.Brush || s.board.Tool() == board.Bucket
+	tool, on := s.board.Tool(), s.board.On()
+	painting := tool == board.Brush || tool == board.Bucket && on == board.MaskLayer
 	for i, l := range s.board.Labels() {
 		dom.Get("label-"+l.Name).Call("setAttribute", "aria-pressed", strconv.FormatBool(painting && i == s.board.Label()))
 	}
 	if len(s.board.Labels()) > 0 {
 		l := s.board.Labels()[s.board.Label()]
 		for _, id := range []string{"brush-part", "bucket-part"} {
-			paint(dom.Get(id), l)
+			paint(dom.Get(id), l.Color)
 		}
 		dom.Get("tool-brush").Set("title", fmt.Sprintf("Brush: paint the chosen part, %s (B)", l.Name))
 		dom.Get("tool-bucket").Set("title", fmt.Sprintf("Fill: pour the chosen part, %s, between the lines (F)", l.Name))
 	}
+	if s.board.Colours() == nil {
+		return
+	}
+	c := s.board.Colour()
+	paint(dom.Get("dab-colour"), c)
+	if on == board.ColourLayer {
+		paint(dom.Get("bucket-part"), c)
+		dom.Get("tool-bucket").Set("title", "Fill: pour the chosen colour over cells, between the lines (F)")
+	}
+	swatches := dom.Get("palette").Get("children")
+	for i := range swatches.Length() {
+		b := swatches.Index(i)
+		chosen := on == board.ColourLayer && b.Get("value").String() == hexOf(c)
+		b.Call("setAttribute", "aria-pressed", strconv.FormatBool(chosen))
+	}
+	s.canvas.View.Grid = on == board.ColourLayer
+	s.canvas.Refresh()
 }
 
 // view shows the layers that are ticked.
@@ -210,7 +270,7 @@ func (s *Studio) view() {
 		}
 		return value("opacity-"+layer) / 100
 	}
-	v.InkOpacity, v.MaskOpacity, v.UnderOpacity = opacity("sketch"), opacity("mask"), opacity("picture")
+	v.InkOpacity, v.MaskOpacity, v.ColourOpacity, v.UnderOpacity = opacity("sketch"), opacity("mask"), opacity("colour"), opacity("picture")
 	v.Under = s.under(s.last)
 	s.viewImport(v)
 	s.canvas.Refresh()
@@ -221,7 +281,7 @@ func (s *Studio) view() {
 func (s *Studio) hint() {
 	v := s.canvas.View
 	picture := v.Under != nil && v.UnderOpacity > 0
-	dom.Show(dom.Get("board-hint"), !picture && !s.board.Drawing() && !s.board.HasSketch() && !s.board.HasMask())
+	dom.Show(dom.Get("board-hint"), !picture && !s.board.Drawing() && !s.board.HasSketch() && !s.board.HasMask() && !s.board.HasColours())
 }
 
 // drawn follows a change of the drawing: a stroke begun or ended, undo and the

@@ -14,43 +14,33 @@ import (
 	"github.com/mcdm/mcdm/weights/tokenizer"
 )
 
-// words shows which words of the sentence the text network does not know.
-func (s *Studio) words() {
-	s.held()
-	out := dom.Get("words")
-	s.suggest()
-	encoder := s.textEncoder()
-	if encoder == nil {
-		return
+// sentence is a field for one. Below it stand the words that are offered for the
+// one that is being typed, and those that the text network does not know.
+type sentence struct {
+	field, offers, words js.Value
+	encoder              *bundle.TextEncoder // nil: the bundle has no text network
+	chosen               int                 // of the offers; -1: none
+	changed, enter       func()
+}
+
+// addSentence connects a field and the lists #FIELD-offers and #FIELD-words.
+// changed is told of every change, enter of the key.
+func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
+	t := &sentence{
+		field: dom.Get(id), offers: dom.Get(id + "-offers"), words: dom.Get(id + "-words"),
+		encoder: s.textEncoder(), chosen: -1, changed: changed, enter: enter,
 	}
-	t := encoder.Tokenizer
-	var unknown, cut []string
-	typing := -1 // where a word ends that is still being typed
-	if before, _ := caret(); dom.Get("suggestions").Get("childElementCount").Int() > 0 {
-		typing = len(before)
-	}
-	for _, w := range t.Tokens(promptText()) {
-		if w.End == typing {
-			continue
+	dom.On(t.field, "input", func(js.Value) { t.look() })
+	dom.On(t.field, "blur", func(js.Value) { t.look() })
+	dom.On(t.field, "keydown", t.key)
+	// Before the sentence loses the focus, which a click would take.
+	dom.On(t.offers, "pointerdown", func(e js.Value) {
+		if i := dom.Among(t.offers, e); i >= 0 {
+			e.Call("preventDefault")
+			t.complete(i)
 		}
-		switch {
-		case w.Cut:
-			cut = append(cut, w.Word)
-		case w.ID == tokenizer.Unknown:
-			unknown = append(unknown, w.Word)
-		}
-	}
-	out.Set("textContent", "")
-	struck := func(why string, words []string) {
-		for i, w := range words {
-			out.Call("append", why, dom.New("s", w))
-			if why = ", "; i == len(words)-1 {
-				out.Call("append", ". ")
-			}
-		}
-	}
-	struck("Words it does not know, ignored: ", unknown)
-	struck("Too long, ignored: ", cut)
+	})
+	return t
 }
 
 func (s *Studio) textEncoder() *bundle.TextEncoder {
@@ -62,112 +52,141 @@ func (s *Studio) textEncoder() *bundle.TextEncoder {
 	return nil
 }
 
-// suggestions are how many words are offered at once.
-const suggestions = 8
+func (t *sentence) text() string { return t.field.Get("value").String() }
 
-func (s *Studio) addSuggestions() {
-	dom.On(dom.Get("prompt"), "blur", func(js.Value) { s.words() })
+func (t *sentence) set(text string) {
+	t.field.Set("value", text)
+	t.look()
 }
 
-func closeSuggestions() {
-	dom.Get("suggestions").Set("textContent", "")
-	dom.Show(dom.Get("suggestions"), false)
-	dom.Get("prompt").Call("removeAttribute", "aria-activedescendant")
-}
-
-// suggest offers the words of the vocabulary that go on as the word before the
-// caret begins.
-func (s *Studio) suggest() {
-	closeSuggestions()
-	list := dom.Get("suggestions")
-	s.suggested = -1
-	encoder := s.textEncoder()
-	before, _ := caret()
-	begun := begunWord(before)
-	if encoder != nil && begun != "" && focused() == "prompt" {
-		var fit []string
-		for _, w := range encoder.Vocabulary[2:] { // after <pad> and <unk>
-			if strings.HasPrefix(w, begun) && w != begun {
-				fit = append(fit, w)
-			}
+// look follows a change of the sentence or of the caret's place: it offers words
+// and shows which ones the text network does not know.
+func (t *sentence) look() {
+	t.changed()
+	if t.encoder == nil {
+		return
+	}
+	t.offer()
+	var unknown, cut []string
+	typing := -1 // where a word ends that is still being typed
+	if before, _ := t.caret(); t.offers.Get("childElementCount").Int() > 0 {
+		typing = len(before)
+	}
+	for _, w := range t.encoder.Tokenizer.Tokens(t.text()) {
+		if w.End == typing {
+			continue
 		}
-		slices.Sort(fit)
-		for _, w := range fit[:min(len(fit), suggestions)] {
-			item := dom.New("li", w)
-			item.Set("id", fmt.Sprintf("suggestion-%d", list.Get("childElementCount").Int()))
-			item.Call("setAttribute", "role", "option")
-			item.Call("setAttribute", "aria-selected", "false")
-			// Before the sentence loses the focus, which a click would take.
-			dom.On(item, "pointerdown", func(e js.Value) { e.Call("preventDefault"); s.complete(w) })
-			list.Call("append", item)
+		switch {
+		case w.Cut:
+			cut = append(cut, w.Word)
+		case w.ID == tokenizer.Unknown:
+			unknown = append(unknown, w.Word)
 		}
 	}
-	dom.Show(list, list.Get("childElementCount").Int() > 0)
+	t.words.Set("textContent", "")
+	struck := func(why string, words []string) {
+		for i, w := range words {
+			t.words.Call("append", why, dom.New("s", w))
+			if why = ", "; i == len(words)-1 {
+				t.words.Call("append", ". ")
+			}
+		}
+	}
+	struck("Words it does not know, ignored: ", unknown)
+	struck("Too long, ignored: ", cut)
 }
 
-func focused() string {
-	return js.Global().Get("document").Get("activeElement").Get("id").String()
+// mostOffers are how many words are offered at once.
+const mostOffers = 8
+
+func (t *sentence) close() {
+	t.offers.Set("textContent", "")
+	dom.Show(t.offers, false)
+	t.field.Call("removeAttribute", "aria-activedescendant")
+}
+
+// offer offers the words of the vocabulary that go on as the word before the
+// caret begins.
+func (t *sentence) offer() {
+	t.close()
+	t.chosen = -1
+	before, _ := t.caret()
+	begun := begunWord(before)
+	if begun == "" || !js.Global().Get("document").Get("activeElement").Equal(t.field) {
+		return
+	}
+	var fit []string
+	for _, w := range t.encoder.Vocabulary[2:] { // after <pad> and <unk>
+		if strings.HasPrefix(w, begun) && w != begun {
+			fit = append(fit, w)
+		}
+	}
+	slices.Sort(fit)
+	for i, w := range fit[:min(len(fit), mostOffers)] {
+		item := dom.New("li", w)
+		item.Set("id", fmt.Sprintf("%s-%d", t.offers.Get("id").String(), i))
+		item.Call("setAttribute", "role", "option")
+		item.Call("setAttribute", "aria-selected", "false")
+		t.offers.Call("append", item)
+	}
+	dom.Show(t.offers, len(fit) > 0)
 }
 
 // caret parts the sentence where the caret stands, which browsers count in
 // UTF-16.
-func caret() (before, after string) {
-	e := dom.Get("prompt")
-	units := utf16.Encode([]rune(e.Get("value").String()))
-	at := min(e.Get("selectionEnd").Int(), len(units))
+func (t *sentence) caret() (before, after string) {
+	units := utf16.Encode([]rune(t.text()))
+	at := min(t.field.Get("selectionEnd").Int(), len(units))
 	return string(utf16.Decode(units[:at])), string(utf16.Decode(units[at:]))
 }
 
-// complete puts a word in the place of the one that was begun.
-func (s *Studio) complete(word string) {
-	before, after := caret()
+// complete puts an offered word in the place of the one that was begun.
+func (t *sentence) complete(offer int) {
+	word := t.offers.Get("children").Index(offer).Get("textContent").String()
+	before, after := t.caret()
 	before = strings.TrimSuffix(before, lastWord(before)) + word
 	if after == "" || after[0] != ' ' {
 		before += " "
 	}
-	e := dom.Get("prompt")
-	e.Set("value", before+after)
+	t.field.Set("value", before+after)
 	at := len(utf16.Encode([]rune(before)))
-	e.Call("setSelectionRange", at, at)
-	s.words()
-	s.changedSoon()
+	t.field.Call("setSelectionRange", at, at)
+	// As typing does: for all who listen, the autosave among them.
+	t.field.Call("dispatchEvent", js.Global().Get("Event").New("input", map[string]any{"bubbles": true}))
 }
 
-// suggestionKey moves through the offered words and takes one; it tells whether
-// it used the key.
-func (s *Studio) suggestionKey(e js.Value) bool {
-	items := dom.Get("suggestions").Get("children")
+// key moves through the offered words and takes one; Enter is else for the
+// whole sentence.
+func (t *sentence) key(e js.Value) {
+	items := t.offers.Get("children")
 	n := items.Length()
-	if n == 0 || e.Get("isComposing").Bool() {
-		return false
+	if e.Get("isComposing").Bool() {
+		return
 	}
-	switch e.Get("key").String() {
-	case "ArrowDown":
-		s.suggested = (s.suggested + 1) % n
-	case "ArrowUp":
-		if s.suggested < 0 {
-			return false
-		}
-		s.suggested = (s.suggested + n - 1) % n
-	case "Escape":
-		closeSuggestions()
-		return true
-	case "Enter":
-		if s.suggested < 0 {
-			return false
-		}
-		s.complete(items.Index(s.suggested).Get("textContent").String())
-		return true
+	switch key := e.Get("key").String(); {
+	case key == "Enter" && t.chosen >= 0:
+		t.complete(t.chosen)
+	case key == "Enter" && !e.Get("shiftKey").Bool():
+		t.enter()
+	case key == "ArrowDown" && n > 0:
+		t.choose((t.chosen + 1) % n)
+	case key == "ArrowUp" && t.chosen >= 0:
+		t.choose((t.chosen + n - 1) % n)
+	case key == "Escape" && n > 0:
+		t.close()
+		t.chosen = -1
 	default:
-		return false
+		return
 	}
-	for i := range n {
-		on := "false"
-		if i == s.suggested {
-			on = "true"
-			dom.Get("prompt").Call("setAttribute", "aria-activedescendant", items.Index(i).Get("id"))
-		}
-		items.Index(i).Call("setAttribute", "aria-selected", on)
+	e.Call("preventDefault")
+}
+
+// choose marks an offered word.
+func (t *sentence) choose(offer int) {
+	t.chosen = offer
+	items := t.offers.Get("children")
+	for i := range items.Length() {
+		items.Index(i).Call("setAttribute", "aria-selected", fmt.Sprint(i == offer))
 	}
-	return true
+	t.field.Call("setAttribute", "aria-activedescendant", items.Index(offer).Get("id"))
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"image"
 	"os"
 	"strings"
 	"testing"
@@ -11,12 +12,24 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/ui/recipe"
 )
 
 // violation is one rule that axe found broken.
 type violation struct {
 	ID, Help string
 	Nodes    []string
+}
+
+// axeCore is the checker's program; os.ErrNotExist where it is not installed.
+func axeCore() ([]byte, error) { return os.ReadFile("node_modules/axe-core/axe.min.js") }
+
+// useAxe puts the checker into the page, until it is loaded anew.
+func (p *page) useAxe(source []byte) {
+	p.t.Helper()
+	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](string(source)+"; true"))
+	require.NoError(p.t, err)
 }
 
 // axe checks what is on the page now, in light and in dark.
@@ -40,15 +53,14 @@ func (p *page) axe(what string) {
 // TestAccessible runs axe-core (https://github.com/dequelabs/axe-core, MPL 2.0)
 // over the page in the states that differ in what can be seen.
 func TestAccessible(t *testing.T) {
-	source, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	source, err := axeCore()
 	if os.IsNotExist(err) {
 		t.Skip(`axe-core is not installed: "make axe" does it, with Node's npm`)
 	}
 	require.NoError(t, err)
 	p := open(t, 1280, 860, 8*time.Minute)
 	p.until("ready", 3*time.Minute)
-	_, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](string(source)+"; true"))
-	require.NoError(t, err)
+	p.useAxe(source)
 
 	// The checks themselves must be able to fail.
 	eval[bool](p, `(document.getElementById("save").style.color = "#ddd", document.getElementById("save").disabled = false, document.querySelector("#prompt").removeAttribute("aria-label"), document.querySelector("#prompt").placeholder = "", true)`)
@@ -57,14 +69,13 @@ func TestAccessible(t *testing.T) {
 	require.Subset(t, broken, []string{"color-contrast", "label"})
 	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
-	_, err = chromedp.Run(p.ctx, chromedp.Evaluate[bool](string(source)+"; true"))
-	require.NoError(t, err)
+	p.useAxe(source)
 
 	p.axe("ready")
 	p.click("#example")
 	p.alone("")
 	p.set("steps", "1")
-	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", ".result summary"} {
+	for _, s := range []string{"#card-sketch summary", "#card-mask summary", "#card-text summary", "#not-more summary", ".result summary"} {
 		p.click(s)
 	}
 	p.generate()
@@ -77,8 +88,23 @@ func TestAccessible(t *testing.T) {
 	p.click("#favourite")
 	p.set("prompt", "")
 	p.run(chromedp.SendKeys("#prompt", "zebra b"), chromedp.KeyEvent(kb.ArrowDown))
-	assert.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.False(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 	p.axe("full")
 	p.click("#compare")
 	p.axe("compare")
+	p.run(chromedp.KeyEvent(kb.Escape))
+
+	// Signs and scores, and a photo that is being cropped.
+	file, err := recipe.Write(image.NewGray(image.Rect(0, 0, 64, 64)), recipe.Recipe{
+		Seed: 12, Sampler: recipe.Sampler{Name: "ddim", Steps: 1}, Verdict: recipe.Verdict{
+			Accord: []recipe.Accord{{A: "mask", B: "text", Cosine: -.5, Steps: 1}},
+			Scores: recipe.Scores{Rank: 1, Of: 2, By: map[string]recipe.Score{"mask": {Lift: 3, Rank: 1}, "text": {Lift: -8, Rank: 2}}},
+		}})
+	require.NoError(t, err)
+	p.give("drop", "scored.png", "image/png", file)
+	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("scores").checkVisibility()`) }, 20*time.Second, 100*time.Millisecond)
+	assert.Equal(t, "At odds with the sentence: they pull opposite ways.", p.text("#odds-mask"))
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("import-crop").checkVisibility()`) }, 20*time.Second, 100*time.Millisecond)
+	p.axe("verdict")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/draw"
@@ -142,9 +143,7 @@ func TestDrawingWhileSampling(t *testing.T) {
 	p := open(t, 1280, 900, 5*time.Minute)
 	p.until("ready", 3*time.Minute)
 	p.click("#example")
-	for _, id := range []string{"#use-sketch", "#use-mask", "#use-text"} {
-		p.click(id) // one network is faster than four
-	}
+	p.alone("") // one network is faster than all
 	p.click("#generate")
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
 	eval[bool](p, `(() => {
@@ -302,6 +301,62 @@ func TestImport(t *testing.T) {
 	p.quiet()
 }
 
+// The square of a photo is dragged, zoomed by the wheel and the slider, and moved
+// by keys; the contours follow, and what is kept is what it holds.
+func TestCrop(t *testing.T) {
+	p := openAt(t, random(t), 1280, 1100, 8*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	require.Eventually(t, func() bool { return p.text("#import-name") == "me.jpg" }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
+	// The photo is 800 x 600; its oval reaches from 220 to 580 across. At first the
+	// square holds 100 to 700 of it.
+	line := func(x float64, why string) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); !p.near(spot{x, .5}, dark); time.Sleep(100 * time.Millisecond) {
+			require.True(t, time.Now().Before(end), why)
+		}
+	}
+	line(120./600, "no contour on the left")
+	x, y, w, h := p.rect("#import-crop")
+	assert.InDelta(t, 4./3, w/h, .02, "the whole photo is shown")
+	mouse := func(kind input.DispatchMouseEventType, u float64, turn float64) {
+		_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: kind, X: x + u*w, Y: y + h/2, Button: input.MouseButtonLeft, Buttons: 1, ClickCount: 1, DeltaX: 1e-6, DeltaY: turn})
+		require.NoError(t, err)
+	}
+	mouse("mousePressed", .5, 0)
+	mouse("mouseMoved", .55, 0)
+	mouse("mouseMoved", .9, 0)
+	mouse("mouseReleased", .9, 0)
+	line(20./600, "dragged to the right end, it holds 200 to 800")
+	assert.False(t, p.near(spot{120. / 600, .5}, dark))
+	p.screenshot("crop")
+
+	// Keys: six twentieths of the side and it is at the left end, 0 to 600.
+	p.run(chromedp.Focus("#import-crop"))
+	for range 8 {
+		p.run(chromedp.KeyEvent(kb.ArrowLeft))
+	}
+	line(220./600, "moved to the left end, it holds 0 to 600")
+	assert.Equal(t, "75% of the width, from 0% across and 0% down.", p.text("#announce"))
+	p.run(chromedp.KeyEvent("+"))
+	assert.Equal(t, "1.1", p.text("#import-zoom-out"))
+	assert.Contains(t, p.attribute("fit", "aria-label"), "Show the whole board", "the board keeps its zoom")
+	assert.NotContains(t, p.attribute("fit", "aria-label"), "%")
+	mouse("mouseWheel", .4, -100)
+	assert.Eventually(t, func() bool { return p.text("#import-zoom-out") == "1.2" }, 5*time.Second, 50*time.Millisecond, p.text("#import-zoom-out"))
+
+	// The slider: a half, 150 to 450 about the middle. Kept at once.
+	p.set("import-zoom", "2")
+	p.click("#import-start")
+	p.click("#import-keep")
+	assert.Less(t, p.seen(spot{.1, .5}).R, uint8(150), "background")
+	assert.Greater(t, p.seen(spot{.3, .5}).R, uint8(215), "from 220 on it is the oval")
+	assert.Greater(t, p.seen(spot{.9, .5}).R, uint8(215))
+	p.screenshot("crop-kept")
+	p.quiet()
+}
+
 // Sampling that starts late from a picture ends near it, and what it gives can
 // be copied.
 func TestStartPicture(t *testing.T) {
@@ -438,6 +493,19 @@ func TestPinch(t *testing.T) {
 	assert.Equal(t, white, p.seen(spot{.4, .3}), "pinching draws nothing")
 	p.screenshot("pinch")
 	assert.Equal(t, 2, eval[int](p, `Math.round(document.querySelector("#board canvas").width / document.getElementById("board").clientWidth)`))
+
+	// Safari's touchpad: its gesture's scale is that since its beginning.
+	p.run(chromedp.KeyEvent("0"))
+	require.True(t, dark(p.seen(spot{.5, .5})))
+	eval[bool](p, `(() => {
+		const board = document.getElementById("board"), r = board.getBoundingClientRect();
+		const fire = (kind, scale) => board.dispatchEvent(Object.assign(new Event(kind, {cancelable: true, bubbles: true}),
+			{scale, clientX: r.left + r.width / 2, clientY: r.top + r.height / 4}));
+		fire("gesturestart", 1);
+		return !fire("gesturechange", 1.5) && !fire("gesturechange", 2);
+	})()`)
+	assert.Contains(t, p.attribute("fit", "aria-label"), "200%")
+	assert.True(t, dark(p.seen(spot{.5, .75})), "the line is at .25 + .25 * 2")
 
 	// Another pixel ratio, as after moving the window to another screen.
 	p.run(chromedp.EmulateViewport(600, 800, chromedp.EmulateScale(1)))

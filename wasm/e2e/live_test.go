@@ -9,6 +9,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/ui/recipe"
 )
 
 // Words are offered while typing, and taken by keys or by a click.
@@ -16,24 +18,68 @@ func TestSuggestions(t *testing.T) {
 	p := open(t, 1280, 860, 4*time.Minute)
 	p.until("ready", 3*time.Minute)
 	p.run(chromedp.SendKeys("#prompt", "a person with Gla"))
-	require.False(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
-	assert.Contains(t, p.text("#suggestions"), "glasses")
+	require.False(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
+	assert.Contains(t, p.text("#prompt-offers"), "glasses")
 	p.screenshot("suggestions")
-	assert.Empty(t, p.text("#words"), "a word is no mistake while it is typed")
+	assert.Empty(t, p.text("#prompt-words"), "a word is no mistake while it is typed")
 	p.run(chromedp.KeyEvent(kb.ArrowDown))
 	assert.Equal(t, "true", eval[string](p, `document.getElementById(document.getElementById("prompt").getAttribute("aria-activedescendant")).getAttribute("aria-selected")`))
 	p.enter()
 	assert.Equal(t, "a person with glasses ", p.value("prompt"))
 	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "Enter took the word and no more")
-	assert.True(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 
 	p.run(chromedp.SendKeys("#prompt", "re"))
-	p.click("#suggestions li:first-child")
+	p.click("#prompt-offers li:first-child")
 	assert.Equal(t, "prompt", eval[string](p, "document.activeElement.id"))
 	assert.True(t, strings.HasPrefix(p.value("prompt"), "a person with glasses re"), p.value("prompt"))
 	assert.NotEqual(t, "a person with glasses re", p.value("prompt"))
 	p.run(chromedp.SendKeys("#prompt", "bl"), chromedp.KeyEvent(kb.Escape))
-	assert.True(t, eval[bool](p, `document.getElementById("suggestions").hidden`))
+	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
+	p.quiet()
+}
+
+// What is not wanted is typed like the sentence, changes the picture, and is part of
+// its recipe, of the history and of what outlives the page.
+func TestNotThis(t *testing.T) {
+	p := open(t, 1280, 1100, 9*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.alone("text")
+	p.set("steps", "1")
+	p.set("seed", "4")
+	plain := p.generate()
+	p.click("#not-more summary")
+	p.run(chromedp.SendKeys("#not", "a person with zebraprint gla"))
+	assert.Contains(t, p.text("#not-offers"), "glasses")
+	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
+	p.run(chromedp.KeyEvent(kb.ArrowDown))
+	p.enter()
+	assert.Equal(t, "a person with zebraprint glasses ", p.value("not"))
+	assert.Contains(t, p.text("#not-words"), "zebraprint")
+	assert.Empty(t, p.text("#prompt-words"))
+	assert.Equal(t, "5 not wanted", p.text("#state-text"))
+	p.set("not-weight", "0.5")
+	p.screenshot("not-this")
+
+	without := p.generate()
+	assert.Contains(t, p.text("#status"), "from “Not this”, seed 4")
+	assert.NotEqual(t, plain.Pix, without.Pix)
+	r, err := readRecipe(p.saved())
+	require.NoError(t, err)
+	assert.Equal(t, recipe.Not{Text: "a person with zebraprint glasses ", Weight: .5}, r.Not)
+
+	p.click("#strip button:nth-child(2)")
+	assert.Empty(t, p.value("not"))
+	assert.Equal(t, "1", p.value("not-weight"))
+	p.click("#strip button:nth-child(1)")
+	assert.Equal(t, []string{"a person with zebraprint glasses ", "0.5"}, []string{p.value("not"), p.value("not-weight")})
+	p.click("#compare")
+	assert.Contains(t, p.text("#difference"), "not this: “a person with zebraprint glasses ”, none")
+	p.run(chromedp.KeyEvent(kb.Escape))
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	assert.Equal(t, "0.5", p.value("not-weight"))
+	assert.True(t, eval[bool](p, `document.getElementById("not").checkVisibility()`), "what counts is not hidden")
 	p.quiet()
 }
 

@@ -57,7 +57,7 @@ func TestObeys(t *testing.T) {
 	p.paint(6, func(x, y int) bool { return at(x, y) == "background" })
 
 	p.run(chromedp.SendKeys("#prompt", "a person with red hair, qwertz on a yellow background"))
-	assert.Contains(t, p.text("#words"), "qwertz", "unknown words are shown")
+	assert.Contains(t, p.text("#prompt-words"), "qwertz", "unknown words are shown")
 	p.screenshot("drawn")
 
 	// Of the shipped networks the sentence's is the weakest: a person would lend it weight.

@@ -23,7 +23,7 @@ func (p *page) session() {
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	p.click("#undo")
 	p.run(chromedp.SendKeys("#prompt", " and red ha"))
-	p.click("#suggestions li")
+	p.click("#prompt-offers li")
 	p.alone("text")
 	p.click("#card-text summary")
 	p.click("#map-text")

@@ -1,6 +1,6 @@
 // Builds the portraits. See CARD.md for what is in them.
 //
-//   node build.mjs --split all|none|sketch|mask|text|test [--count N] [--out out] [--workers 2]
+//   node build.mjs --split all|none|sketch|mask|text|colour|upscale|test [--count N] [--out out] [--workers 2]
 //   node build.mjs --contact-sheet        every piece of the drawings, into out/sheets, and contact.png
 //   node build.mjs --examples             the held-out portraits that the page ships
 
@@ -11,18 +11,19 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { SPLITS, maskPNG, picturePNG, sketchPNG } from "./files.mjs";
-import { portrait } from "./portrait.mjs";
+import { largePortrait, portrait } from "./portrait.mjs";
 
 const SPAN = 1_000_000; // seeds kept for each split
 
 function write(dir, p) {
   const name = `${p.choices.seed}.png`;
   fs.writeFileSync(path.join(dir, "pictures", name), picturePNG(p));
+  if (!p.mask) return;
   fs.writeFileSync(path.join(dir, "masks", name), maskPNG(p));
   fs.writeFileSync(path.join(dir, "sketches", name), sketchPNG(p));
 }
 
-const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes });
+const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said });
 
 // CHUNK seeds go to a worker at a time.
 const CHUNK = 50;
@@ -33,18 +34,19 @@ async function build(split, count, out, workers) {
   const dir = path.join(out, split);
   const file = path.join(dir, "captions.jsonl");
   fs.rmSync(file, { force: true });
-  for (const kind of ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
+  const { first, large } = SPLITS[split];
+  for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
   const lines = new Array(Math.ceil(count / CHUNK));
   const started = Date.now();
   let next = 0, done = 0;
   const run = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: { dir } });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, large } });
       const feed = () => {
         const i = next++;
         if (i >= lines.length) return worker.postMessage(null);
-        const from = SPLITS[split].first + i * CHUNK;
-        worker.postMessage({ i, from, to: Math.min(from + CHUNK, SPLITS[split].first + count) });
+        const from = first + i * CHUNK;
+        worker.postMessage({ i, from, to: Math.min(from + CHUNK, first + count) });
       };
       worker.on("message", ({ i, text }) => {
         lines[i] = text;
@@ -69,7 +71,7 @@ function work() {
     if (!job) return parentPort.close();
     let text = "";
     for (let seed = job.from; seed < job.to; seed++) {
-      const p = portrait(seed);
+      const p = workerData.large ? largePortrait(seed) : portrait(seed);
       write(workerData.dir, p);
       text += line(p) + "\n";
     }

@@ -1,6 +1,7 @@
 // caption puts the choices into plain words, varied in wording and order. What
 // a picture does not show (the colour of closed eyes) is not said, and most
-// other things are left out now and then.
+// other things are left out now and then. `said` lists the attributes whose value
+// the sentence leaves no doubt about.
 
 import * as words from "./words.mjs";
 import { pick, random } from "./random.mjs";
@@ -12,45 +13,58 @@ export function caption(c) {
   const often = (p) => rnd() < p;
   const hair = words.hair[c.hair], mood = words.mouthWords[words.mouth[c.mouth]];
   const bald = hair.length === "bald";
-  const before = [], withs = [];
+  const before = [], withs = [], said = [];
+  const say = (where, phrase, ...what) => {
+    where.push(phrase);
+    said.push(...what);
+  };
 
-  withs.push(bald ? null : hairPhrase(rnd, c, hair));
-  if (bald) before.push("bald");
+  if (bald) say(before, "bald", "hair_length");
+  else {
+    const phrase = hairPhrase(rnd, c, hair);
+    say(withs, phrase, "hair_color", ...["length", "shape", "style"]
+      .filter((k) => hair[k] && phrase.includes(hair[k].split(" ")[0])).map((k) => `hair_${k}`));
+  }
   if (often(0.8)) {
-    if (mood.before.length && (often(0.55) || !mood.with.length)) before.push(pick(rnd, mood.before));
-    else withs.push(pick(rnd, mood.with));
+    const [where, phrases] = mood.before.length && (often(0.55) || !mood.with.length) ? [before, mood.before] : [withs, mood.with];
+    const phrase = pick(rnd, phrases);
+    // Several moods are happy.
+    say(where, phrase, ...(phrase === "happy" ? [] : ["mouth"]));
   }
   if (c.glasses !== "variant02" && often(0.6)) {
     const phrase = pick(rnd, words.eyesWords[words.eyes[c.eyes]]);
-    withs.push(phrase.replace("%", c.eyesColor));
+    say(withs, phrase.replace("%", c.eyesColor),
+      ...(phrase === "% eyes" ? [] : ["eyes"]), ...(phrase.includes("%") ? ["eyes_color"] : []));
   }
   if (c.glasses && often(0.92)) {
-    const kind = often(0.75) ? pick(rnd, words.glasses[c.glasses]) : c.glasses === "variant02" ? "sunglasses" : "glasses";
-    withs.push(often(0.7) ? `${c.glassesColor} ${kind}` : kind);
+    const exact = often(0.75), kind = exact ? pick(rnd, words.glasses[c.glasses]) : c.glasses === "variant02" ? "sunglasses" : "glasses";
+    const color = often(0.7);
+    say(withs, color ? `${c.glassesColor} ${kind}` : kind,
+      "glasses", ...(kind === "glasses" ? [] : ["glasses_kind"]), ...(color ? ["glasses_color"] : []));
   }
-  if (c.beard && often(0.92)) withs.push(pick(rnd, words.beard[c.beard]));
+  if (c.beard && often(0.92)) say(withs, pick(rnd, words.beard[c.beard]), "beard");
   if (c.earrings && often(0.8)) {
-    const kind = pick(rnd, words.earrings[c.earrings]);
-    withs.push(often(0.8) ? `${c.earringsColor} ${kind}` : kind);
+    const kind = pick(rnd, words.earrings[c.earrings]), color = often(0.8);
+    say(withs, color ? `${c.earringsColor} ${kind}` : kind, "earrings", ...(color ? ["earrings_color"] : []));
   }
   if (c.flowers && often(0.92)) {
     const what = pick(rnd, ["flowers in the hair", "a flower in the hair", "flowers"]);
-    withs.push(what.startsWith("a ") ? what.replace("a ", `a ${c.flowersColor} `) : `${c.flowersColor} ${what}`);
+    say(withs, what.startsWith("a ") ? what.replace("a ", `a ${c.flowersColor} `) : `${c.flowersColor} ${what}`, "flowers", "flowers_color");
   }
-  if (c.freckles && often(0.7)) withs.push("freckles");
-  if (often(0.2)) withs.push(`${words.eyebrows[c.eyebrows]} eyebrows`);
-  const skin = often(0.75) ? `${c.skin} skin` : null;
-  if (skin) withs.push(skin);
+  if (c.freckles && often(0.7)) say(withs, "freckles", "freckles");
+  if (often(0.2)) say(withs, `${words.eyebrows[c.eyebrows]} eyebrows`, "eyebrows");
+  if (often(0.75)) say(withs, `${c.skin} skin`, "skin");
 
-  const list = shuffle(rnd, withs.filter(Boolean));
+  const list = shuffle(rnd, withs);
   const noun = pick(rnd, people);
   const subject = [...shuffle(rnd, before), noun].join(" ");
   const scene = often(0.95) ? backgroundPhrase(rnd, c.background) : null;
+  if (scene) said.push("background");
   const body = list.length ? ` with ${join(list)}` : "";
   const text =
     scene && scene.before ? `${scene.text}, a ${subject}${body}`
     : `a ${subject}${body}${scene ? scene.text : ""}`;
-  return { caption: text.replace(/\ba (?=[aeiou])/g, "an "), attributes: attributes(c, hair) };
+  return { caption: text.replace(/\ba (?=[aeiou])/g, "an "), attributes: attributes(c, hair), said };
 }
 
 function hairPhrase(rnd, c, hair) {

@@ -1,14 +1,16 @@
 // What the builder writes: the splits and the encoded files of a portrait.
 
 import { encode } from "fast-png";
-import { SIZE } from "./portrait.mjs";
 
-// Seed ranges. No network ever sees a portrait of another's range.
+// Seed ranges. No two networks that are merged ever see the same portrait; the upscaler, which is not merged, sees some of
+// colour's. Of a large split there are pictures alone, 2 SIZE pixels wide.
 export const SPLITS = {
   none: { first: 1_000_000, count: 10_000 },
   text: { first: 2_000_000, count: 10_000 },
   mask: { first: 3_000_000, count: 10_000 },
   sketch: { first: 4_000_000, count: 10_000 },
+  colour: { first: 5_000_000, count: 10_000 },
+  upscale: { first: 5_000_000, count: 4_000, large: true },
   test: { first: 9_000_000, count: 500 },
 };
 
@@ -29,7 +31,10 @@ const rgb = (rgba) => {
   return out;
 };
 
-const png = (data, channels, extra) => encode({ width: SIZE, height: SIZE, data, channels, ...extra }, { zlib: { level: 6 } });
+const png = (data, channels, extra) => {
+  const side = Math.sqrt(data.length / channels);
+  return encode({ width: side, height: side, data, channels, ...extra }, { zlib: { level: 6 } });
+};
 export const picturePNG = (p) => png(rgb(p.picture), 3);
 export const maskPNG = (p) => png(p.mask, 1, { palette: LABEL_COLORS });
 export const sketchPNG = (p) => png(p.sketch, 1);

@@ -173,8 +173,14 @@ function halve(a, side) {
   return out;
 }
 
-// draw is the picture of the choices: SIZE*SIZE RGBA.
-export const draw = (choices) => render(svg(choices, colors(choices)), SIZE, false);
+// draw is the picture of the choices: side*side RGBA.
+export const draw = (choices, side = SIZE) => render(svg(choices, colors(choices)), side, false);
+
+// largePortrait is the picture of one seed alone, at twice the size: 4*SIZE*SIZE RGBA.
+export function largePortrait(seed) {
+  const choices = choose(seed);
+  return { choices, picture: draw(choices, 2 * SIZE), ...caption(choices) };
+}
 
 // portrait builds all of one seed. picture: SIZE*SIZE RGBA; mask: SIZE*SIZE
 // label indices; sketch: SIZE*SIZE gray, 255 is paper.

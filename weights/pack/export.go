@@ -24,8 +24,11 @@ func Export(b *bundle.Bundle, network, folder string) error {
 		return fmt.Errorf("bundle %q has no network %q", b.Manifest.Name, network)
 	}
 	d := b.Manifest.Diffusion
+	if n == b.Manifest.Upscaler {
+		d = *n.Diffusion
+	}
 	f := facts{
-		Modality: n.Modality, ConditionChannels: n.ConditionChannels,
+		Modality: n.Modality, ConditionChannels: n.ConditionChannels, Grid: n.Grid,
 		ImageSize: d.ImageSize, PixelUnshuffle: d.PixelUnshuffle, Schedule: d.Schedule,
 		PredictionType: d.PredictionType, Training: n.Training,
 	}

@@ -19,6 +19,7 @@ type facts struct {
 	Modality          string          `json:"modality"`
 	ConditionChannels int             `json:"condition_channels"`
 	Labels            []string        `json:"labels,omitempty"`
+	Grid              int             `json:"grid,omitempty"`
 	ImageSize         int             `json:"image_size"`
 	PixelUnshuffle    int             `json:"pixel_unshuffle"`
 	Schedule          bundle.Schedule `json:"schedule"`

@@ -22,7 +22,7 @@ func FuzzManifest(f *testing.F) {
 	files := one(f)
 	good := files[bundle.ManifestName]
 	f.Add(good)
-	whole, _, err := Import(four(f))
+	whole, _, err := Import(five(f))
 	require.NoError(f, err)
 	f.Add(whole[bundle.ManifestName])
 	for _, lie := range manifestLies() {

@@ -125,8 +125,8 @@ func saveText(t testing.TB, folder string) {
 	require.NoError(t, os.WriteFile(filepath.Join(encoder, "vocab.txt"), []byte("<pad>\n<unk>\nred\nhair\n"), 0o600))
 }
 
-// four writes folders of four networks and returns the options to import them.
-func four(t testing.TB) Options {
+// five writes folders of five networks and returns the options to import them.
+func five(t testing.TB) Options {
 	t.Helper()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -136,8 +136,11 @@ func four(t testing.TB) Options {
 	mask := mcdm("mask", 12)
 	mask["labels"] = []string{"background", "hair", "tail"}
 	save(t, at("mask"), 3, plain(12), mask)
+	colour := mcdm("colour", 4)
+	colour["grid"] = 4
+	save(t, at("colour"), 6, plain(4), colour)
 	return Options{Name: "small", DType: "int8", DataCard: "made up", Networks: []Source{
-		{"text", at("text")}, {"none", at("none")}, {"sketch", at("sketch")}, {"mask", at("mask")},
+		{"text", at("text")}, {"none", at("none")}, {"sketch", at("sketch")}, {"mask", at("mask")}, {"colour", at("colour")},
 	}}
 }
 

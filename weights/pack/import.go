@@ -30,6 +30,7 @@ type Options struct {
 	Terms    string // licence; empty: the terms that the trainer noted
 	DataCard string // plain text
 	Networks []Source
+	Upscaler *Source // nil: none
 
 	// Megabytes (of 10^6 bytes) is the most that all files of an int8 bundle may
 	// have together; 0: each weight takes a byte.
@@ -64,7 +65,11 @@ func Import(o Options) (Files, []Report, error) {
 	}
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
 	weights := map[string][]stored{}
-	for _, s := range o.Networks {
+	sources := o.Networks
+	if o.Upscaler != nil {
+		sources = append(slices.Clone(sources), *o.Upscaler)
+	}
+	for i, s := range sources {
 		if !bundle.ValidName.MatchString(s.Name) {
 			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
 		}
@@ -75,7 +80,11 @@ func Import(o Options) (Files, []Report, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
-		m.Networks = append(m.Networks, *n)
+		if i < len(o.Networks) {
+			m.Networks = append(m.Networks, *n)
+		} else {
+			m.Upscaler = n
+		}
 		weights[s.Name] = w
 	}
 	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
@@ -83,7 +92,7 @@ func Import(o Options) (Files, []Report, error) {
 	})
 	m.Diffusion = *m.Networks[0].Diffusion
 	if m.Terms == "" {
-		m.Terms = trainedTerms(m.Networks)
+		m.Terms = trainedTerms(m.All())
 	}
 	coarseness := 0.0
 	if o.Megabytes > 0 {
@@ -108,7 +117,7 @@ func Import(o Options) (Files, []Report, error) {
 func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coarseness float64) (Files, []Report, error) {
 	tensors := map[string][]bundle.Tensor{}
 	var reports []Report
-	for _, n := range m.Networks {
+	for _, n := range m.All() {
 		r := Report{Network: n.Name, Modality: n.Modality}
 		for _, w := range weights[n.Name] {
 			t, err := quantize(w.name, w.shape, w.values, o.DType, coarseness)
@@ -156,7 +165,7 @@ func importNetwork(s Source) (*bundle.Network, []stored, error) {
 	}
 	n := &bundle.Network{
 		Name: s.Name, Modality: f.Modality, ConditionChannels: f.ConditionChannels,
-		Labels: labels(f.Labels), Config: config,
+		Labels: labels(f.Labels), Grid: f.Grid, Config: config,
 		Diffusion: &bundle.Diffusion{
 			ImageSize: f.ImageSize, Channels: c.OutChannels / r2, PixelRange: [2]float64{-1, 1},
 			PixelUnshuffle: f.PixelUnshuffle, Schedule: f.Schedule, PredictionType: f.PredictionType,
@@ -256,7 +265,7 @@ func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 }
 
 // trainedTerms joins the different terms that the networks' trainers noted.
-func trainedTerms(networks []bundle.Network) string {
+func trainedTerms(networks []*bundle.Network) string {
 	var terms []string
 	for _, n := range networks {
 		var t struct {

@@ -17,13 +17,13 @@ import (
 )
 
 func TestImportRoundTrip(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	for _, dtype := range DTypes {
 		t.Run(dtype, func(t *testing.T) {
 			o.DType = dtype
 			files, reports, err := Import(o)
 			require.NoError(t, err)
-			require.Len(t, reports, 4)
+			require.Len(t, reports, 5)
 			require.NoError(t, Verify(mapFS(files)))
 			b, err := bundle.Open(mapFS(files))
 			require.NoError(t, err)
@@ -34,6 +34,7 @@ func TestImportRoundTrip(t *testing.T) {
 			require.Equal(t, 12, m.Diffusion.LatentChannels())
 			require.Equal(t, 8, m.Diffusion.GridSize())
 			require.Equal(t, []bundle.Label{{Name: "background", Color: "#7fb2d9"}, {Name: "hair", Color: "#6b4226"}, {Name: "tail", Color: m.Network("mask").Labels[2].Color}}, m.Network("mask").Labels)
+			require.Equal(t, 4, m.Network("colour").Grid)
 			require.Equal(t, []string{"<pad>", "<unk>", "red", "hair"}, m.Network("text").TextEncoder.Vocabulary)
 			require.NotContains(t, string(files[bundle.ManifestName]), "/home/someone")
 			require.Equal(t, m.Network("none"), m.Unconditional())
@@ -92,7 +93,7 @@ func checkValues(t *testing.T, b *bundle.Bundle, n *bundle.Network, folder, dtyp
 }
 
 func TestImportIsReproducible(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	a, _, err := Import(o)
 	require.NoError(t, err)
 	b, _, err := Import(o)
@@ -216,7 +217,7 @@ func TestImportRefuses(t *testing.T) {
 		"other modality":    {fact("modality", "sketch"), "a sketch has 4"},
 		"odd unshuffle":     {fact("pixel_unshuffle", 3), "pixel_unshuffle = 3"},
 		"no unshuffle":      {fact("pixel_unshuffle", 0), "pixel_unshuffle = 0"},
-		"x prediction":      {fact("prediction_type", "sample"), `"sample" is not supported`},
+		"x prediction":      {fact("prediction_type", "sample"), "sample is that of an upscaler"},
 		"cosine":            {fact("schedule", object{"name": "squaredcos_cap_v2"}), `"squaredcos_cap_v2" is not supported`},
 		"odd grid":          {fact("image_size", 18), "not a multiple of 2"},
 		"torn facts": {func(t *testing.T, dir string) {
@@ -254,18 +255,33 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
+func TestColourGrid(t *testing.T) {
+	for grid, want := range map[int]string{4: "", 0: "grid = 0", 3: "divide the network's grid of 8", -4: "grid = -4", 64: "at most 32"} {
+		dir := t.TempDir()
+		facts := mcdm("colour", 4)
+		facts["grid"] = grid
+		save(t, dir, 1, plain(4), facts)
+		_, _, err := Import(Options{Name: "x", DType: "int8", Networks: []Source{{"colour", dir}}})
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
 func TestImportRefusesMixtures(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	o.Networks[1].Name = "text"
 	_, _, err := Import(o)
 	require.ErrorContains(t, err, `two networks are named "text"`)
 
-	o = four(t)
+	o = five(t)
 	o.Networks = slices.Delete(o.Networks, 1, 2)
 	_, _, err = Import(o)
 	require.ErrorContains(t, err, `0 networks have modality "none"`)
 
-	o = four(t)
+	o = five(t)
 	f := mcdm("sketch", 4)
 	f["schedule"] = object{"name": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.021}
 	putJSON(t, o.Networks[2].Folder, "mcdm.json", f)
@@ -273,7 +289,7 @@ func TestImportRefusesMixtures(t *testing.T) {
 	require.ErrorContains(t, err, `network "sketch"`)
 	require.ErrorContains(t, err, "must share schedule")
 
-	o = four(t)
+	o = five(t)
 	o.Networks[2].Name = "../up"
 	_, _, err = Import(o)
 	require.ErrorContains(t, err, `"../up"`)
@@ -286,7 +302,7 @@ func TestImportRefusesMixtures(t *testing.T) {
 
 func TestWriteReplacesAtTheEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "avatars")
-	o := four(t)
+	o := five(t)
 	files, _, err := Import(o)
 	require.NoError(t, err)
 	require.NoError(t, Write(dir, files))
@@ -345,7 +361,7 @@ func TestLabelsDiffer(t *testing.T) {
 }
 
 func TestManifestIsPlainJSON(t *testing.T) {
-	files, _, err := Import(four(t))
+	files, _, err := Import(five(t))
 	require.NoError(t, err)
 	var v map[string]any
 	require.NoError(t, json.Unmarshal(files[bundle.ManifestName], &v))
@@ -356,7 +372,7 @@ func TestManifestIsPlainJSON(t *testing.T) {
 // A bundle exported and imported again is the same bundle, byte by byte:
 // dequantized values fall back onto their own grid.
 func TestExport(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	for _, dtype := range DTypes {
 		t.Run(dtype, func(t *testing.T) {
 			o.DType = dtype

@@ -15,7 +15,7 @@ import (
 // A bundle for a size has it, and each weight is within half a step of what it
 // was: the least that int8 needs, or the coarseness times n rms, the same for all.
 func TestSize(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	plain, _, err := Import(o)
 	require.NoError(t, err)
 	o.Megabytes = .8 * float64(plain.Size()) / 1e6
@@ -81,7 +81,7 @@ func TestSize(t *testing.T) {
 
 // Where there is room for it no value differs from int8's.
 func TestSizeWithRoom(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	plain, _, err := Import(o)
 	require.NoError(t, err)
 	o.Megabytes = 100
@@ -155,13 +155,13 @@ func TestBlocks(t *testing.T) {
 }
 
 func TestSizeRefuses(t *testing.T) {
-	o := four(t)
+	o := five(t)
 	for _, test := range []struct {
 		megabytes float64
 		dtype     string
 		want      string
 	}{
-		{1e-3, "int8", "no bundle of these networks is smaller than 0.5"},
+		{1e-3, "int8", "no bundle of these networks is smaller than 0.6"},
 		{-1, "int8", "-1 megabytes of int8: want a positive size"},
 		{math.NaN(), "int8", "want a positive size"},
 		{math.Inf(1), "int8", "want a positive size"},

@@ -27,8 +27,7 @@ func Verify(fsys fs.FS) error {
 		return err
 	}
 	var problems []error
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
+	for _, n := range b.Manifest.All() {
 		check := func(refs map[string]bundle.TensorRef) {
 			for _, name := range slices.Sorted(maps.Keys(refs)) {
 				if err := verifyTensor(b, n, name, refs[name], shards); err != nil {

@@ -160,6 +160,7 @@ func manifestLies() map[string]manifestLie {
 		"condition":           {func(m *M) { m.Networks[0].ConditionChannels = -4 }, "condition"},
 		"modality":            {func(m *M) { m.Networks[0].Modality = "text" }, "cross-attends"},
 		"mask":                {func(m *M) { m.Networks[0].Modality = "mask" }, "labels"},
+		"colour":              {func(m *M) { m.Networks[0].Modality = "colour" }, "whether it is known"},
 		"label color":         {func(m *M) { m.Networks[0].Labels = []bundle.Label{{Name: "x", Color: "red"}} }, "#rrggbb"},
 		"shard name":          {func(m *M) { m.Shards[0].Name = "../" + m.Shards[0].Name }, "shard name"},
 		"shard size":          {func(m *M) { m.Shards[0].Size = 1 << 40 }, "size"},
@@ -292,7 +293,7 @@ func TestManifestLies(t *testing.T) {
 
 // The same for what only a text network has.
 func TestTextManifestLies(t *testing.T) {
-	files, _, err := Import(four(t))
+	files, _, err := Import(five(t))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		spoil func(e *bundle.TextEncoder)

@@ -26,9 +26,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from data import encode_mask
-from nets import IMAGE_SIZE, LATENT, MODALITIES, UNSHUFFLE, Network, alphas_cumprod
+from nets import IMAGE_SIZE, LATENT, UNSHUFFLE, Network, alphas_cumprod
 
 EXAMPLES = os.path.join(HERE, "..", "dataset", "examples")
+NETWORKS = ("none", "sketch", "mask", "text")
 TIMESTEP, SEED = 400, 0
 OPSET = 18
 
@@ -38,7 +39,7 @@ class Step(nn.Module):
 
     def __init__(self, networks):
         super().__init__()
-        self.none, self.sketch, self.mask, self.text = (networks[m].unet for m in MODALITIES)
+        self.none, self.sketch, self.mask, self.text = (networks[m].unet for m in NETWORKS)
         self.register_buffer("abar", alphas_cumprod().float())
 
     def forward(self, z, t, sketch, mask, text):
@@ -77,7 +78,7 @@ def inputs(networks):
 @torch.no_grad()
 def main(folder, out):
     os.makedirs(out, exist_ok=True)
-    networks = {m: Network.load(os.path.join(folder, m)) for m in MODALITIES}
+    networks = {m: Network.load(os.path.join(folder, m)) for m in NETWORKS}
     step, x = Step(networks).eval(), inputs(networks)
     args = tuple(x.values())
     x["eps"] = step(*args)

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from nets import IMAGE_SIZE, LABELS, UNSHUFFLE
+from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LABELS, UNSHUFFLE, to_z
 
 UNKNOWN = 255  # of a mask: this pixel's label is not given
+JOINT_DROP = 0.25  # how often a joint network goes without one of its conditions, for each by itself
 VALIDATION = 256  # pictures at the end of a split that are never trained on
 
 
@@ -53,10 +54,16 @@ class Split:
     """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts."""
 
     arrays = ("pictures", "ink", "masks", "seeds")
+    validation = VALIDATION
 
-    def __init__(self, path):
-        """path: a split's folder, or an .npz written by pack.py."""
-        if path.endswith(".npz"):
+    def __init__(self, path, *more):
+        """path: a split's folder, or an .npz written by pack.py; several are joined in memory, the last one's pictures last."""
+        if more:
+            splits = [Split(p) for p in (path, *more)]
+            for name in self.arrays:
+                setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
+            self.captions = [c for s in splits for c in s.captions]
+        elif path.endswith(".npz"):
             with np.load(path) as z:
                 for name in self.arrays:
                     setattr(self, name, z[name] if name in z.files else None)
@@ -71,6 +78,14 @@ class Split:
     def __len__(self):
         return len(self.pictures)
 
+    def examples(self, network, index, rng=None, part=False):
+        """The pictures `index` as the network is to make them, [B, 12, 32, 32], and its condition. There are no parts."""
+        return to_z(torch.from_numpy(self.pictures[index])), self.condition(network.modality, index, network.tokenizer, rng)
+
+    def whole(self, batch):
+        """How many pictures take as long as a batch of parts."""
+        return batch
+
     def condition(self, modality, index, tokenizer=None, rng=None):
         """What the network of this modality is given for the pictures `index`; with rng, varied for training."""
         if modality == "sketch":
@@ -79,10 +94,30 @@ class Split:
         if modality == "mask":
             masks = self.masks[index]
             return encode_mask(drop_labels(masks, rng) if rng is not None else masks)
+        if modality == JOINT:
+            parts = {m: self.condition(m, index, tokenizer, rng) for m in (*JOINT_SPATIAL, "text")}
+            if rng is not None:
+                for part in parts.values():  # a row of zeros: no ink, no known label, <pad> alone
+                    part[torch.from_numpy(rng.random(len(index)) < JOINT_DROP)] = 0
+            return torch.cat([parts[m] for m in JOINT_SPATIAL], 1), parts["text"]
+        if modality == "colour":
+            pictures = self.pictures[index]
+            if rng is not None:
+                return encode_colours(*dab(pictures, rng))
+            return encode_colours(cells(pictures).mean(3), np.ones((len(pictures), COLOUR_GRID, COLOUR_GRID), bool))
         if modality == "text":
             texts = [self.captions[i] if rng is None or rng.random() > 0.05 else "" for i in index]
             return torch.tensor([tokenizer(t) for t in texts])
         return None
+
+
+def records(folder):
+    """What captions.jsonl says of each portrait, by seed."""
+    captions = os.path.join(folder, "captions.jsonl")
+    if not os.path.exists(captions):
+        raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
+    with open(captions, encoding="utf-8") as f:
+        return sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
 
 
 def pack_folder(folder):
@@ -90,19 +125,15 @@ def pack_folder(folder):
     out = os.path.join(folder, "packed")
     if os.path.exists(out):
         return out
-    captions = os.path.join(folder, "captions.jsonl")
-    if not os.path.exists(captions):
-        raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
-    with open(captions, encoding="utf-8") as f:
-        records = sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
+    portraits = records(folder)
     with ThreadPoolExecutor(4) as pool:
-        pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), records))
+        pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), portraits))
     temporary = out + f".{os.getpid()}"
     os.makedirs(temporary)
-    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in records]).items():
+    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in portraits]).items():
         np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
     with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
-        json.dump([r["caption"] for r in records], f)
+        json.dump([r["caption"] for r in portraits], f)
     try:
         os.rename(temporary, out)
     except OSError:  # another process was quicker
@@ -119,12 +150,63 @@ def encode_mask(masks):
     return F.pixel_unshuffle(hot, UNSHUFFLE)
 
 
-def rectangle(rng, low, high):
-    """A random rectangle with sides of low..high pixels, cut at the border: (rows, columns)."""
+def cells(pictures):
+    """uint8 pictures [B,64,64,3] -> their pixels in -1..1 by cells of the grid of colours: [B,8,8,64,3]."""
+    g, s = COLOUR_GRID, IMAGE_SIZE // COLOUR_GRID
+    x = np.asarray(pictures).reshape(-1, g, s, g, s, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, g, g, s * s, 3)
+    return x.astype(np.float32) / 127.5 - 1
+
+
+def encode_colours(colours, known):
+    """Colours [B,8,8,3] in -1..1, known [B,8,8] -> R, G, B and 1 where known, all zero elsewhere, repeated: [B,4,32,32]."""
+    c = np.concatenate([colours, np.ones_like(colours[..., :1])], -1) * known[..., None]
+    repeat = IMAGE_SIZE // UNSHUFFLE // COLOUR_GRID
+    c = torch.from_numpy(c.astype(np.float32)).permute(0, 3, 1, 2)
+    return c.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+def dab(pictures, rng):
+    """Colours as a hand dabs them on the grid: few of them, not quite right, and not everywhere.
+
+    pictures uint8 [B,64,64,3]; returns colours [B,8,8,3] in -1..1 and known [B,8,8] bool. A person gives a cell on an edge
+    the colour of one side, which the median of its pixels stands for, and whole regions one colour: cells near to one
+    drawn at random take its colour, until none is left.
+    """
+    pixels = cells(pictures)
+    colours = pixels.mean(3)
+    known = np.ones(colours.shape[:3], bool)
+    for x, c, k in zip(pixels, colours, known):
+        if rng.random() < 0.5:
+            c[:] = np.median(x, 2)
+        if rng.random() < 0.5:
+            flat, near = c.reshape(-1, 3), rng.uniform(0.2, 0.7)
+            left = np.ones(len(flat), bool)
+            for i in rng.permutation(len(flat)):
+                if left[i]:
+                    region = left & (np.linalg.norm(flat - flat[i], axis=1) < near)
+                    flat[region], left = flat[i], left & ~region
+        c += rng.normal(0, rng.uniform(0, 0.06), 3) + rng.normal(0, rng.uniform(0, 0.06), c.shape)
+        np.clip(c, -1, 1, out=c)
+        if rng.random() < 0.1:
+            continue
+        if rng.random() < 0.5:
+            k &= rng.random(k.shape) < rng.random()
+        if rng.random() < 0.6:
+            kept = np.zeros_like(k)
+            for _ in range(int(rng.integers(1, 5))):
+                kept[rectangle(rng, 1, COLOUR_GRID, COLOUR_GRID)] = True
+            k &= kept if rng.random() < 0.7 else ~kept
+        if rng.random() < 0.05:
+            k[:] = False
+    return colours, known
+
+
+def rectangle(rng, low, high, size=IMAGE_SIZE):
+    """A random rectangle with sides of low..high of a square of `size`, cut at the border: (rows, columns)."""
     out = []
     for _ in range(2):
         side = int(rng.integers(low, high + 1))
-        start = int(rng.integers(-side // 2, IMAGE_SIZE - side // 2))
+        start = int(rng.integers(-side // 2, size - side // 2))
         out.append(slice(max(0, start), max(0, start + side)))
     return tuple(out)
 

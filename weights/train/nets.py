@@ -1,7 +1,7 @@
-"""The four networks, by the name of their modality, and the folders they are exported to.
+"""The networks, by the name of their modality, and the folders they are exported to.
 
-All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are unshuffled alike and concatenated
-after z; text enters by cross-attention.
+All see z = pixel_unshuffle(picture, 2): [B, 12, 32, 32]. Spatial conditions are concatenated after z: those of pixels
+unshuffled alike, a grid of colours repeated to z's size. Text enters by cross-attention.
 """
 
 import json
@@ -16,17 +16,26 @@ from torch.nn import functional as F
 from text_encoder import TextEncoder
 from tokenizer import LENGTH, Tokenizer
 
-MODALITIES = ("none", "sketch", "mask", "text")
+MODALITIES = ("none", "sketch", "mask", "text", "colour")
+# One network that takes all of them at once, to compare the merge with: spatial conditions concatenated in this order,
+# text by cross-attention. What is not given is an empty sketch, a mask that is nowhere known, a text without words.
+JOINT, JOINT_SPATIAL = "joint", ("sketch", "mask")
 LABELS = ["background", "skin", "hair", "brows", "eyes", "nose", "mouth", "glasses", "beard", "earrings", "accessories"]
 IMAGE_SIZE, UNSHUFFLE = 64, 2
 LATENT = 3 * UNSHUFFLE**2
+COLOUR_GRID = 8  # cells of a side, each of one mean colour
 # Channels that are concatenated to z.
-CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0}
+CONDITION_CHANNELS = {"none": 0, "sketch": UNSHUFFLE**2, "mask": len(LABELS) * UNSHUFFLE**2, "text": 0, "colour": 4}
+CONDITION_CHANNELS[JOINT] = sum(CONDITION_CHANNELS[m] for m in JOINT_SPATIAL)
 SCHEDULE = {"name": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 WIDTHS, TEXT_WIDTH = (64, 128, 192), 128
 # Groups of 8 channels and more: group norm erases each group's mean over the picture, and with the usual 32 groups of two
 # channels a network this narrow does not learn the mean of eps, which at high t alone decides the colours.
 GROUPS = 8
+
+
+def reads_text(modality):
+    return modality in ("text", JOINT)
 
 
 def alphas_cumprod():
@@ -40,9 +49,10 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
     size = IMAGE_SIZE // UNSHUFFLE
     common = dict(sample_size=size, out_channels=LATENT, block_out_channels=widths, layers_per_block=1,
                   norm_num_groups=groups)
-    if modality == "text":
+    channels = LATENT + CONDITION_CHANNELS[modality]
+    if reads_text(modality):
         return UNet2DConditionModel(
-            in_channels=LATENT,
+            in_channels=channels,
             down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
             mid_block_type="UNetMidBlock2DCrossAttn",
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
@@ -51,7 +61,7 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
             cross_attention_dim=TEXT_WIDTH,
             **common)
     return UNet2DModel(
-        in_channels=LATENT + CONDITION_CHANNELS[modality],
+        in_channels=channels,
         down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         attention_head_dim=32,  # channels of a head
@@ -61,24 +71,28 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
 class Network(nn.Module):
     """An eps model: a UNet, with its text encoder where it has one."""
 
+    prediction_type = "v_prediction"
+
     def __init__(self, modality, tokenizer=None, widths=WIDTHS, groups=GROUPS):
         super().__init__()
         self.modality, self.tokenizer = modality, tokenizer
         self.unet = unet(modality, widths, groups)
-        if modality == "text":
+        if reads_text(modality):
             self.text_encoder = TextEncoder(len(tokenizer), TEXT_WIDTH, max_position_embeddings=LENGTH)
 
     def forward(self, z, t, condition=None):
-        """eps [B, 12, h, w] for z [B, 12, h, w], t [B]; condition: None, [B, Cc, h, w] or token ids [B, L]."""
-        if self.modality == "text":
-            return self.unet(z, t, self.text_encoder(condition)).sample
-        return self.unet(z if condition is None else torch.cat([z, condition], 1), t).sample
+        """eps [B, 12, h, w] for z [B, 12, h, w], t [B]; condition: None, [B, Cc, h, w], token ids [B, L], or these two."""
+        spatial, ids = condition if self.modality == JOINT else (None, condition) if reads_text(self.modality) else (condition, None)
+        x = z if spatial is None else torch.cat([z, spatial], 1)
+        if ids is None:
+            return self.unet(x, t).sample
+        return self.unet(x, t, self.text_encoder(ids)).sample
 
     def start_from(self, folder):
         """Starts from an exported network, unconditional or of the same modality; returns how many tensors were taken, of how many.
 
-        New input channels get zero weights, so that a spatial network begins as the unconditional one. Text has other
-        attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing.
+        New input channels get zero weights, so that a spatial network begins as the unconditional one. Where text is read there
+        are other attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing.
         """
         source = load_file(os.path.join(folder, "diffusion_pytorch_model.safetensors"))
         own = self.unet.state_dict()
@@ -95,7 +109,7 @@ class Network(nn.Module):
             else:
                 continue
             taken += 1
-        if self.modality == "text":
+        if reads_text(self.modality):
             for name, w in own.items():
                 if ".proj_out." in name and name not in source:
                     w.zero_()
@@ -112,23 +126,27 @@ class Network(nn.Module):
         for name, p in self.unet.named_parameters():
             p.requires_grad_(name.startswith(coarse))
 
+    def facts(self):
+        """What mcdm.json says of the network itself."""
+        facts = {
+            "modality": self.modality,
+            "condition_channels": CONDITION_CHANNELS[self.modality],
+            "image_size": IMAGE_SIZE,
+            "pixel_unshuffle": UNSHUFFLE,
+        }
+        if self.modality in ("mask", JOINT):
+            facts["labels"] = LABELS
+        if self.modality == "colour":
+            facts["grid"] = COLOUR_GRID
+        return facts
+
     def export(self, folder, training):
         """Writes the diffusers folder, whole or not at all. `training`: what is known of the training, for mcdm.json."""
         temporary, old = folder + ".new", folder + ".old"
         os.makedirs(temporary, exist_ok=True)
         self.unet.save_pretrained(temporary)
-        meta = {
-            "modality": self.modality,
-            "condition_channels": CONDITION_CHANNELS[self.modality],
-            "image_size": IMAGE_SIZE,
-            "pixel_unshuffle": UNSHUFFLE,
-            "schedule": SCHEDULE,
-            "prediction_type": "v_prediction",
-            "training": training,
-        }
-        if self.modality == "mask":
-            meta["labels"] = LABELS
-        if self.modality == "text":
+        meta = {**self.facts(), "schedule": SCHEDULE, "prediction_type": self.prediction_type, "training": training}
+        if reads_text(self.modality):
             self.text_encoder.save_pretrained(os.path.join(temporary, "text_encoder"))
             self.tokenizer.save(os.path.join(temporary, "text_encoder", "vocab.txt"))
         with open(os.path.join(temporary, "mcdm.json"), "w") as f:
@@ -150,7 +168,7 @@ class Network(nn.Module):
         network = cls.__new__(cls)
         nn.Module.__init__(network)
         network.modality, network.tokenizer = modality, None
-        if modality == "text":
+        if reads_text(modality):
             network.unet = UNet2DConditionModel.from_pretrained(folder, low_cpu_mem_usage=False)
             network.text_encoder = TextEncoder.from_pretrained(os.path.join(folder, "text_encoder"))
             network.tokenizer = Tokenizer.load(os.path.join(folder, "text_encoder", "vocab.txt"))

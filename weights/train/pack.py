@@ -6,7 +6,7 @@
     python -m pack --runs runs --out "$OUT"                                # there: the weights alone
     python -m pack --unpack DIR --runs runs                                # here: runs/<network>/export again
 
-Each split holds only what its network needs: about 1.5 KB a picture, so that 4 splits of 6,000 and the unconditional
+Each split holds only what its network needs: about 1.5 KB a picture, so that 5 splits of 6,000 and the unconditional
 network stay below 60 MiB. Weights travel as fp16 EMA without the optimizer, in files below 16 MiB.
 """
 
@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from data import VALIDATION, Split
 from nets import MODALITIES
 
-NEEDED = {"none": (), "sketch": ("ink",), "mask": ("masks",), "text": ()}
+NEEDED = {"none": (), "sketch": ("ink",), "mask": ("masks",), "text": (), "colour": ()}
 FILE = 15 << 20  # bytes of tensors in a file of weights
 WEIGHTS = {"": "diffusion_pytorch_model.safetensors", "text_encoder/": "text_encoder/model.safetensors"}
 TEXTS = ("config.json", "mcdm.json", "text_encoder/config.json", "text_encoder/vocab.txt")

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from data import Split
-from nets import IMAGE_SIZE, LATENT, UNSHUFFLE, Network, alphas_cumprod, to_pictures
+from data import Split, cells
+from nets import COLOUR_GRID, IMAGE_SIZE, LATENT, UNSHUFFLE, Network, alphas_cumprod, to_pictures
 
 # Colours of the labels, for looking at masks.
 PALETTE = np.array([(238, 238, 238), (240, 190, 150), (110, 70, 40), (60, 40, 20), (40, 90, 200), (220, 130, 100),
@@ -107,6 +107,10 @@ def main():
         rows.append(strip(np.repeat(255 - split.ink[index][..., None], 3, -1), "sketches"))
     if "mask" in shown:
         rows.append(strip(PALETTE[split.masks[index]], "masks"))
+    if "colour" in shown:
+        means = ((cells(split.pictures[index]).mean(3) + 1) * 127.5).round().astype(np.uint8)
+        repeat = IMAGE_SIZE // COLOUR_GRID
+        rows.append(strip(means.repeat(repeat, 1).repeat(repeat, 2), "colours"))
     with open(a.out + ".txt", "w", encoding="utf-8") as f:
         f.writelines(f"{split.seeds[i]}\t{split.captions[i]}\n" for i in index)
     for s in range(a.samples):

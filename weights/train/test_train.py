@@ -14,12 +14,13 @@ from PIL import Image
 
 import data
 import nets
-from data import UNKNOWN, Split, drop_labels, encode_mask, vary_ink
+from data import UNKNOWN, Split, cells, dab, drop_labels, encode_colours, encode_mask, vary_ink
 from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import Trainer
+from train import CONSTANT, Trainer
+from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
 
@@ -120,7 +121,52 @@ def test_vary_ink(split):
     assert (sums == 0).any() and (sums > 0).float().mean() > 0.8
 
 
-@pytest.mark.parametrize("modality", ["sketch", "mask"])
+def test_joint_condition(folder, split):
+    tokenizer = Tokenizer.build(split.captions)
+    index = np.arange(200)
+    whole, ids = split.condition("joint", index, tokenizer)
+    assert torch.equal(whole[:, :4], split.condition("sketch", index)) and torch.equal(whole[:, 4:], split.condition("mask", index))
+    assert torch.equal(ids, split.condition("text", index, tokenizer))
+    spatial, ids = split.condition("joint", index, tokenizer, np.random.default_rng(0))
+    gone = torch.stack([(spatial[:, :4] == 0).all(3).all(2).all(1), (spatial[:, 4:] == 0).all(3).all(2).all(1), (ids == 0).all(1)])
+    share = gone.float().mean(1)
+    assert (share > 0.15).all() and (share < 0.5).all()
+    assert {tuple(g) for g in gone.T.tolist()} == {(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)}, "every combination is trained"
+
+
+def test_several_splits(folder, split):
+    both = Split(folder, folder)
+    n = len(split)
+    assert len(both) == 2 * n == len(both.captions)
+    assert np.array_equal(both.masks[n:], split.masks) and np.array_equal(both.pictures[:n], split.pictures)
+
+
+def test_colour_condition(split):
+    pictures = np.array(split.pictures[:2])
+    c = split.condition("colour", np.arange(2))
+    assert c.shape == (2, nets.CONDITION_CHANNELS["colour"], 32, 32) and (c[:, 3] == 1).all()
+    # Cell (2, 5) is rows 16..23 and columns 40..47 of the picture, rows 8..11 and columns 20..23 of z.
+    want = torch.from_numpy(pictures[1, 16:24, 40:48].reshape(-1, 3)).float().mean(0) / 127.5 - 1
+    assert torch.allclose(c[1, :3, 8:12, 20:24], want[:, None, None].expand(3, 4, 4), atol=1e-5)
+    known = np.ones((2, 8, 8), bool)
+    known[0, 2, 5] = False
+    c = encode_colours(cells(pictures).mean(3), known)
+    assert (c[0, :, 8:12, 20:24] == 0).all() and (c[0, 3] == 0).sum() == 16 and (c[1, 3] == 1).all()
+
+
+def test_dab(split):
+    pictures = np.array(split.pictures[:200])
+    means = cells(pictures).mean(3)
+    colours, known = dab(pictures, np.random.default_rng(0))
+    assert np.abs(colours).max() <= 1 and np.array_equal(pictures, split.pictures[:200])
+    whole, nothing = known.all((1, 2)).mean(), (~known).all((1, 2)).mean()
+    assert 0.05 < whole < 0.5 and 0.03 < nothing < 0.3
+    distance = np.linalg.norm(colours - means, axis=-1)
+    assert 0.01 < np.median(distance) < 0.2, "near the picture's own colours, but not these"
+    assert distance.max() > 0.3, "regions share one colour"
+
+
+@pytest.mark.parametrize("modality", ["sketch", "mask", "colour"])
 def test_new_inputs_begin_without_effect(modality, tmp_path):
     torch.manual_seed(0)
     none = Network("none", **SMALL).eval()
@@ -136,37 +182,44 @@ def test_new_inputs_begin_without_effect(modality, tmp_path):
     assert want.abs().max() > 1e-3
 
 
-def test_text_begins_with_silent_attention(tmp_path):
+@pytest.mark.parametrize("modality", ["text", "joint"])
+def test_text_begins_with_silent_attention(modality, tmp_path):
     none = Network("none", **SMALL)
     none.export(str(tmp_path / "none"), {})
-    network = Network("text", Tokenizer.build(["red hair"]), **SMALL).eval()
+    network = Network(modality, Tokenizer.build(["red hair"]), **SMALL).eval()
     taken, own = network.start_from(str(tmp_path / "none"))
     assert 0.3 * own < taken < own
-    z, t = torch.randn(2, 12, 32, 32), torch.tensor([3, 700])
+    z, t, spatial = torch.randn(2, 12, 32, 32), torch.tensor([3, 700]), torch.randn(2, 48, 32, 32)
+
+    def predict(i, spatial):
+        ids = torch.full((2, LENGTH), i)
+        return network(z, t, ids if modality == "text" else (spatial, ids))
+
     with torch.no_grad():
-        a, b = (network(z, t, torch.full((2, LENGTH), i)) for i in (2, 3))
-    assert torch.equal(a, b)
+        assert torch.equal(predict(2, spatial), predict(3, spatial))
+        assert torch.equal(predict(2, spatial), predict(2, 2 * spatial)), "new channels begin without effect"
 
 
-def test_export_and_load(split, tmp_path):
+@pytest.mark.parametrize("modality", ["text", "joint"])
+def test_export_and_load(modality, split, tmp_path):
     tokenizer = Tokenizer.build(split.captions)
-    network = Network("text", tokenizer, **SMALL).eval()
+    network = Network(modality, tokenizer, **SMALL).eval()
     for _ in range(2):  # the second replaces the first
-        network.export(str(tmp_path / "text"), {"pictures_seen": 1})
-    assert sorted(os.listdir(tmp_path)) == ["text"]
-    loaded = Network.load(str(tmp_path / "text"))
-    z, t, ids = torch.randn(1, 12, 32, 32), torch.tensor([9]), torch.tensor([tokenizer("red hair")])
+        network.export(str(tmp_path / modality), {"pictures_seen": 1})
+    assert sorted(os.listdir(tmp_path)) == [modality]
+    loaded = Network.load(str(tmp_path / modality))
+    z, t, condition = torch.randn(1, 12, 32, 32), torch.tensor([9]), split.condition(modality, np.arange(1), tokenizer)
     with torch.no_grad():
-        assert torch.equal(network(z, t, ids), loaded(z, t, ids))
-    with open(tmp_path / "text" / "mcdm.json") as f:
-        assert json.load(f)["modality"] == "text"
+        assert torch.allclose(network(z, t, condition), loaded(z, t, condition), atol=1e-6)
+    with open(tmp_path / modality / "mcdm.json") as f:
+        assert json.load(f)["modality"] == modality
 
 
-@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text"])
+@pytest.mark.parametrize("modality", ["none", "sketch", "mask", "text", "colour", "joint"])
 def test_resume_gives_the_same_steps(modality, split, tmp_path):
     def trainer():
         torch.manual_seed(0)
-        return Trainer(Network(modality, Tokenizer.build(split.captions) if modality == "text" else None, **SMALL),
+        return Trainer(Network(modality, Tokenizer.build(split.captions) if nets.reads_text(modality) else None, **SMALL),
                        split, batch=4)
 
     a = trainer()
@@ -234,3 +287,73 @@ def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
         assert p.wait(60) == 0, (tmp_path / "out").read_text()
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)
     assert state["step"] > 0 and (tmp_path / "run" / "export" / "mcdm.json").exists()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large")
+    os.makedirs(folder / "pictures")
+    rng = np.random.default_rng(0)
+    with open(folder / "captions.jsonl", "w") as f:
+        for s in range(LargeSplit.validation + 8):
+            picture = np.repeat(np.repeat(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), 32, 0), 32, 1)
+            Image.fromarray(picture).save(folder / "pictures" / f"{s}.png")
+            f.write(json.dumps({"seed": s}) + "\n")
+    return LargeSplit(str(folder))
+
+
+def test_large_pictures_and_their_small_ones(large):
+    x, small = large.examples(None, np.array([3, 5]))
+    assert x.shape == (2, 48, 64, 64) and small.shape == (2, 3, 64, 64)
+    p = torch.from_numpy(np.array(large.pictures[[3, 5]]))
+    assert torch.equal(to_large_pictures(to_large_z(p)), p)
+    # channel c*16 + dy*4 + dx
+    assert x[0, 1 * 16 + 2 * 4 + 3, 7, 9] == p[0, 4 * 7 + 2, 4 * 9 + 3, 1].float() / 127.5 - 1
+    # Areas of 32x32 pixels are areas of 8x8 in the small picture, which repeats back to the large one.
+    assert torch.allclose(repeated(to_small(x)), x, atol=1e-6)
+    assert torch.equal(small, large.examples(None, np.array([3, 5]))[1]), "validation is always on the same pictures"
+    part, small = large.examples(None, np.array([3, 5]), np.random.default_rng(0), part=True)
+    assert part.shape == (2, 48, 32, 32) and small.shape == (2, 3, 32, 32)
+
+
+def test_degrade_keeps_what_is_drawn():
+    x = torch.zeros(64, 3, 64, 64)
+    x[..., 32:] = 0.5
+    out = degrade(x, np.random.default_rng(0))
+    off = (out - x).abs()
+    assert off[..., 36:60].mean() < 0.1 and off[..., 4:28].mean() < 0.1
+    assert 0.005 < off.mean((1, 2, 3)).min() and off.mean((1, 2, 3)).max() > 0.1, "weak and strong"
+    assert (out.mean((1, 2, 3)) - x.mean((1, 2, 3))).mean().abs() < 0.02, "no colour is favoured"
+
+
+def test_the_upscaler_begins_as_the_repeated_picture():
+    small = torch.rand(1, 3, 16, 16) * 1.8 - 0.9
+    z = upscale(Upscaler((32, 32, 32)).eval(), small, 3)
+    assert torch.allclose(z, repeated(small), atol=1e-4)
+
+
+def test_the_upscaler_learns_parts_then_whole_pictures(large, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr("upscaler.degrade", lambda small, rng: small / 2)  # learnt in less time than what it replaces
+    t = Trainer(Upscaler((32, 32, 32)), large, batch=4, rate=3e-3)
+    t.train_step(CONSTANT / 2)
+    assert t.pictures == 4
+    t.train_step((1 + CONSTANT) / 2)
+    assert t.pictures == 5, "a whole picture takes as long as four quarters"
+    def error():
+        with torch.no_grad():
+            return t.loss(t.network, np.arange(4), torch.tensor([200, 400, 600, 800]), torch.Generator().manual_seed(0)).mean()
+
+    before = error()
+    for _ in range(50):
+        t.train_step(0.1)
+    assert error() < 0.9 * before
+    t.save(str(tmp_path), "test")
+    loaded = Upscaler.load(str(tmp_path / "export"))
+    z, s = torch.randn(1, 48, 16, 16), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(loaded(z, torch.tensor([9]), s), t.ema(z, torch.tensor([9]), s))
+    with open(tmp_path / "export" / "mcdm.json") as f:
+        facts = json.load(f)
+    assert (facts["modality"], facts["image_size"], facts["pixel_unshuffle"], facts["prediction_type"]) == (
+        "upscale", LARGE_SIZE, 4, "sample")

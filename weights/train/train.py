@@ -1,9 +1,15 @@
-"""Trains one network on one split, alone.
+r"""Trains one network on one split, alone.
 
     cd weights/train && pip install -r requirements.txt
     python -m train --network none   --data ../dataset/out/none   --out runs/none --minutes 30
     python -m train --network sketch --data ../dataset/out/sketch --out runs/sketch --init runs/none --minutes 30
+    python -m train --network upscale --data ../dataset/out/upscale --out runs/upscale --minutes 60
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
+
+What the merge is compared with is one network that learns all conditions at once, each left out now and then:
+
+    python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
+      --out runs/joint --init runs/none --minutes 90
 
 The same command trains on a CPU or a CUDA device, and in several processes, which average their gradients, with
 `python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`: on shared CPU cores that is much faster than
@@ -32,25 +38,26 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from data import VALIDATION, Split
-from nets import LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, to_z
+from data import Split
+from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, reads_text
 from tokenizer import Tokenizer
+from upscaler import UPSCALE, LargeSplit, Upscaler
 
 GAMMA, EMA = 5.0, 0.999
 WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
-# Colours and layout, most of what a text says, are decided at high t: of a text network's t, half lie above
-# T (1 - 2^-FOCUS). 1 is uniform.
-FOCUS = {"text": 2.0}
+# Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
+# T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
+FOCUS = {"text": 2.0, "colour": 1.5, JOINT: 1.5}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--network", required=True, choices=MODALITIES)
-    p.add_argument("--data", required=True, help="a split's folder, or an .npz of pack.py")
+    p.add_argument("--network", required=True, choices=(*MODALITIES, UPSCALE, JOINT))
+    p.add_argument("--data", required=True, nargs="+", help="a split's folder, or an .npz of pack.py; several are joined")
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run: the unconditional network's, or an earlier one of the same")
     p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
@@ -65,13 +72,21 @@ def arguments():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
-    return p.parse_args()
+    a = p.parse_args()
+    if a.network == UPSCALE and len(a.data) > 1:
+        p.error(f"--network {UPSCALE} takes one folder of --data")
+    return a
 
 
 def learning_rate(step, share):
     """Factor of the peak: warm-up by steps, then by the share of the time budget: constant, then down to 1%."""
     fall = min(1.0, (1 - share) / (1 - CONSTANT))
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
+
+
+def move(condition, device):
+    """A condition, or the two of a joint network, on another device."""
+    return tuple(c.to(device) for c in condition) if isinstance(condition, tuple) else condition.to(device)
 
 
 class Trainer:
@@ -85,7 +100,7 @@ class Trainer:
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
-        fresh = [p for n, p in self.network.named_parameters() if network.modality == "text" and
+        fresh = [p for n, p in self.network.named_parameters() if reads_text(network.modality) and
                  (n.startswith("text_encoder.") or ".attentions." in n)]
         known = {id(p) for p in fresh}
         groups = [{"params": [p for p in self.network.parameters() if id(p) not in known], "factor": 1.0}]
@@ -93,6 +108,8 @@ class Trainer:
             groups.append({"params": fresh, "factor": TEXT_RATE})
         self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.rate = rate
+        weight = self.network.unet.conv_in.weight.data
+        self.condition = weight[:, LATENT:] if network.modality in MODALITIES else weight[:, :0]
         self.step = self.pictures = 0
         self.seconds = 0.0
         self.rng = np.random.default_rng(seed)
@@ -103,35 +120,34 @@ class Trainer:
         snr = abar / (1 - abar)
         self.weight = ((snr + 1).clamp(max=GAMMA) / (snr + 1)).float().to(self.device)
 
-    def next_index(self):
+    def next_index(self, batch):
         """The next batch of a fresh random order of all training pictures."""
-        if len(self.order) < self.batch:
-            n = len(self.split) - VALIDATION
-            if n < self.batch:
-                raise ValueError(f"{len(self.split)} pictures are too few: {VALIDATION} validate, {self.batch} train")
+        if len(self.order) < batch:
+            n = len(self.split) - self.split.validation
+            if n < batch:
+                raise ValueError(f"{len(self.split)} pictures are too few: {self.split.validation} validate, {batch} train")
             self.order = self.rng.permutation(n)
-        index, self.order = np.sort(self.order[: self.batch]), self.order[self.batch :]
+        index, self.order = np.sort(self.order[:batch]), self.order[batch:]
         return index
 
-    def loss(self, network, index, t, eps, rng=None):
-        """Weighted squared error of each picture: [B]; with rng, as in training, of conditions in part."""
-        x = to_z(torch.from_numpy(self.split.pictures[index]).to(self.device))
-        condition = self.split.condition(network.modality, index, network.tokenizer, rng)
+    def loss(self, network, index, t, generator, rng=None, part=False):
+        """Error of each picture: [B]; with rng, as in training, of varied conditions; with part, of a random part of each."""
+        x, condition = self.split.examples(network, index, rng, part)
+        x = x.to(self.device)
         if condition is not None:
-            condition = condition.to(self.device)
+            condition = move(condition, self.device)
+        eps = torch.randn(x.shape, generator=generator, device=self.device)
         a, s = self.a[t][:, None, None, None], self.s[t][:, None, None, None]
         z = (a * x + s * eps).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            out = network(z, t, condition)
-        return self.weight[t] * (out.float() - (a * eps - s * x)).square().mean((1, 2, 3))
-
-    def latent_noise(self, n, generator):
-        config = self.network.unet.config
-        return torch.randn(n, config.out_channels, config.sample_size, config.sample_size, generator=generator,
-                           device=self.device)
+            out = network(z, t, condition).float()
+        if network.prediction_type == "sample":
+            return (out - x).abs().mean((1, 2, 3))
+        return self.weight[t] * (out - (a * eps - s * x)).square().mean((1, 2, 3))
 
     def train_step(self, share):
-        index = self.next_index()
+        part = share < CONSTANT
+        index = self.next_index(self.batch if part else self.split.whole(self.batch))
         b, steps = len(index), SCHEDULE["num_train_timesteps"]
         # One u in each of B equal parts of 0..1: less variance than independent ones.
         u = torch.rand(b, generator=self.noise, device=self.device)
@@ -139,7 +155,7 @@ class Trainer:
         u = 1 - (1 - u) ** FOCUS.get(self.network.modality, 1.0)
         t = (u * steps).long().clamp(max=steps - 1)
         t = t[torch.randperm(b, generator=self.noise, device=self.device)]
-        loss = self.loss(self.network, index, t, self.latent_noise(b, self.noise), self.rng).mean()
+        loss = self.loss(self.network, index, t, self.noise, self.rng, part).mean()
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"loss is {loss.item()} at step {self.step}: lower the learning rate")
         for group in self.optimizer.param_groups:
@@ -149,10 +165,9 @@ class Trainer:
         if self.world > 1:
             self.average_gradients()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        condition = self.network.unet.conv_in.weight.data[:, LATENT:]  # empty without a spatial condition
-        before = condition.clone()
+        before = self.condition.clone()  # empty without a spatial condition
         self.optimizer.step()
-        condition.add_(condition - before, alpha=SPATIAL_RATE - 1)
+        self.condition.add_(self.condition - before, alpha=SPATIAL_RATE - 1)
         self.step += 1
         self.pictures += b * self.world
         decay = min(EMA, (1 + self.step) / (10 + self.step))
@@ -178,14 +193,14 @@ class Trainer:
     def validate(self):
         """Loss of the EMA weights on the held-back pictures, at fixed t and noise, whole conditions."""
         generator = torch.Generator(self.device).manual_seed(1)
-        n, total = len(self.split), 0.0
-        t = torch.linspace(0, SCHEDULE["num_train_timesteps"] - 1, VALIDATION, device=self.device).long()
-        for i in range(0, VALIDATION, 32):
-            index = np.arange(n - VALIDATION + i, n - VALIDATION + i + 32)
+        n, held, total = len(self.split), self.split.validation, 0.0
+        t = torch.linspace(0, SCHEDULE["num_train_timesteps"] - 1, held, device=self.device).long()
+        for i in range(0, held, 32):
+            index = np.arange(n - held + i, n - held + i + 32)
             # Neighbouring pictures get distant t.
-            ti = t[torch.arange(i, i + 32, device=self.device) * 37 % VALIDATION]
-            total += self.loss(self.ema, index, ti, self.latent_noise(32, generator)).sum().item()
-        return total / VALIDATION
+            ti = t[torch.arange(i, i + 32, device=self.device) * 37 % held]
+            total += self.loss(self.ema, index, ti, generator).sum().item()
+        return total / held
 
     def state(self):
         return {
@@ -249,12 +264,12 @@ def main():
     if a.init:
         with open(os.path.join(a.init, "export", "mcdm.json")) as f:
             started_from = json.load(f)["training"]
-    split = Split(a.data)
+    split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
     tokenizer = None
-    if a.network == "text":
+    if reads_text(a.network):
         vocabulary = state and state["vocabulary"]
-        tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: len(split) - VALIDATION])
-    network = Network(a.network, tokenizer)
+        tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: -split.validation])
+    network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
     if a.coarse:
         network.freeze_fine_layers()
     if state is None and a.init:
@@ -296,8 +311,8 @@ def main():
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
-                trainer.save(a.out, "Lorelei portraits: " + os.path.basename(a.data.rstrip("/")).removesuffix(".npz"),
-                             started_from)
+                names = [os.path.basename(d.rstrip("/")).removesuffix(".npz") for d in a.data]
+                trainer.save(a.out, "Lorelei portraits: " + ", ".join(names), started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()

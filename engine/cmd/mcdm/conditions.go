@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 
 // conditionFlags are what a run is asked to obey.
 type conditionFlags struct {
-	sketches, masks, texts, nots, weights, windows, maps []string
+	sketches, masks, colours, texts, nots, weights, windows, maps []string
 }
 
 // notWeight is that of a --not for which no --weight is given.
@@ -22,6 +23,7 @@ func (g *conditionFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&g.sketches, "sketch", nil, "PNG of dark lines on light paper; repeatable")
 	f.StringArrayVar(&g.masks, "mask", nil, "PNG with a palette, index = label; repeatable")
+	f.StringArrayVar(&g.colours, "colour", nil, "PNG of dabs of colour, averaged down to the network's grid; transparent = unknown; repeatable")
 	f.StringArrayVar(&g.texts, "text", nil, "a sentence; repeatable: the second is named text.2")
 	f.StringArrayVar(&g.nots, "not", nil, fmt.Sprintf("a sentence that the picture shall not obey: one more text, with weight %d; repeatable", notWeight))
 	f.StringArrayVar(&g.weights, "weight", nil, "NAME=NUMBER, the weight of a condition in the merge (default 1; below 0: not like this), repeatable")
@@ -32,38 +34,22 @@ func (g *conditionFlags) flags(c *cobra.Command) {
 // read fills in the parts of a request that need no model.
 func (g *conditionFlags) read(q *engine.Request) (err error) {
 	c := &q.Conditions
-	for i, path := range g.sketches {
-		img, err := readImage("--sketch", path, engine.DecodePNG)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			c.Sketch = img
-		} else {
-			c.MoreSketches = append(c.MoreSketches, img)
-		}
+	if c.Sketch, c.MoreSketches, err = readImages("--sketch", g.sketches, engine.DecodePNG); err != nil {
+		return err
 	}
-	for i, path := range g.masks {
-		mask, err := readImage("--mask", path, engine.DecodeMask)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			c.Mask = mask
-		} else {
-			c.MoreMasks = append(c.MoreMasks, mask)
-		}
+	if c.Mask, c.MoreMasks, err = readImages("--mask", g.masks, engine.DecodeMask); err != nil {
+		return err
 	}
-	for i, text := range append(g.texts[:len(g.texts):len(g.texts)], g.nots...) {
+	if c.Colour, c.MoreColours, err = readImages("--colour", g.colours, engine.DecodePNG); err != nil {
+		return err
+	}
+	texts := slices.Concat(g.texts, g.nots)
+	for _, text := range texts {
 		if strings.TrimSpace(text) == "" {
 			return fmt.Errorf("an empty sentence is given to --text or --not: leave the flag out, or say something")
 		}
-		if i == 0 {
-			c.Text = text
-		} else {
-			c.MoreTexts = append(c.MoreTexts, text)
-		}
 	}
+	c.Text, c.MoreTexts = first(texts)
 	if q.Weights, err = parseWeights(g.weights); err != nil {
 		return err
 	}
@@ -72,6 +58,28 @@ func (g *conditionFlags) read(q *engine.Request) (err error) {
 	}
 	q.Maps, err = readMaps(g.maps)
 	return err
+}
+
+// readImages reads what a flag names, the first apart.
+func readImages[T any](flag string, paths []string, decode func(data []byte) (T, error)) (img T, more []T, err error) {
+	var all []T
+	for _, path := range paths {
+		one, err := readImage(flag, path, decode)
+		if err != nil {
+			return img, nil, err
+		}
+		all = append(all, one)
+	}
+	img, more = first(all)
+	return img, more, nil
+}
+
+// first parts the first of a list, or none, from the rest.
+func first[T any](all []T) (one T, rest []T) {
+	if len(all) == 0 {
+		return one, nil
+	}
+	return all[0], all[1:]
 }
 
 // negate gives what is forbidden its weight, where it has none.

@@ -22,13 +22,15 @@ func TestConditionFlags(t *testing.T) {
 	one, two := file("one.png", image.NewGray(image.Rect(0, 0, 3, 3))), file("two.png", image.NewGray(image.Rect(0, 0, 5, 5)))
 	g := conditionFlags{
 		sketches: []string{one, two}, texts: []string{"long hair", "a smile"}, nots: []string{"glasses", "a beard"},
-		weights: []string{"text.4=-0.5", "sketch=2"}, maps: []string{"sketch.2=" + one},
+		colours: []string{two}, weights: []string{"text.4=-0.5", "sketch=2"}, maps: []string{"sketch.2=" + one},
 	}
 	var q engine.Request
 	require.NoError(t, g.read(&q))
 	assert.Equal(t, 3, q.Conditions.Sketch.Bounds().Dx())
 	require.Len(t, q.Conditions.MoreSketches, 1)
 	assert.Equal(t, 5, q.Conditions.MoreSketches[0].Bounds().Dx())
+	assert.Equal(t, 5, q.Conditions.Colour.Bounds().Dx())
+	assert.Empty(t, q.Conditions.MoreColours)
 	assert.Equal(t, "long hair", q.Conditions.Text)
 	assert.Equal(t, []string{"a smile", "glasses", "a beard"}, q.Conditions.MoreTexts)
 	require.Contains(t, q.Maps, "sketch.2")
@@ -51,6 +53,7 @@ func TestConditionFlags(t *testing.T) {
 		{conditionFlags{maps: []string{"sketch"}}, "--map sketch: want NAME=PNG"},
 		{conditionFlags{maps: []string{"sketch=" + dir + "/none.png"}}, "--map sketch: "},
 		{conditionFlags{sketches: []string{one, dir + "/none.png"}}, "--sketch: "},
+		{conditionFlags{colours: []string{dir + "/none.png"}}, "--colour: "},
 		{conditionFlags{masks: []string{file("c.png", image.NewRGBA(image.Rect(0, 0, 2, 2)))}}, "--mask"},
 	} {
 		assert.ErrorContains(t, c.g.read(&engine.Request{}), c.want)

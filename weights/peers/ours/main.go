@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall/js"
 	"unsafe"
@@ -65,6 +66,9 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	b.Manifest.Networks = slices.DeleteFunc(b.Manifest.Networks, func(n bundle.Network) bool {
+		return n.Modality != bundle.Unconditional && p.input.Cond[n.Name] == nil && p.input.Context[n.Name] == nil
+	}) // the peers have those of the step alone
 	d, err := gpu.Open(ctx, gpu.Options{})
 	if err != nil {
 		return "", err

@@ -1,0 +1,147 @@
+//go:build js
+
+package studio
+
+import (
+	"fmt"
+	"image"
+	"syscall/js"
+	"time"
+
+	"golang.org/x/image/draw"
+
+	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/edges"
+)
+
+// smallSide is the longer side of the copy on which a person crops.
+const smallSide = 240
+
+// addCrop connects the small copy of an imported picture: its square is dragged,
+// zoomed by the wheel or the slider, and moved and zoomed by keys.
+func (s *Studio) addCrop() {
+	canvas := dom.Get("import-crop")
+	var x, y float64 // of the last event of a drag
+	at := func(e js.Value) (float64, float64) { return e.Get("clientX").Float(), e.Get("clientY").Float() }
+	dragging := false
+	dom.On(canvas, "pointerdown", func(e js.Value) {
+		if dragging || e.Get("button").Int() != 0 {
+			return
+		}
+		dragging = true
+		x, y = at(e)
+		canvas.Call("setPointerCapture", e.Get("pointerId"))
+	})
+	dom.On(canvas, "pointermove", func(e js.Value) {
+		if m := s.importing; m != nil && dragging {
+			u, v := at(e)
+			shown := canvas.Get("clientWidth").Float() // pixels of the page for the picture's width
+			part := float64(m.whole.Rect.Dx()) / (shown * float64(m.crop.Rect().Dx()))
+			m.crop.Move((u-x)*part, (v-y)*part)
+			x, y = u, v
+			s.cropped()
+		}
+	})
+	for _, end := range []string{"pointerup", "pointercancel", "lostpointercapture"} {
+		dom.On(canvas, end, func(js.Value) { dragging = false })
+	}
+	dom.On(canvas, "wheel", func(e js.Value) {
+		e.Call("preventDefault")
+		factor := 1.1
+		if e.Get("deltaY").Float() > 0 {
+			factor = 1 / factor
+		}
+		s.zoomCrop(factor)
+	}, map[string]any{"passive": false})
+	dom.On(canvas, "keydown", s.cropKey)
+	dom.On(dom.Get("import-zoom"), "input", func(js.Value) {
+		if m := s.importing; m != nil {
+			m.crop.SetZoom(value("import-zoom"))
+			s.cropped()
+		}
+	})
+}
+
+func (s *Studio) cropKey(e js.Value) {
+	const step = .05
+	dx, dy, factor := 0., 0., 1.
+	switch e.Get("key").String() {
+	case "ArrowLeft":
+		dx = -step
+	case "ArrowRight":
+		dx = step
+	case "ArrowUp":
+		dy = -step
+	case "ArrowDown":
+		dy = step
+	case "+", "=":
+		factor = 1.1
+	case "-":
+		factor = 1 / 1.1
+	default:
+		return
+	}
+	e.Call("preventDefault")
+	e.Call("stopPropagation") // the board has keys of the same names
+	if m := s.importing; m != nil {
+		m.crop.Move(dx, dy)
+		s.zoomCrop(factor)
+		r := m.crop.Rect().Sub(m.whole.Rect.Min)
+		percent := func(n, of int) int { return (100*n + of/2) / of }
+		s.Say(fmt.Sprintf("%d%% of the width, from %d%% across and %d%% down.", percent(r.Dx(), m.whole.Rect.Dx()),
+			percent(r.Min.X, m.whole.Rect.Dx()), percent(r.Min.Y, m.whole.Rect.Dy())))
+	}
+}
+
+func (s *Studio) zoomCrop(factor float64) {
+	if m := s.importing; m != nil {
+		m.crop.SetZoom(m.crop.Zoom() * factor)
+		s.cropped()
+	}
+}
+
+// cropped follows a change of the square: at once on the small copy, and on the
+// board, which takes longer, when the person rests.
+func (s *Studio) cropped() {
+	m := s.importing
+	s.showCrop()
+	m.moves++
+	moves := m.moves
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		if s.importing == m && m.moves == moves {
+			s.recut()
+		}
+	}()
+}
+
+func (s *Studio) showCrop() {
+	m := s.importing
+	dom.Paint(dom.Get("import-crop"), m.crop.Show(m.small))
+	dom.Get("import-zoom").Set("value", m.crop.Zoom())
+	dom.Text(dom.Get("import-zoom-out"), "%.1f", m.crop.Zoom())
+}
+
+// recut brings what is on the board up to the square's last place.
+func (s *Studio) recut() {
+	if m := s.importing; m != nil && m.moves > 0 {
+		m.moves = 0
+		m.cut()
+		s.tryImport()
+	}
+}
+
+// cut takes the square out of the picture and looks for lines in it.
+func (m *imported) cut() {
+	m.picture = m.crop.Cut(m.whole, importSide)
+	m.contours, m.drawing = edges.Find(m.picture), edges.Draw(m.picture)
+}
+
+// reduced is a picture of at most side pixels, in its own proportions.
+func reduced(img *image.RGBA, side int) *image.RGBA {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	scale := min(1, float64(side)/float64(max(w, h)))
+	out := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(w)*scale+.5)), max(1, int(float64(h)*scale+.5))))
+	draw.BiLinear.Scale(out, out.Rect, img, img.Rect, draw.Src, nil)
+	return out
+}

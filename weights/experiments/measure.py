@@ -1,0 +1,151 @@
+"""Judges the sampled pictures of the experiments: cells of index.json as numbers by portrait."""
+
+import json
+import os
+
+import numpy as np
+from PIL import Image
+
+from judges import ATTRIBUTES, TRUSTED, Split, attributes, load, look, records, said
+from metrics import (LABELS, chamfer, colour_distance, edge_counts, edge_f1, edges, frechet, intersections, interval, kernel_distance, lines,
+                     mean_iou, spread)
+
+# Held-out portraits: the first are sampled, these are what distributions are compared with, and on the last ones (plan.go)
+# weights are searched.
+REFERENCE = slice(100, 400)
+
+
+class Held:
+    """The held-out portraits as the judge is told to look at them."""
+
+    def __init__(self, data, judge_path):
+        folder = os.path.join(data, "test")
+        self.split, lines_ = Split(folder), records(folder)
+        self.captions = self.split.captions
+        self.at = {int(seed): i for i, seed in enumerate(self.split.seeds)}
+        self.ink = lines(self.split.ink)
+        self.masks = np.asarray(self.split.masks)
+        self.attributes = np.array([attributes(r) for r in lines_])
+        self.judge = load(judge_path)
+        with open(judge_path.removesuffix(".pt") + ".json") as f:
+            self.scores = json.load(f)
+        self.parts = [i for i, name in enumerate(LABELS) if self.scores["parts"][name] >= TRUSTED]
+        trusted = np.array([self.scores["attributes"][name]["accuracy"] >= TRUSTED for name in ATTRIBUTES])
+        self.said = np.array([said(r) for r in lines_]) & trusted
+        _, reference, _ = look(self.judge, self.split.pictures[REFERENCE])
+        self.scale = reference.std(0)  # distances are in deviations of held-out portraits
+        self.reference = reference / self.scale
+
+
+class Seen:
+    """What was seen in pictures that shall obey the conditions of portraits: arrays with a row a portrait."""
+
+    def __init__(self, held, portraits, pictures, obey=None):
+        """portraits: numbers [n]; pictures uint8 [n,64,64,3]; obey: whose conditions they are held against, if not their own."""
+        self.portraits, self.held = np.asarray(portraits), held
+        obey = self.portraits if obey is None else np.asarray(obey)
+        if len(self.portraits) == 0:
+            return
+        parts, features, values = look(held.judge, pictures)
+        self.features = features / held.scale
+        found = edges(pictures)
+        self.edges = np.array([edge_counts(f, held.ink[i]) for f, i in zip(found, obey)])
+        self.chamfer = np.array([chamfer(f, held.ink[i]) for f, i in zip(found, obey)])
+        self.colours = colour_distance(pictures, held.split.pictures[obey])
+        self.iou = np.array([intersections(p, held.masks[i]) for p, i in zip(parts, obey)])
+        self.told = held.said[obey].sum(1)
+        self.right = ((values == held.attributes[obey]) & held.said[obey]).sum(1)
+
+    def only(self, portraits):
+        """The same for some of the portraits."""
+        keep = np.isin(self.portraits, portraits)
+        out = Seen(self.held, [], [])
+        for name in ("portraits", "features", "edges", "chamfer", "colours", "iou", "told", "right"):
+            setattr(out, name, getattr(self, name)[keep])
+        return out
+
+    # Each score takes how often each portrait counts.
+    def sketch(self, w):
+        return edge_f1(w @ self.edges)
+
+    def distance(self, w):
+        return float(w @ self.chamfer / w.sum())
+
+    def colour(self, w):
+        return float(w @ self.colours / w.sum())
+
+    def mask(self, w):
+        return mean_iou(np.tensordot(w, self.iou, 1), self.held.parts)
+
+    def text(self, w):
+        return float(w @ self.right / max(1, w @ self.told))
+
+    def kernel(self, w):
+        return kernel_distance(self.features, self.held.reference, w)
+
+    def scores(self, seed=0):
+        """name: (value, low, high), for the table's columns; None where there are too few portraits."""
+        n, out = len(self.portraits), {}
+        if n == 0:
+            return out
+        for name, least in (("sketch", 1), ("distance", 1), ("mask", 1), ("text", 1), ("colour", 1), ("kernel", 10)):
+            f = getattr(self, name)
+            known = n >= least and not (name == "mask" and not self.held.parts) and not (name == "text" and not self.told.sum())
+            # An interval of fewer than five portraits says nothing.
+            ends = interval(f, n, np.random.default_rng(seed)) if known and n >= 5 else (np.nan, np.nan)
+            out[name] = (f(np.ones(n)), *ends) if known else None
+        # No interval: portraits that are drawn twice make a set narrower, and the distance of every resampled set larger.
+        out["frechet"] = (frechet(self.features, self.held.reference), np.nan, np.nan) if n >= 70 else None
+        return out
+
+
+def read_cell(samples, entry, held):
+    """The pictures of a cell: {portrait: {seed: uint8 [64,64,3]}}."""
+    folder, out = os.path.join(samples, entry["folder"]), {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        stem, kind = os.path.splitext(name)
+        if kind != ".png":
+            continue
+        portrait, seed = (int(x) for x in stem.split("-"))
+        i = held.at[portrait]
+        if entry["first"] <= i < entry["first"] + entry["count"]:
+            out.setdefault(i, {})[seed] = np.asarray(Image.open(os.path.join(folder, name)).convert("RGB"))
+    return out
+
+
+def see(held, pictures, seed=0):
+    """Seen, of the first seed of every portrait of read_cell."""
+    order = sorted(i for i in pictures if seed in pictures[i])
+    return Seen(held, order, np.array([pictures[i][seed] for i in order]) if order else [])
+
+
+def diversity(held, pictures, seeds):
+    """(value, low, high, portraits): mean distance between two of the `seeds` samples of one portrait; None if there is none."""
+    whole = [i for i in sorted(pictures) if len(pictures[i]) >= seeds]
+    if not whole:
+        return None
+    each = []
+    for i in whole:
+        _, features, _ = look(held.judge, np.array([pictures[i][s] for s in sorted(pictures[i])[:seeds]]))
+        each.append(spread(features / held.scale))
+    each = np.array(each)
+    ends = interval(lambda w: w @ each / w.sum(), len(each), np.random.default_rng(0)) if len(each) >= 5 else (np.nan, np.nan)
+    return (float(each.mean()), *ends, len(each))
+
+
+def paired(a, b, name):
+    """The difference b - a of a score over the portraits of both: (value, low, high, portraits)."""
+    both = np.intersect1d(a.portraits, b.portraits)
+    if len(both) < 5:
+        return None
+    a, b = a.only(both), b.only(both)
+
+    def gain(w):
+        return getattr(b, name)(w) - getattr(a, name)(w)
+
+    return (gain(np.ones(len(both))), *interval(gain, len(both), np.random.default_rng(0)), len(both))
+
+
+def read_index(samples):
+    with open(os.path.join(samples, "index.json")) as f:
+        return json.load(f)

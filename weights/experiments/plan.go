@@ -1,0 +1,239 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/sampler"
+)
+
+// cell is one way to sample, for many portraits: what report.py compares.
+type cell struct {
+	Group string   `json:"group"`
+	Take  []string `json:"take"` // the conditions that are given
+	// Bundle is a role: merged, float or joint; SHA256 is of its manifest, which
+	// names every shard by its own sum.
+	Bundle  string                   `json:"bundle"`
+	SHA256  string                   `json:"sha256"`
+	DType   string                   `json:"dtype"`
+	Weights map[string]float64       `json:"weights,omitempty"`
+	Windows map[string]engine.Window `json:"windows,omitempty"`
+	Sampler string                   `json:"sampler"`
+	Steps   int                      `json:"steps"`
+	// Corrector steps at every level after the first.
+	Corrector int `json:"corrector,omitempty"`
+
+	// Portraits First to First+Count-1 of the held-out ones, with Seeds pictures
+	// each, and ManySeeds of the first Many.
+	First     int `json:"first"`
+	Count     int `json:"count"`
+	Seeds     int `json:"seeds"`
+	Many      int `json:"many,omitempty"`
+	ManySeeds int `json:"many_seeds,omitempty"`
+
+	// In what order: portrait i's turn is Start + Pace*i, and lower turns come first.
+	Start float64 `json:"-"`
+	Pace  float64 `json:"-"`
+}
+
+// best is what search.py found on the validation portraits.
+type best struct {
+	Weights map[string]float64       `json:"weights"`
+	Windows map[string]engine.Window `json:"windows"`
+}
+
+// scale is how much is sampled.
+type scale struct {
+	portraits, many, manySeeds int // of the main comparison
+	steps                      int
+	searched                   int // validation portraits
+	compared                   int // portraits of the samplers' comparison, with two seeds each
+	evaluations                []int
+}
+
+var scales = map[string]scale{
+	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, compared: 4, evaluations: []int{10, 20, 50, 250}},
+	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, compared: 1, evaluations: []int{4}},
+}
+
+// Validation portraits are those from this one on; the others are compared.
+const validation = 400
+
+var (
+	all          = []string{engine.Sketch, engine.Mask, engine.Text}
+	combinations = [][]string{
+		{engine.Sketch, engine.Mask}, {engine.Text, engine.Mask}, {engine.Text, engine.Sketch}, all,
+	}
+	// Added afterwards to the bundle, with none of the other networks touched.
+	added = [][]string{{engine.Colour}, {engine.Sketch, engine.Mask, engine.Text, engine.Colour}}
+)
+
+// plan lists the cells in the order in which they take turns.
+func plan(s scale, found *best) []cell {
+	var cells []cell
+	add := func(group, bundle string, take []string, set func(*cell)) {
+		c := cell{
+			Group: group, Take: take, Bundle: bundle, Sampler: "ddim", Steps: s.steps,
+			Count: s.portraits, Seeds: 1, Pace: 1,
+		}
+		if set != nil {
+			set(&c)
+		}
+		cells = append(cells, c)
+	}
+	// Variety is measured where all conditions are given.
+	varied := func(c *cell) {
+		if len(c.Take) == len(all) {
+			c.Many, c.ManySeeds = s.many, s.manySeeds
+		}
+	}
+	for _, take := range combinations {
+		add("unit", "merged", take, varied)
+	}
+	for _, one := range all {
+		add("single", "merged", []string{one}, nil)
+	}
+	for _, take := range added {
+		group := "unit"
+		if len(take) == 1 {
+			group = "single"
+		}
+		add(group, "merged", take, nil)
+	}
+	for _, take := range combinations {
+		add("joint", "joint", take, varied)
+	}
+	add("float", "float", all, func(c *cell) { c.Count = (s.portraits + 1) / 2 })
+	for _, w := range searched(all) {
+		add("search", "merged", all, func(c *cell) {
+			c.Weights, c.Windows = w.Weights, w.Windows
+			c.Steps = max(5, s.steps/2)
+			c.First, c.Count = validation, s.searched
+			c.Start, c.Pace = 3, 2
+		})
+	}
+	if found != nil {
+		for _, take := range combinations {
+			add("best", "merged", take, func(c *cell) {
+				c.Weights, c.Windows = among(take, found.Weights), among(take, found.Windows)
+			})
+		}
+	}
+	for _, budget := range s.evaluations {
+		for _, o := range compared {
+			add("sampler", "merged", all, func(c *cell) {
+				c.Sampler, c.Corrector = o.Name, o.Corrector
+				c.Steps = (budget + o.Corrector) / (o.Corrector + 1)
+				c.Count, c.Seeds = s.compared, 2
+				if budget > 100 {
+					c.Count = 1 // one such picture costs what 50 of the others do
+				}
+				c.Start, c.Pace = 5+float64(budget)/10, 20
+			})
+		}
+	}
+	return cells
+}
+
+// compared are the samplers that are given equal numbers of evaluations.
+var compared = []sampler.Options{
+	{Name: "ddim"}, {Name: "ddpm"}, {Name: "dpmsolver++"}, {Name: "sde-dpmsolver++"}, {Name: "ddpm", Corrector: 1},
+}
+
+// searched are the weights among which the best ones are looked for: the text's,
+// those of the lines and parts, and whether parts and text end at 85% of the way.
+func searched(take []string) (list []best) {
+	for _, text := range []float64{1, 1.5, 2.5} {
+		for _, mask := range []float64{1, 0.7} {
+			for _, end := range []float64{1, 0.85} {
+				b := best{Weights: map[string]float64{engine.Text: text, engine.Mask: mask}}
+				if end < 1 {
+					b.Windows = map[string]engine.Window{engine.Mask: {End: end}, engine.Text: {End: end}}
+				}
+				b.Weights = among(take, b.Weights)
+				list = append(list, b)
+			}
+		}
+	}
+	return list
+}
+
+func among[T any](take []string, of map[string]T) map[string]T {
+	out := map[string]T{}
+	for _, name := range take {
+		if v, ok := of[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// folder names a cell by everything that decides its pictures, so that whatever
+// changes is sampled anew. How many pictures there are does not decide them.
+func (c cell) folder() string {
+	c.Group, c.First, c.Count, c.Seeds, c.Many, c.ManySeeds = "", 0, 0, 0, 0, 0
+	data, err := json.Marshal(c)
+	if err != nil {
+		panic(err)
+	}
+	short := make([]string, len(c.Take))
+	for i, t := range c.Take {
+		short[i] = t[:1]
+	}
+	name := fmt.Sprintf("%s-%s-%s%d", c.Bundle, strings.Join(short, ""), c.Sampler, c.Steps)
+	return fmt.Sprintf("%s-%x", name, sha256.Sum256(data))[:len(name)+13]
+}
+
+// request asks for what the cell samples, but for the portrait and the seed.
+func (c cell) request() engine.Request {
+	return engine.Request{
+		Weights: c.Weights, Windows: c.Windows,
+		Sampler: sampler.Options{Name: c.Sampler, Steps: c.Steps, Corrector: c.Corrector, ClippedEps: true},
+	}
+}
+
+// evaluations of all networks that a picture costs.
+func (c cell) evaluations() int {
+	networks := 1
+	if c.Bundle != "joint" && len(c.Take) > 1 {
+		networks += len(c.Take)
+	}
+	return networks * (c.Steps + c.Corrector*(c.Steps-1))
+}
+
+// job is a few pictures of one portrait, made in one run.
+type job struct {
+	*cell
+	portrait, seed, count int // seed counts from 0
+	turn                  float64
+}
+
+// atOnce is how many pictures share launches.
+const atOnce = 4
+
+// jobs lists everything that a plan asks for, in the order of the turns: a first
+// seed of every cell's first portrait before a second portrait, so that whatever
+// is there when the run is cut compares the same portraits.
+func jobs(cells []cell) (list []job) {
+	for i := range cells {
+		c := &cells[i]
+		for p := range c.Count {
+			turn := c.Start + c.Pace*float64(p)
+			list = append(list, job{c, c.First + p, 0, c.Seeds, turn})
+			if p >= c.Many {
+				continue
+			}
+			later := c.Start + float64(c.Count)/float64(max(c.Many, 1))*float64(p+1)
+			for seed := c.Seeds; seed < c.ManySeeds; seed += atOnce {
+				list = append(list, job{c, c.First + p, seed, min(atOnce, c.ManySeeds-seed), later})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b job) int { return cmp.Compare(a.turn, b.turn) })
+	return list
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+func TestPlanIsWhatWasAskedFor(t *testing.T) {
+	full := scales["full"]
+	count := map[string]int{}
+	folders := map[string]string{}
+	for _, c := range plan(full, &best{Weights: map[string]float64{"text": 1.5, "mask": 0.7}}) {
+		count[c.Group]++
+		if c.Group == "search" {
+			assert.GreaterOrEqual(t, c.First, validation, "weights are searched on portraits that are not compared")
+		} else {
+			assert.LessOrEqual(t, c.First+c.Count, 100, "the judges' reference portraits are not sampled")
+		}
+		if c.Group == "best" {
+			for name := range c.Weights {
+				assert.Contains(t, c.Take, name)
+			}
+		}
+		// Only DDIM in the main comparison's steps may be in two groups.
+		if other, twice := folders[c.folder()]; twice {
+			assert.Equal(t, []string{"unit", "sampler"}, []string{other, c.Group})
+		}
+		folders[c.folder()] = c.Group
+	}
+	assert.Equal(t, map[string]int{"unit": 5, "single": 4, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
+}
+
+func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
+	a := cell{Group: "unit", Take: []string{"sketch", "mask"}, Bundle: "merged", SHA256: "x", Sampler: "ddim", Steps: 20, Count: 4, Seeds: 1}
+	same := a
+	same.Group, same.Count, same.Seeds, same.Many, same.ManySeeds, same.Start, same.Pace = "sampler", 9, 2, 3, 8, 1, 2
+	assert.Equal(t, a.folder(), same.folder(), "as many pictures as wanted")
+	for name, change := range map[string]func(*cell){
+		"bundle's content": func(c *cell) { c.SHA256 = "y" },
+		"steps":            func(c *cell) { c.Steps = 21 },
+		"corrector":        func(c *cell) { c.Corrector = 1 },
+		"conditions":       func(c *cell) { c.Take = []string{"sketch", "text"} },
+		"weights":          func(c *cell) { c.Weights = map[string]float64{"mask": 2} },
+		"windows":          func(c *cell) { c.Windows = map[string]engine.Window{"mask": {End: .5}} },
+	} {
+		b := a
+		change(&b)
+		assert.NotEqual(t, a.folder(), b.folder(), name)
+	}
+}
+
+// TestJobsGoRoundByPortrait: when the run is cut anywhere, cells with the same
+// pace differ by one portrait at most; every picture is asked for once.
+func TestJobsGoRoundByPortrait(t *testing.T) {
+	cells := plan(scales["full"], nil)
+	asked := map[*cell]map[[2]int]bool{}
+	first := map[*cell]int{}
+	for _, j := range jobs(cells) {
+		if asked[j.cell] == nil {
+			asked[j.cell] = map[[2]int]bool{}
+		}
+		require.LessOrEqual(t, j.count, atOnce)
+		for s := range j.count {
+			key := [2]int{j.portrait, j.seed + s}
+			require.False(t, asked[j.cell][key], "asked for twice")
+			asked[j.cell][key] = true
+		}
+		if j.Group != "unit" && j.Group != "single" && j.Group != "joint" {
+			continue
+		}
+		if j.seed == 0 {
+			first[j.cell]++
+		}
+		for i := range cells {
+			if c := &cells[i]; (c.Group == "unit" || c.Group == "single") && c.Count == j.Count {
+				require.LessOrEqual(t, first[j.cell], first[c]+1, "%v is ahead of %v", j.Take, c.Take)
+			}
+		}
+	}
+	for i := range cells {
+		c := &cells[i]
+		assert.Len(t, asked[c], c.Count*c.Seeds+c.Many*max(0, c.ManySeeds-c.Seeds), "%s %v", c.Group, c.Take)
+	}
+}
+
+func TestEvaluations(t *testing.T) {
+	assert.Equal(t, 4*20, (&cell{Bundle: "merged", Take: all, Steps: 20}).evaluations())
+	assert.Equal(t, 20, (&cell{Bundle: "joint", Take: all, Steps: 20}).evaluations(), "one network")
+	assert.Equal(t, 20, (&cell{Bundle: "merged", Take: all[:1], Steps: 20}).evaluations(), "with weight 1 the unconditional one is not run")
+	assert.Equal(t, 4*39, (&cell{Bundle: "merged", Take: all, Steps: 20, Corrector: 1}).evaluations())
+}
+
+// TestResume samples nothing: it plans around pictures that are there.
+func TestResume(t *testing.T) {
+	r := run{out: t.TempDir(), portraits: make([]portrait, 3)}
+	for i := range r.portraits {
+		r.portraits[i].Seed = 9000000 + i
+	}
+	c := &cell{Take: all, Bundle: "merged", Sampler: "ddim", Steps: 5}
+	j := job{cell: c, portrait: 1, seed: 1, count: 3}
+	assert.Equal(t, j, r.missing(j))
+	require.NoError(t, writeFile(r.path(c, 1, 1), nil))
+	require.NoError(t, writeFile(r.path(c, 1, 2), nil))
+	assert.Equal(t, job{cell: c, portrait: 1, seed: 3, count: 1}, r.missing(j))
+	require.NoError(t, writeFile(r.path(c, 1, 3), nil))
+	assert.Zero(t, r.missing(j).count)
+	left, err := filepath.Glob(filepath.Join(r.out, "*", "*.part"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestBundlesThatAreNotThere(t *testing.T) {
+	var log bytes.Buffer
+	r := run{bundles: map[string]string{"merged": "../bundles/avatars", "joint": t.TempDir()}, log: &log}
+	cells, err := r.present(plan(scales["tiny"], nil))
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), "no joint bundle in")
+	for _, c := range cells {
+		assert.Equal(t, "merged", c.Bundle)
+		m := bundle.Manifest{Networks: []bundle.Network{{Modality: "none"}, {Modality: "sketch"}}}
+		assert.Equal(t, slices.Equal(c.Take, []string{"sketch"}), takes(&m, c.Take))
+		assert.Len(t, c.SHA256, 64)
+		assert.Equal(t, "int8", c.DType)
+	}
+	r.bundles = map[string]string{"merged": t.TempDir()}
+	_, err = r.present(cells)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	r = run{out: t.TempDir(), data: "there", bundles: map[string]string{"merged": "../bundles/avatars"}, portraits: make([]portrait, 2), log: &log}
+	assert.ErrorContains(t, r.all(context.Background(), plan(scales["tiny"], nil), nil), "there has 2 portraits, and the plan asks for number")
+}

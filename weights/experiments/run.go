@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/engine/record"
+	"github.com/mcdm/mcdm/weights/bundle"
+)
+
+// portrait is a held-out one.
+type portrait struct {
+	Seed    int    `json:"seed"` // of the dataset's builder
+	Caption string `json:"caption"`
+}
+
+// readPortraits lists a split, in the order of its seeds.
+func readPortraits(folder string) (list []portrait, err error) {
+	f, err := os.Open(filepath.Join(folder, "captions.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: build the held-out portraits first (make data)", err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var p portrait
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", f.Name(), len(list)+1, err)
+		}
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b portrait) int { return cmp.Compare(a.Seed, b.Seed) })
+	return list, nil
+}
+
+// conditions reads what is taken of a portrait.
+func (p portrait) conditions(folder string, take []string) (c engine.Conditions, err error) {
+	read := func(kind string) ([]byte, error) {
+		return os.ReadFile(filepath.Join(folder, kind, fmt.Sprintf("%d.png", p.Seed)))
+	}
+	for _, what := range take {
+		var data []byte
+		switch what {
+		case engine.Text:
+			c.Text = p.Caption
+			continue
+		case engine.Sketch:
+			if data, err = read("sketches"); err == nil {
+				c.Sketch, err = engine.DecodePNG(data)
+			}
+		case engine.Mask:
+			if data, err = read("masks"); err == nil {
+				c.Mask, err = engine.DecodeMask(data)
+			}
+		case engine.Colour: // the engine takes the mean of each cell
+			if data, err = read("pictures"); err == nil {
+				c.Colour, err = engine.DecodePNG(data)
+			}
+		}
+		if err != nil {
+			return c, fmt.Errorf("the %s of portrait %d: %w", what, p.Seed, err)
+		}
+	}
+	return c, nil
+}
+
+// run samples a plan.
+type run struct {
+	data, out string
+	bundles   map[string]string // folder by role
+	portraits []portrait
+	options   gpu.Options
+	log       io.Writer
+
+	models map[string]*engine.Model
+}
+
+// path is where a picture lies: seed counts from 0.
+func (r *run) path(c *cell, portrait, seed int) string {
+	return filepath.Join(r.out, c.folder(), fmt.Sprintf("%d-%d.png", r.portraits[portrait].Seed, seed))
+}
+
+// missing drops what is there from the front of a job; none is left where count is 0.
+func (r *run) missing(j job) job {
+	for j.count > 0 {
+		if _, err := os.Stat(r.path(j.cell, j.portrait, j.seed)); err != nil {
+			break
+		}
+		j.seed, j.count = j.seed+1, j.count-1
+	}
+	return j
+}
+
+// all samples the cells of the groups in only (none: of all) whose bundles are there.
+func (r *run) all(ctx context.Context, cells []cell, only []string) error {
+	r.models = map[string]*engine.Model{}
+	defer func() {
+		for _, m := range r.models {
+			m.Release()
+		}
+	}()
+	cells, err := r.present(cells)
+	if err != nil {
+		return err
+	}
+	if err := r.writeIndex(cells); err != nil {
+		return err
+	}
+	if len(only) > 0 {
+		cells = slices.DeleteFunc(cells, func(c cell) bool { return !slices.Contains(only, c.Group) })
+	}
+	var todo []job
+	cost, pictures := 0, 0
+	for _, j := range jobs(cells) {
+		if j.portrait >= len(r.portraits) {
+			return fmt.Errorf("%s has %d portraits, and the plan asks for number %d", r.data, len(r.portraits), j.portrait+1)
+		}
+		if j = r.missing(j); j.count > 0 {
+			todo = append(todo, j)
+			cost, pictures = cost+j.count*j.evaluations(), pictures+j.count
+		}
+	}
+	fmt.Fprintf(r.log, "%d pictures to sample, %d evaluations\n", pictures, cost)
+	start, done := time.Now(), 0
+	for i, j := range todo {
+		if err := r.sample(ctx, j); err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("stopped, the same command goes on from here: %w", context.Cause(ctx))
+			}
+			return fmt.Errorf("portrait %d, %s %v: %w", r.portraits[j.portrait].Seed, j.Group, j.Take, err)
+		}
+		done += j.count * j.evaluations()
+		left := time.Duration(float64(time.Since(start)) * float64(cost-done) / float64(done))
+		fmt.Fprintf(r.log, "%d/%d portrait %d %s %v %s %d x%d: %v left\n", i+1, len(todo), r.portraits[j.portrait].Seed,
+			j.Group, j.Take, j.Sampler, j.Steps, j.count, left.Round(time.Second))
+	}
+	return nil
+}
+
+// present drops cells whose bundles, or a network of them, are missing and notes the
+// sums of the others.
+func (r *run) present(cells []cell) ([]cell, error) {
+	type known struct{ sum, dtype string }
+	found, manifests := map[string]known{}, map[string]*bundle.Manifest{}
+	for role, folder := range r.bundles {
+		data, err := os.ReadFile(filepath.Join(folder, bundle.ManifestName))
+		if errors.Is(err, fs.ErrNotExist) && role != "merged" {
+			fmt.Fprintf(r.log, "no %s bundle in %s: its columns stay empty\n", role, folder)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, err := bundle.ParseManifest(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", folder, err)
+		}
+		found[role] = known{fmt.Sprintf("%x", sha256.Sum256(data)), m.DType}
+		manifests[role] = m
+	}
+	if f, m := manifests["float"], manifests["merged"]; f != nil && !sameTraining(f, m) {
+		fmt.Fprintf(r.log, "%s holds other networks than %s: its column stays empty\n", r.bundles["float"], r.bundles["merged"])
+		delete(found, "float")
+	}
+	var out []cell
+	for _, c := range cells {
+		if k, ok := found[c.Bundle]; ok && takes(manifests[c.Bundle], c.Take) {
+			c.SHA256, c.DType = k.sum, k.dtype
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// takes tells whether a bundle has a network for each of the conditions, or one for
+// all of them.
+func takes(m *bundle.Manifest, conditions []string) bool {
+	var has []string
+	for _, n := range m.Networks {
+		has = append(has, n.Modality)
+	}
+	return slices.Contains(has, engine.Joint) ||
+		!slices.ContainsFunc(conditions, func(c string) bool { return !slices.Contains(has, c) })
+}
+
+// sameTraining tells whether two bundles are of the same networks, by what their
+// trainers wrote about each.
+func sameTraining(a, b *bundle.Manifest) bool {
+	return slices.EqualFunc(a.Networks, b.Networks, func(a, b bundle.Network) bool {
+		return a.Modality == b.Modality && bytes.Equal(a.Training, b.Training)
+	})
+}
+
+// writeIndex tells the judges where the pictures of each cell lie.
+func (r *run) writeIndex(cells []cell) error {
+	type entry struct {
+		Folder      string `json:"folder"`
+		Evaluations int    `json:"evaluations"` // of networks, for a picture
+		cell
+	}
+	var index []entry
+	for _, c := range cells {
+		index = append(index, entry{c.folder(), c.evaluations(), c})
+	}
+	data, err := json.MarshalIndent(index, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(r.out, "index.json"), data)
+}
+
+// sample makes the pictures of a job.
+func (r *run) sample(ctx context.Context, j job) error {
+	m, err := r.model(ctx, j.Bundle)
+	if err != nil {
+		return err
+	}
+	q := j.request()
+	p := r.portraits[j.portrait]
+	if q.Conditions, err = p.conditions(r.data, j.Take); err != nil {
+		return err
+	}
+	// No two portraits share noise.
+	q.Seed, q.Count = uint64(p.Seed)*1000+uint64(j.seed), j.count
+	pictures, err := m.Sample(ctx, q, nil)
+	if err != nil {
+		return err
+	}
+	for i, picture := range pictures {
+		var data bytes.Buffer
+		if err := png.Encode(&data, opaque(picture)); err != nil {
+			return err
+		}
+		if err := writeFile(r.path(j.cell, j.portrait, j.seed+i), data.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// opaque is the picture as three colours a pixel.
+func opaque(picture *image.RGBA) image.Image {
+	for i := 3; i < len(picture.Pix); i += 4 {
+		picture.Pix[i] = 255
+	}
+	return picture
+}
+
+// model loads a bundle when it is first asked for.
+func (r *run) model(ctx context.Context, role string) (*engine.Model, error) {
+	if m := r.models[role]; m != nil {
+		return m, nil
+	}
+	folder := r.bundles[role]
+	b, err := bundle.Open(os.DirFS(folder))
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", folder, err)
+	}
+	defer b.Release()
+	d, err := gpu.Open(ctx, r.options)
+	if err != nil {
+		return nil, err
+	}
+	m, err := engine.Load(ctx, record.GPU(d), b, nil)
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", folder, err)
+	}
+	r.models[role] = m
+	return m, nil
+}

@@ -1,0 +1,115 @@
+"""Judging and reporting, with an untrained judge: pictures that are the real ones must score what real ones score."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import measure
+import report
+import search
+from judges import ATTRIBUTES, Judge
+from metrics import LABELS
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dataset", "examples")
+COLOURS = {"hair_color", "skin", "background"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The page's examples as a held-out split."""
+    root = tmp_path_factory.mktemp("data")
+    with open(os.path.join(EXAMPLES, "examples.json")) as f:
+        lines = json.load(f)
+    (root / "test").mkdir()
+    with open(root / "test" / "captions.jsonl", "w") as f:
+        f.writelines(json.dumps({**line, "said": sorted(COLOURS)}) + "\n" for line in lines)
+    for kind, folder in (("picture", "pictures"), ("sketch", "sketches"), ("mask", "masks")):
+        (root / "test" / folder).mkdir()
+        for line in lines:
+            shutil.copy(os.path.join(EXAMPLES, f"{line['seed']}-{kind}.png"), root / "test" / folder / f"{line['seed']}.png")
+    return str(root)
+
+
+@pytest.fixture
+def held(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "REFERENCE", slice(0, 12))
+    torch.manual_seed(0)
+    path = str(tmp_path / "judge.pt")
+    torch.save(Judge().state_dict(), path)
+    with open(tmp_path / "judge.json", "w") as f:
+        json.dump({"pictures": 12, "pictures_seen": 0, "parts": {n: 0.99 if n == "hair" else 0.5 for n in LABELS},
+                   "attributes": {n: {"accuracy": 0.99 if n in COLOURS else 0.5, "said": 12} for n in ATTRIBUTES}}, f)
+    return measure.Held(data, path)
+
+
+def cell(group, take, **more):
+    return {"group": group, "take": take, "folder": "-".join((group, *take, *map(str, more.values()))), "sha256": "c0ffee" * 10,
+            "dtype": "int8", "sampler": "ddim", "steps": 5, "evaluations": 20, "first": 0, "count": 12, **more}
+
+
+def write(samples, entry, held, pictures, seed=0):
+    os.makedirs(os.path.join(samples, entry["folder"]), exist_ok=True)
+    for i, p in pictures.items():
+        Image.fromarray(p).save(os.path.join(samples, entry["folder"], f"{held.split.seeds[i]}-{seed}.png"))
+
+
+def test_real_pictures_as_samples_reach_the_ceiling(held, tmp_path):
+    unit, shuffled = cell("unit", ["sketch", "mask", "text"]), cell("single", ["sketch"])
+    real = dict(enumerate(np.array(held.split.pictures)))
+    write(tmp_path, unit, held, real)
+    write(tmp_path, shuffled, held, {i: real[(i + 1) % 12] for i in range(11)})  # the last is not there yet
+    rows, common = report.collect(held, str(tmp_path), [unit, shuffled])
+    assert common == list(range(11))
+    ceiling, floor = report.borders(held, common)
+    for r in rows:
+        r.seen = r.seen.only(common)
+    perfect, wrong = (r.seen.scores() for r in rows)
+    top, bottom = ceiling.seen.scores(), floor.seen.scores()
+    for axis in ("sketch", "distance", "mask", "text", "kernel"):
+        assert perfect[axis] == top[axis]
+        assert perfect[axis][1] <= perfect[axis][0] <= perfect[axis][2]
+    assert top["sketch"][0] > 0.95 and wrong["sketch"][0] < 0.8 and bottom["sketch"][0] < 0.8
+    assert top["distance"][0] < 1 < wrong["distance"][0]
+    assert perfect["frechet"] is None, "of 11 portraits the covariance of 64 features is not estimated"
+
+
+def test_a_page_of_what_is_there(held, tmp_path):
+    real = dict(enumerate(np.array(held.split.pictures[:6])))
+    index = [cell("unit", ["sketch", "mask", "text"], many_seeds=2), cell("joint", ["sketch", "mask", "text"]),
+             cell("float", ["sketch", "mask", "text"]), cell("best", ["sketch", "mask"])]
+    for e in index[:3]:
+        for seed in (0, 1):
+            write(tmp_path, e, held, real, seed)
+    text, short = report.page(held, str(tmp_path), index)
+    assert "<b>6 of 12 portraits</b>" in text and "Missing yet: best weights" in text
+    assert text.count("<img") == 6 * (1 + 3)
+    assert "accuracy 0.5" not in text and "of hair." in text, "only what the judge is good at judges"
+    assert short.startswith("Of 6 held-out portraits") and "c0ffeec0" in short
+    with pytest.raises(SystemExit, match="no portrait"):
+        report.page(held, str(tmp_path / "nothing"), index)
+
+
+def test_search_finds_the_better_weights(held, tmp_path):
+    good, bad = cell("search", ["sketch", "mask", "text"], weights={"text": 1.5}), cell("search", ["sketch", "mask", "text"], weights={"text": 9})
+    real = dict(enumerate(np.array(held.split.pictures)))
+    write(tmp_path, good, held, real)
+    assert search.chosen(held, str(tmp_path), [good, bad]) == ([], []), "a cell has no picture"
+    write(tmp_path, bad, held, {i: np.full_like(p, 128) for i, p in real.items()})
+    ranked, portraits = search.chosen(held, str(tmp_path), [bad, good])
+    assert ranked[0][1] is good and ranked[0][0] == pytest.approx(1) and len(portraits) == 12
+
+
+def test_readme_keeps_what_is_around_the_table(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    for _ in range(2):
+        report.put(str(path), "new")
+        assert path.read_text() == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    path.write_text("no marks")
+    with pytest.raises(ValueError, match="once each"):
+        report.put(str(path), "new")
