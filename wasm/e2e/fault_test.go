@@ -312,13 +312,12 @@ func TestCutsInBrowser(t *testing.T) {
 		return again
 	})
 	p := openAt(t, s, 1280, 860, 10*time.Minute)
-	p.before(faster + buffers)
+	p.before(buffers)
 	state := ""
 	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		// Chromium drops what it had not handed over: patience may come to its end.
 		if state = eval[string](p, "document.getElementById('studio').dataset.state"); state == "failed" {
-			// With the page's clock a busy machine looks like silence.
-			require.Regexp(t, "the connection broke after|nothing came for", p.text("#notice-text"))
+			require.Contains(t, p.text("#notice-text"), "the connection broke after")
 			p.click("#retry")
 			presses++
 		}
