@@ -261,8 +261,8 @@ const buffers = `{
 	};
 }`
 
-// onGPU are the SHA-256 of what lies in the page's storage buffers, in the order
-// in which they were made, and their bytes in all. Before the first picture
+// onGPU are the SHA-256 of what lies in the storage buffers of the page's last
+// graphics card, in the order in which they were made, and their bytes in all. Before the first picture
 // these are the weights.
 func (p *page) onGPU() (sums []string, total int) {
 	p.t.Helper()
@@ -273,7 +273,8 @@ func (p *page) onGPU() (sums []string, total int) {
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[read](`(async () => {
 		const sums = [];
 		let total = 0;
-		for (const [device, b] of made) {
+		const last = made.at(-1)[0]; // of a load that failed, the card was closed
+		for (const [device, b] of made.filter(([d]) => d === last)) {
 			const copy = device.createBuffer({size: b.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST});
 			const e = device.createCommandEncoder();
 			e.copyBufferToBuffer(b, 0, copy, 0, b.size);
