@@ -36,7 +36,7 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the networks and import the bundle (needs Python; hours)'
+	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES=19 makes it to that size'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make clean        remove what was built'
@@ -144,7 +144,7 @@ weights:
 	$(MAKE) import
 
 import:
-	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
+	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
 	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars

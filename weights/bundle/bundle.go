@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"bytes"
-	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -130,20 +128,6 @@ func (ref TensorRef) plain() string {
 		return "I8"
 	}
 	return ref.DType
-}
-
-// decode returns the n bytes that a DEFLATE stream makes, n as the manifest says.
-func decode(stream []byte, n int) ([]byte, error) {
-	in := bytes.NewReader(stream)
-	r := flate.NewReader(in)
-	values := make([]byte, n)
-	if at, err := io.ReadFull(r, values); err != nil {
-		return nil, fmt.Errorf("its stream breaks off at value %d of %d: %w; import the bundle again", at, n, err)
-	}
-	if more, err := r.Read(make([]byte, 1)); more != 0 || err != io.EOF || in.Len() != 0 {
-		return nil, fmt.Errorf("its stream goes on behind its %d values; import the bundle again", n)
-	}
-	return values, nil
 }
 
 // read puts a tensor together from shards, by index.

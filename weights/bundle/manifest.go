@@ -22,9 +22,11 @@
 //	F16  IEEE 754 half
 //	I8   w[o, ...] = scale[o] * q[o, ...], q in -127..127, scale f32 > 0, one for
 //	     each index o of axis 0 (output channel)
-//	I8Z  I8 whose values, a byte each, are one DEFLATE stream (RFC 1951); a byte of
-//	     it makes at most 8 values (no back references). In the shard it is U8
-//	     [bytes]
+//	I8Z  I8 whose values, a byte each, are Huffman-coded: k = ceil(n / 131072) blocks
+//	     of ceil(n / k) values, the last of the rest. A block is its length in bytes
+//	     as u32, a Huffman tree description of Zstandard (RFC 8878, 4.2.1) and the
+//	     values in four streams behind their jump table (4.2.2, 3.1.1.3.1.6). In
+//	     the shard it is U8 [bytes]
 //
 // A bundle may have an upscaler, which makes finished pictures r times as large
 // (SR3, Saharia et al. 2021). It is a diffusion of its own, with pixel_unshuffle
@@ -62,8 +64,8 @@ const (
 // ManifestName is the manifest's file name.
 const ManifestName = "manifest.json"
 
-// Coded is the dtype of I8 tensors that are stored as DEFLATE streams. Tensors that
-// have been read are I8.
+// Coded is the dtype of I8 tensors that are stored Huffman-coded. Tensors that have
+// been read are I8.
 const Coded = "I8Z"
 
 // MaxShard is the largest size of a shard in bytes.
@@ -204,7 +206,7 @@ type TensorRef struct {
 	Shape []int  `json:"shape"`
 
 	// Parts hold the values: one span, or several whose concatenation is the
-	// tensor cut along axis 0 (a tensor larger than a shard), or I8Z's stream.
+	// tensor cut along axis 0 (a tensor larger than a shard), or I8Z's blocks.
 	Parts []Span `json:"parts"`
 
 	// Scale holds the Shape[0] f32 scales of an I8 or I8Z tensor; nil otherwise.

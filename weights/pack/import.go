@@ -96,8 +96,14 @@ func Import(o Options) (Files, []Report, error) {
 	}
 	coarseness := 0.0
 	if o.Megabytes > 0 {
+		largest := 0
+		for _, tensors := range weights {
+			for _, w := range tensors {
+				largest = max(largest, len(w.values))
+			}
+		}
 		var err error
-		if coarseness, err = fit(int(o.Megabytes*1e6), func(c float64) (Files, error) {
+		if coarseness, err = fit(int(o.Megabytes*1e6), largest, func(c float64) (Files, error) {
 			files, _, err := encodeAll(m, weights, o, c)
 			return files, err
 		}); err != nil {
@@ -111,7 +117,6 @@ func Import(o Options) (Files, []Report, error) {
 func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coarseness float64) (Files, []Report, error) {
 	tensors := map[string][]bundle.Tensor{}
 	var reports []Report
-	c := newCoder()
 	for _, n := range m.All() {
 		r := Report{Network: n.Name, Modality: n.Modality}
 		for _, w := range weights[n.Name] {
@@ -121,9 +126,7 @@ func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coars
 			}
 			r.Losses = append(r.Losses, Loss{w.name, RelativeRMS(t.Float32(), w.values)})
 			if o.Megabytes > 0 {
-				if t, err = c.code(t); err != nil {
-					return nil, nil, fmt.Errorf("network %q, tensor %q: %w", n.Name, w.name, err)
-				}
+				t = code(t)
 			}
 			r.Parameters += t.Elements()
 			r.Bytes += len(t.Data) + 4*len(t.Scale)
