@@ -261,8 +261,8 @@ const buffers = `{
 	};
 }`
 
-// onGPU are the SHA-256 of what lies in the page's storage buffers, in the order
-// in which they were made, and their bytes in all. Before the first picture
+// onGPU are the SHA-256 of what lies in the storage buffers of the page's last
+// graphics card, in the order in which they were made, and their bytes in all. Before the first picture
 // these are the weights.
 func (p *page) onGPU() (sums []string, total int) {
 	p.t.Helper()
@@ -273,7 +273,8 @@ func (p *page) onGPU() (sums []string, total int) {
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[read](`(async () => {
 		const sums = [];
 		let total = 0;
-		for (const [device, b] of made) {
+		const last = made.at(-1)[0]; // of a load that failed, the card was closed
+		for (const [device, b] of made.filter(([d]) => d === last)) {
 			const copy = device.createBuffer({size: b.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST});
 			const e = device.createCommandEncoder();
 			e.copyBufferToBuffer(b, 0, copy, 0, b.size);
@@ -312,13 +313,12 @@ func TestCutsInBrowser(t *testing.T) {
 		return again
 	})
 	p := openAt(t, s, 1280, 860, 10*time.Minute)
-	p.before(faster + buffers)
+	p.before(buffers)
 	state := ""
 	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		// Chromium drops what it had not handed over: patience may come to its end.
 		if state = eval[string](p, "document.getElementById('studio').dataset.state"); state == "failed" {
-			// With the page's clock a busy machine looks like silence.
-			require.Regexp(t, "the connection broke after|nothing came for", p.text("#notice-text"))
+			require.Contains(t, p.text("#notice-text"), "the connection broke after")
 			p.click("#retry")
 			presses++
 		}
