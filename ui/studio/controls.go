@@ -115,7 +115,7 @@ func click(id string, f func()) {
 // data-most and data-end say what its controls begin with.
 func (s *Studio) addCard(root js.Value) {
 	modality := strings.TrimPrefix(root.Get("id").String(), "card-")
-	for _, n := range s.bundle.Manifest.Networks {
+	for _, n := range s.bundle.Networks {
 		if n.Modality != modality {
 			continue
 		}

@@ -64,7 +64,7 @@ func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
 	go s.enlargeByItself(p)
 	switch {
 	case r.Bundle.SHA256 != s.bundleHash:
-		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Manifest.Name))}, misfits...)
+		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Name))}, misfits...)
 	case r.Unfinished:
 		misfits = append(misfits, "This picture was stopped before its last step: Generate finishes it.")
 	}

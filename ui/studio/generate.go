@@ -51,7 +51,7 @@ func (p *picture) best() *image.RGBA {
 // recipe reads the controls. The error says what of them cannot be used; the
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
-	r.Bundle = recipe.Bundle{Name: s.bundle.Manifest.Name, SHA256: s.bundleHash}
+	r.Bundle = recipe.Bundle{Name: s.bundle.Name, SHA256: s.bundleHash}
 	r.Prompt = s.prompt.text()
 	if text := s.not.text(); strings.TrimSpace(text) != "" {
 		r.Not = recipe.Not{Text: text, Weight: value("not-weight")}
@@ -231,7 +231,7 @@ func (s *Studio) count() int {
 // sample makes count pictures, with r's seed and those after it, and shows them
 // as they form. They are then in s.batch.
 func (s *Studio) sample(r recipe.Recipe, count int) {
-	q, using := request(r, s.bundle.Manifest)
+	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
 	// A graphics card makes a step in little more time than reading back takes.

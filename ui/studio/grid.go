@@ -28,7 +28,7 @@ func (s *Studio) addGrid() {
 // show shows one picture large.
 func (s *Studio) show(p *picture) {
 	s.shown, s.before = p, p
-	_, using := request(p.recipe, s.bundle.Manifest)
+	_, using := request(p.recipe, s.bundle)
 	s.describe(p.label(using))
 	s.paint()
 	s.marked()

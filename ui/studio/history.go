@@ -223,7 +223,7 @@ func (s *Studio) compareWith(p *picture) {
 	for id, q := range map[string]*picture{"left": s.shown, "right": p} {
 		canvas := dom.Get(id)
 		q.paint(canvas)
-		_, using := request(q.recipe, s.bundle.Manifest)
+		_, using := request(q.recipe, s.bundle)
 		canvas.Call("setAttribute", "aria-label", q.label(using))
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))
 	}

@@ -337,10 +337,10 @@ func seconds(d time.Duration) string {
 
 // Explain puts an error into words with a next step.
 func Explain(err error) string {
-	var shard *shards.Error
+	var file *shards.Error
 	switch {
-	case errors.As(err, &shard):
-		return fmt.Sprintf("The networks could not be loaded: shard %s: %s. %s Then try again: what has arrived is kept.", shard.Shard, shard.What, shard.Do)
+	case errors.As(err, &file):
+		return fmt.Sprintf("The networks could not be loaded: %s: %s. %s Then try again: what has arrived is kept.", file.File, file.What, file.Do)
 	case errors.Is(err, gpu.ErrNoWebGPU):
 		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
 			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."
@@ -355,11 +355,6 @@ func Explain(err error) string {
 	case errors.Is(err, gpu.ErrLimits):
 		return "This graphics card allows too little at once (" + err.Error() + "). Ask for fewer pictures at once, or use another browser or computer. " +
 			"Your drawing is safe."
-	case errors.Is(err, ErrDownload):
-		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
 	}
 	return fmt.Sprintf("It did not work: %v. Your drawing is safe: press Generate again, or reload the page.", err)
 }
-
-// ErrDownload: a file of the bundle did not arrive, or arrived damaged.
-var ErrDownload = errors.New("download failed")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/ui/shards"
 )
 
 // screen records what a person sees.
@@ -217,11 +218,11 @@ func TestOneRunAtATime(t *testing.T) {
 }
 
 func TestLoadingFailsAndIsTriedAgain(t *testing.T) {
-	torn := fmt.Errorf("%w: shard-3: the server answered 503", ErrDownload)
+	torn := &shards.Error{File: "shard-3", What: "the server answered 503", Do: "Wait."}
 	r, s := begin(t, torn, &fake{steps: 1})
 	assert.Equal(t, Failed, s.states[len(s.states)-1])
 	assert.Contains(t, s.alarm, "shard-3")
-	assert.Contains(t, s.alarm, "try again")
+	assert.Contains(t, s.alarm, "the server answered 503. Wait. Then try again")
 	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
 	r.Start(context.Background())
 	assert.Equal(t, Ready, s.states[len(s.states)-1])
@@ -295,7 +296,6 @@ func TestExplainNamesTheNextStep(t *testing.T) {
 		gpu.ErrLost:      "press Generate again",
 		gpu.ErrMemory:    "fewer pictures at once",
 		gpu.ErrLimits:    "another browser",
-		ErrDownload:      "try again",
 	} {
 		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)
 	}

@@ -19,9 +19,9 @@ import (
 // Studio is the page's program.
 type Studio struct {
 	run    *Run
-	bundle *bundle.Bundle // nil until its manifest has come
-	shards *shards.Loader // nil until the first load
-	unkept bool           // a shard is not in the browser's storage
+	bundle *bundle.Manifest // nil until it has come
+	shards *shards.Loader   // nil until the first load
+	unkept bool             // a shard is not in the browser's storage
 	board  *board.Board
 	canvas *canvas.Canvas
 
@@ -100,8 +100,8 @@ func (s *Studio) open(ctx context.Context) {
 		<-again
 		s.State(Loading)
 	}
-	s.board = board.New(labelsOf(s.bundle.Manifest))
-	s.board.SetGrid(gridOf(s.bundle.Manifest))
+	s.board = board.New(labelsOf(s.bundle))
+	s.board.SetGrid(gridOf(s.bundle))
 	s.canvas = canvas.Attach(s.board, dom.Get("board"), s.drawn)
 	s.controls()
 }

@@ -21,7 +21,7 @@ func (s *Studio) addUpscale() {
 	if !s.upscales() {
 		return
 	}
-	m := s.bundle.Manifest
+	m := s.bundle
 	sizes := dom.Get("save-size")
 	for _, size := range []int{m.Upscaler.Diffusion.ImageSize, m.Diffusion.ImageSize} {
 		sizes.Call("append", dom.New("option", fmt.Sprintf("%d px", size)))
@@ -30,7 +30,7 @@ func (s *Studio) addUpscale() {
 	click("enlarge", func() { go s.enlarge("", s.shown) })
 }
 
-func (s *Studio) upscales() bool { return s.bundle.Manifest.Upscaler != nil }
+func (s *Studio) upscales() bool { return s.bundle.Upscaler != nil }
 
 // savesLarge tells whether the larger size is chosen.
 func (s *Studio) savesLarge() bool {
@@ -40,7 +40,7 @@ func (s *Studio) savesLarge() bool {
 // enlargeByItself makes finished pictures larger where that takes no time.
 func (s *Studio) enlargeByItself(pictures ...*picture) {
 	var small []*picture
-	side := s.bundle.Manifest.Diffusion.ImageSize
+	side := s.bundle.Diffusion.ImageSize
 	for _, p := range pictures {
 		if p.image != nil && p.large == nil && !p.recipe.Unfinished && p.image.Rect.Size() == image.Pt(side, side) {
 			small = append(small, p)
@@ -63,7 +63,7 @@ func (s *Studio) enlarge(before string, pictures ...*picture) bool {
 	for _, p := range pictures {
 		small, seeds = append(small, p.image), append(seeds, p.recipe.Seed)
 	}
-	by := s.bundle.Manifest.Fingerprint(s.bundle.Manifest.Upscaler)
+	by := s.bundle.Fingerprint(s.bundle.Upscaler)
 	return s.run.Enlarge(context.Background(), small, seeds, before, func(i int, large *image.RGBA) {
 		pictures[i].large = large
 		pictures[i].upscaled = &recipe.Upscaled{SHA256: by, Seed: seeds[i], Steps: engine.UpscaleSteps}

@@ -467,7 +467,7 @@ func TestBoardWithoutWebGL(t *testing.T) {
 // Two fingers zoom and move the board and leave no line; the page stays where
 // it is. At 2 screen pixels per CSS pixel everything is as sharp as the screen.
 func TestPinch(t *testing.T) {
-	p := open(t, 390, 800, 4*time.Minute)
+	p := open(t, 390, 800, 8*time.Minute)
 	p.run(chromedp.EmulateViewport(390, 800, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
 	p.until("ready", 3*time.Minute)
 	p.finger(spot{.4, .5}, spot{.5, .5}, spot{.6, .5})

@@ -27,7 +27,7 @@ func (p *page) offer(sketch, mask examples.Example) {
 	require.NoError(p.t, err)
 	p.set("seed", "0")
 	p.give("drop", "given.png", "image/png", file)
-	require.Eventually(p.t, func() bool { return p.value("seed") == "3" }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
+	require.Eventually(p.t, func() bool { return p.value("seed") == "3" }, time.Minute, 50*time.Millisecond, p.text("#notice-text"))
 }
 
 // Lines of long hair and painted short hair are at odds, and both cards say so;
@@ -75,7 +75,7 @@ func TestOdds(t *testing.T) {
 // condition; scoring can be stopped, the board draws meanwhile, and the history
 // keeps the scores.
 func TestBestFirst(t *testing.T) {
-	p := openAt(t, random(t), 1280, 1100, 12*time.Minute)
+	p := openAt(t, random(t), 1280, 1100, 14*time.Minute)
 	p.until("ready", 5*time.Minute)
 	p.set("steps", "1")
 	p.set("seed", "3")
@@ -108,7 +108,7 @@ func TestBestFirst(t *testing.T) {
 	p.until("sampling", 10*time.Second)
 	p.click("#tool-pencil")
 	p.draw(spot{.1, .1}, spot{.2, .1})
-	p.until("ready", 4*time.Minute)
+	p.until("ready", 8*time.Minute)
 	assert.True(t, dark(p.seen(spot{.15, .1})), "while the pictures are scored, the board draws")
 	t.Logf("while scoring, the page did not answer for at most %.0f ms", p.blocked(from))
 	p.screenshot("best-first")

@@ -48,7 +48,7 @@ func TestSize(t *testing.T) {
 			} else {
 				require.Less(t, q.Elements(), 2000, name) // its tree would cost more than it saves
 			}
-			described, err := b.Describe(n, name)
+			described, err := n.Describe(name)
 			require.NoError(t, err)
 			require.Equal(t, "I8", described.DType)
 			w, _, err := stored.Float32(name)

@@ -102,7 +102,7 @@ func TestUpscalerManifestLies(t *testing.T) {
 		test.spoil(m.Upscaler)
 		data, err := json.Marshal(m)
 		require.NoError(t, err)
-		_, err = bundle.Parse(data)
+		_, err = bundle.ParseManifest(data)
 		require.ErrorContains(t, err, test.want, name)
 	}
 }

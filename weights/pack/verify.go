@@ -59,7 +59,7 @@ func parseShards(fsys fs.FS, b *bundle.Bundle) ([]shard, error) {
 			problems = append(problems, fmt.Errorf("shard %s is missing; fetch or import the bundle again: %w", s.Name, err))
 			continue
 		}
-		if err := b.AddShard(s.Name, data); err != nil {
+		if err := s.Check(data); err != nil {
 			problems = append(problems, err)
 			continue
 		}

@@ -225,7 +225,7 @@ func TestCodedManifestLies(t *testing.T) {
 			test.spoil(m)
 			data, err := json.Marshal(m)
 			require.NoError(t, err)
-			_, err = bundle.Parse(data)
+			_, err = bundle.ParseManifest(data)
 			require.ErrorContains(t, err, `tensor "conv_in.`)
 			require.ErrorContains(t, err, test.want)
 		})
@@ -284,7 +284,7 @@ func TestManifestLies(t *testing.T) {
 			test.spoil(m)
 			data, err := json.Marshal(m)
 			require.NoError(t, err)
-			_, err = bundle.Parse(data)
+			_, err = bundle.ParseManifest(data)
 			require.ErrorContains(t, err, test.want)
 			require.ErrorContains(t, err, bundle.ManifestName)
 		})
@@ -310,7 +310,7 @@ func TestTextManifestLies(t *testing.T) {
 		test.spoil(m.Network("text").TextEncoder)
 		data, err := json.Marshal(m)
 		require.NoError(t, err)
-		_, err = bundle.Parse(data)
+		_, err = bundle.ParseManifest(data)
 		require.ErrorContains(t, err, test.want, name)
 		require.ErrorContains(t, err, `network "text": text encoder`, name)
 	}
@@ -325,34 +325,41 @@ func TestManifestBytes(t *testing.T) {
 		"long span":     {strings.Replace(good, `"parts":[[0,`, `"parts":[[0,0,`, 1), "a span is"},
 		"floating span": {strings.Replace(good, `"parts":[[0,`, `"parts":[[0.5,`, 1), "cannot unmarshal"},
 	} {
-		_, err := bundle.Parse([]byte(test.data))
+		_, err := bundle.ParseManifest([]byte(test.data))
 		require.ErrorContains(t, err, test.want, name)
 	}
-	_, err := bundle.Parse([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
+	_, err := bundle.ParseManifest([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
 	require.NoError(t, err, "unknown keys are ignored")
 }
 
-func TestAddShard(t *testing.T) {
+func TestTensorIsRead(t *testing.T) {
 	files := one(t)
-	b, err := bundle.Parse(files[bundle.ManifestName])
+	folder := mapFS(files)
+	b, err := bundle.Open(folder)
 	require.NoError(t, err)
-	n := b.Manifest.Unconditional()
+	n, s := b.Manifest.Unconditional(), b.Shards()[0]
+	good := files[s.Name]
+	for want, data := range map[string][]byte{"torn": good[1:], "damaged": append(good[:len(good)-1:len(good)-1], good[len(good)-1]+1)} {
+		folder[s.Name].Data = data
+		_, err = b.Tensor(n, "conv_in.weight")
+		require.ErrorContains(t, err, want)
+	}
+	delete(folder, s.Name)
 	_, err = b.Tensor(n, "conv_in.weight")
-	require.ErrorContains(t, err, "has not been loaded")
-	s := b.Shards()[0]
-	require.ErrorContains(t, b.AddShard("other.safetensors", nil), "other.safetensors")
-	require.ErrorContains(t, b.AddShard(s.Name, files[s.Name][1:]), "torn")
-	wrong := append([]byte(nil), files[s.Name]...)
-	wrong[len(wrong)-1]++
-	require.ErrorContains(t, b.AddShard(s.Name, wrong), "damaged")
-	require.NoError(t, b.AddShard(s.Name, files[s.Name]))
+	require.ErrorContains(t, err, "missing")
+	folder = mapFS(files)
+	b, err = bundle.Open(folder)
+	require.NoError(t, err)
 	_, err = b.Tensor(n, "conv_in.weight")
 	require.NoError(t, err)
 	_, err = b.Tensor(n, "conv_in.wait")
 	require.ErrorContains(t, err, `no tensor "conv_in.wait"`)
+	delete(folder, s.Name)
+	_, err = b.Tensor(n, "conv_in.weight")
+	require.NoError(t, err, "it has been read")
 	b.Release()
 	_, err = b.Tensor(n, "conv_in.weight")
-	require.ErrorContains(t, err, "has not been loaded")
+	require.ErrorContains(t, err, "missing")
 	_, err = bundle.Open(mapFS(Files{}))
 	require.ErrorContains(t, err, "no bundle here")
 }
