@@ -50,7 +50,7 @@ taken as an unconditional network on plain pixels. --upscaler adds one that make
 finished pictures larger (python -m train --network upscale).
 
 With --megabytes weights are rounded more coarsely, those of large tensors most, and
-stored in as many bits as their values need: on our networks 4.6 bits a weight
+stored in as many bits as their values need: on our networks 4.7 bits a weight
 make a relative error of 2% in eps where int8 makes 1%.
 
 A bundle that lies in DIR stays whole until the new one is complete.`,
