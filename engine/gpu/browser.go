@@ -344,8 +344,8 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 	}
 	defer staging.Call("destroy")
 	if _, err := await(ctx, staging.Call("mapAsync", int(wgpu.MapModeRead))); err != nil {
-		if ctx.Err() == nil && d.Err() == nil {
-			err = fmt.Errorf("%w: %w", ErrLost, err)
+		if ctx.Err() == nil { // the promise that the device is lost may be kept only later
+			d.fail(fmt.Errorf("%w: %w", ErrLost, err))
 		}
 		return nil, errors.Join(d.Err(), fmt.Errorf("gpu: reading %q: %w", b.label, err))
 	}
