@@ -10,6 +10,7 @@ RUNS     := weights/train/runs
 NETWORKS := none sketch mask colour text
 PEERS    := weights/peers/cache
 PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
+OFFLINE  := $(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
 PYTHON   ?= python3
 # The same source makes the same bytes, wherever it lies and whatever git says.
 REPRODUCIBLE := -trimpath -buildvcs=false -ldflags '-s -w -buildid='
@@ -18,7 +19,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server fuzz release release-check screenshots data weights import experiments clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz release release-check screenshots data weights import experiments clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -28,13 +29,14 @@ help:
 	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
-	@echo 'make bench-server the server beside nginx and Caddy, a minute and a half (Debian)'
+	@echo 'make bench-server the server beside nginx and Caddy, two minutes (Debian)'
+	@echo 'make soak         the server alone under load, SOAK=10m: its memory must not grow (Debian)'
 	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
-	@echo 'make release      servers for all systems and the site as a folder, in server/release'
+	@echo 'make release      servers for all systems, the site as a folder and as one file, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the networks and import the bundle (needs Python; hours)'
+	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES=19 makes it to that size'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make clean        remove what was built'
@@ -49,7 +51,7 @@ build:
 	$(PACK)
 
 offline: build
-	$(GO) run ./server/cmd/offline -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %)
+	$(OFFLINE)
 
 deps:
 	@command -v chromium >/dev/null && ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1 || { \
@@ -89,6 +91,10 @@ $(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manif
 	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
 	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
+SOAK ?= 10m
+soak: BENCH := -soak $(SOAK)
+soak: bench-server
+
 # RUNLEVEL=1: the packages are not to start their services.
 bench-server: build
 	@command -v nginx >/dev/null && command -v caddy >/dev/null && command -v wrk >/dev/null || { \
@@ -96,7 +102,7 @@ bench-server: build
 	  $$SUDO apt-get update -qq && $$SUDO env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends nginx-light caddy wrk; }
 	$(GO) build -o server/.cache/server ./server
-	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server
+	PATH="$$PATH:/usr/sbin" $(GO) run ./server/cmd/bench -server server/.cache/server $(BENCH)
 
 FUZZTIME ?= 6m
 FUZZERS  := weights/safetensors/FuzzParse weights/unet/FuzzParse weights/textencoder/FuzzParse weights/tokenizer/FuzzVocabulary \
@@ -111,6 +117,7 @@ release: build
 	  test $$os != windows || out=$$out.exe; echo $$out; \
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$${p#*/} $(GO) build $(REPRODUCIBLE) -o $$out ./server || exit 1; done
 	$(PACK) -static -out $(RELEASE)/site
+	$(OFFLINE) -out $(RELEASE)/mcdm.html
 	cd $(RELEASE) && export LC_ALL=C; sum=$$(command -v sha256sum || echo shasum -a 256); \
 	  find * -type f ! -name SHA256SUMS | sort | xargs $$sum > SHA256SUMS
 	TZ=UTC find $(RELEASE) -exec touch -t 198001010000 {} +
@@ -131,15 +138,15 @@ data:
 	cd weights/dataset && npm ci && node build.mjs --split all
 
 weights:
-	cd weights/train && for n in $(NETWORKS); do \
-	  init=$$(test $$n = none || echo "--init runs/none"); \
+	cd weights/train && for n in $(NETWORKS) upscale; do \
+	  init=$$(case $$n in none|upscale) ;; *) echo "--init runs/none" ;; esac); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
 
 import:
-	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 \
+	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
 	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
-	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export)
+	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 # What is trained once more for comparison is used where it is there: see weights/experiments/main.go. Everything goes on

@@ -29,7 +29,9 @@ type Model struct {
 	diffusion bundle.Diffusion
 	schedule  *sampler.Schedule
 	networks  []*network
-	weights   int64 // bytes on the machine
+	weights   int64          // bytes on the machine
+	arriving  *bundle.Stream // to the machine
+	upscaler  *Model         // of one network, on the same machine; nil: the bundle has none
 
 	mu       sync.Mutex
 	key      shape // of current
@@ -50,86 +52,125 @@ type network struct {
 	tokenizer         *tokenizer.Tokenizer
 }
 
-// Load uploads a bundle's weights to a machine. The bundle's shards must be at
-// hand; they are not needed afterwards. progress (may be nil) counts tensors,
-// then the kernels of each first use.
+// Load puts a bundle on a machine, one shard after the other. progress (may be
+// nil) counts the kernels of each first use.
 func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
-	loading, done, total := true, 0, 0
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
-		total += len(n.UNet.Tensors())
-		if t := n.TextEncoder; t != nil {
-			total += len(t.Encoder.Tensors())
-		}
-	}
-	m, err := newModel(machine, b, func(n *bundle.Network, name string) (bundle.Tensor, error) {
-		if loading {
-			if err := ctx.Err(); err != nil {
-				return bundle.Tensor{}, err
-			}
-			if done++; progress != nil {
-				progress(done, total)
-			}
-		}
-		return b.Tensor(n, name)
-	})
+	m, err := New(machine, b.Manifest, progress)
 	if err != nil {
 		return nil, err
 	}
-	// Recording uploads the weights; this recording itself is dropped.
-	if _, err := m.record(&record.Plan{}, bare(m.networks...), m.whole()); err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
+	for i := range b.Shards() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		data, err := b.Read(i)
+		if err == nil {
+			err = m.Add(i, data)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	loading, m.weights, m.progress = false, machine.Bytes(), progress
 	return m, nil
 }
 
-// Prepare compiles on a machine what a run of all of a bundle's networks needs.
-// Only the manifest must be at hand: it may go on while shards are on their way
-// and networks are loaded onto the machine.
-func Prepare(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) error {
-	m, err := newModel(unloaded{machine}, b, b.Describe)
+// New makes room on a machine for the networks of a manifest; their weights come
+// with Add. progress (may be nil) counts the kernels of each first use.
+func New(machine record.Machine, b *bundle.Manifest, progress func(done, total int)) (*Model, error) {
+	m, err := newModel(machine, b)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	// Recording makes the room; these recordings themselves are dropped.
 	var plan record.Plan
-	if _, err := m.record(&plan, bare(m.networks...), m.whole()); err != nil {
-		return err
+	err = m.recordAll(&plan)
+	for _, n := range m.networks {
+		if n.text != nil && err == nil { // whole has none where a network lacks its own
+			c := n.text.Config
+			err = n.text.Record(&plan, plan.Program("text"), plan.Keep("tokens", 1, 1, c.Length, 1), plan.Keep("context", 1, 1, c.Length, c.Hidden))
+		}
 	}
-	return machine.Prepare(ctx, &plan, progress)
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Name, err)
+	}
+	m.weights, m.progress = machine.Bytes(), progress
+	m.arriving = b.Stream(func(n *bundle.Network, t bundle.Tensor) error {
+		at := m.network(n.Name)
+		if n == b.Upscaler {
+			at = m.upscaler.networks[0]
+		}
+		if _, ok := n.Tensors[t.Name]; ok {
+			return at.stack.Put(at.at, t)
+		}
+		return at.text.Put(t)
+	})
+	if u := m.upscaler; u != nil {
+		u.progress, u.arriving = progress, m.arriving
+	}
+	return m, nil
 }
 
-// unloaded is a machine that weights are not put on.
-type unloaded struct{ record.Machine }
+// recordAll records a run of all networks and an upscaling.
+func (m *Model) recordAll(plan *record.Plan) error {
+	_, err := m.record(plan, bare(m.networks...), m.whole())
+	if err != nil || m.upscaler == nil {
+		return err
+	}
+	_, err = m.upscaler.record(plan, bare(m.upscaler.networks...), m.upscaler.upscaling())
+	return err
+}
 
-func (unloaded) Upload(string, []byte) (shaders.Buffer, error) { return 1, nil }
+// Add puts shard i of the manifest, whose SHA-256 the caller has checked, on the
+// machine. Shards come in any order, from any goroutine; data is kept only while
+// a tensor of it lies in another shard too. The model can be used when all have
+// come.
+func (m *Model) Add(i int, data []byte) error { return m.arriving.Add(i, data) }
 
-// newModel describes the networks; their weights are uploaded when they are first
-// recorded.
-func newModel(machine record.Machine, b *bundle.Bundle, tensor func(n *bundle.Network, name string) (bundle.Tensor, error)) (*Model, error) {
-	d := b.Manifest.Diffusion
+// Prepare compiles what a run of all networks, and an upscaling, need. It may go on while shards
+// are on their way.
+func (m *Model) Prepare(ctx context.Context, progress func(done, total int)) error {
+	var plan record.Plan
+	if err := m.recordAll(&plan); err != nil {
+		return err
+	}
+	return m.machine.Prepare(ctx, &plan, progress)
+}
+
+// newModel describes the networks. Room for their weights is made when they are
+// first recorded.
+func newModel(machine record.Machine, b *bundle.Manifest) (*Model, error) {
+	if n := len(b.Networks); n > shaders.MaxNetworks {
+		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Name, n, shaders.MaxNetworks)
+	}
+	m, err := modelOf(machine, b.Diffusion, b.All()[:len(b.Networks)])
+	if u := b.Upscaler; err == nil && u != nil {
+		m.upscaler, err = modelOf(machine, *u.Diffusion, []*bundle.Network{u})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", b.Name, err)
+	}
+	return m, nil
+}
+
+// modelOf describes networks of one diffusion.
+func modelOf(machine record.Machine, d bundle.Diffusion, networks []*bundle.Network) (*Model, error) {
 	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
 	if err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", b.Manifest.Name, err)
-	}
-	if n := len(b.Manifest.Networks); n > shaders.MaxNetworks {
-		return nil, fmt.Errorf("bundle %s: %d networks: at most %d can be merged", b.Manifest.Name, n, shaders.MaxNetworks)
+		return nil, err
 	}
 	m := &Model{machine: machine, diffusion: d, schedule: schedule}
 	var sources []nn.Source
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
-		source := func(name string) (bundle.Tensor, error) { return tensor(n, name) }
+	for _, n := range networks {
 		net := &network{
 			name: n.Name, modality: n.Modality, conditionChannels: n.ConditionChannels, labels: len(n.Labels), grid: n.Grid,
 			config: n.UNet,
 		}
 		if t := n.TextEncoder; t != nil {
-			net.text = nn.NewTextEncoder(machine, t.Encoder, source)
+			net.text = nn.NewTextEncoder(machine, t.Encoder, n.Describe)
 			net.tokenizer = t.Tokenizer
 		}
 		m.networks = append(m.networks, net)
-		sources = append(sources, source)
+		sources = append(sources, n.Describe)
 	}
 	m.stack(sources)
 	return m, nil
@@ -184,6 +225,15 @@ func (m *Model) Modalities() []string {
 // ImageSize is the side of a picture in pixels.
 func (m *Model) ImageSize() int { return m.diffusion.ImageSize }
 
+// LargeSize is the side of an upscaled picture in pixels; 0 where the bundle has
+// no upscaler.
+func (m *Model) LargeSize() int {
+	if m.upscaler == nil {
+		return 0
+	}
+	return m.upscaler.ImageSize()
+}
+
 // Bytes is the memory that the model takes on its machine.
 func (m *Model) Bytes() int64 { return m.machine.Bytes() }
 
@@ -196,6 +246,9 @@ func (m *Model) Release() {
 }
 
 func (m *Model) drop() {
+	if m.upscaler != nil {
+		m.upscaler.drop()
+	}
 	if m.current != nil {
 		m.current.loaded.Release()
 		m.current = nil
@@ -231,6 +284,9 @@ type (
 
 // session returns a recording of the shape, the last one where it fits.
 func (m *Model) session(ctx context.Context, terms []term, s shape) (*session, error) {
+	if err := m.arriving.Done(); err != nil {
+		return nil, err
+	}
 	s.terms = strings.Join(names(terms), " ")
 	if m.current != nil && m.key == s {
 		return m.current, nil

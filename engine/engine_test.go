@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -380,28 +380,39 @@ func TestUnshuffleIsTorchs(t *testing.T) {
 }
 
 // What Prepare compiles from the manifest alone is all that a run then needs.
+// Shards may come in any order; until the last has, there is no picture.
 func TestPrepareCompilesEverything(t *testing.T) {
 	d, err := openGPU()
 	require.NoError(t, err)
 	ctx := context.Background()
-	folder := os.DirFS("../weights/bundles/avatars")
-	data, err := fs.ReadFile(folder, bundle.ManifestName)
+	b, err := bundle.Open(os.DirFS("../weights/bundles/avatars"))
 	require.NoError(t, err)
-	manifest, err := bundle.Parse(data)
-	require.NoError(t, err)
-	whole, err := bundle.Open(folder)
-	require.NoError(t, err)
-	m := record.GPU(d)
-	defer m.Release()
-	compiled := 0
-	require.NoError(t, Prepare(ctx, m, manifest, func(done, _ int) { compiled = done }))
-	assert.Greater(t, compiled, 10)
-	model, err := Load(ctx, m, whole, nil)
-	require.NoError(t, err)
-	later := 0
-	model.progress = func(int, int) { later++ }
 	list, err := examples.All()
 	require.NoError(t, err)
-	sample(t, model, Request{Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: list[0].Sketch, Mask: list[0].Mask, Text: list[0].Caption}})
+	q := Request{Sampler: sampler.Options{Steps: 1}, Conditions: Conditions{Sketch: list[0].Sketch, Mask: list[0].Mask, Text: list[0].Caption}}
+
+	m := record.GPU(d)
+	defer m.Release()
+	later := 0
+	model, err := New(m, b.Manifest, func(int, int) { later++ })
+	require.NoError(t, err)
+	compiled := 0
+	require.NoError(t, model.Prepare(ctx, func(done, _ int) { compiled = done }))
+	assert.Greater(t, compiled, 10)
+	for n := len(b.Shards()); n > 0; n-- {
+		_, err := model.Sample(ctx, q, nil)
+		require.ErrorContains(t, err, fmt.Sprintf("%d of %d shards have not been loaded", n, len(b.Shards())))
+		data, err := b.Read(n - 1)
+		require.NoError(t, err)
+		require.NoError(t, model.Add(n-1, data))
+		clear(data) // it is not looked at again
+	}
+	got := sample(t, model, q)
 	assert.Zero(t, later, "kernels compiled after Prepare")
+
+	other := record.GPU(d)
+	defer other.Release()
+	whole, err := Load(ctx, other, b, nil)
+	require.NoError(t, err)
+	assert.Equal(t, sample(t, whole, q), got)
 }

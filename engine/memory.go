@@ -8,11 +8,14 @@ type Memory struct {
 	// Activations are the buffers of one recording, which share memory where
 	// they are not in use at the same time, and the parameters of its launches.
 	Activations int64
+	// Upscaling is the same of an upscaling, which takes one picture at a time; 0
+	// where the bundle has no upscaler.
+	Upscaling int64
 }
 
 // Memory plans a run of all networks for count pictures at once, without
-// windows and maps, and allocates nothing: what Sample then takes, at its start
-// and for all of its time.
+// windows and maps, and an upscaling, and allocates nothing: what Sample and
+// Upscale then take, each at its start, until the next run of another shape.
 func (m *Model) Memory(count int) (Memory, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -20,5 +23,13 @@ func (m *Model) Memory(count int) (Memory, error) {
 	if _, err := m.record(&plan, bare(m.networks...), m.square(count)); err != nil {
 		return Memory{}, err
 	}
-	return Memory{Weights: m.weights, Activations: int64(plan.Bytes())}, nil
+	memory := Memory{Weights: m.weights, Activations: int64(plan.Bytes())}
+	if u := m.upscaler; u != nil {
+		var plan record.Plan
+		if _, err := u.record(&plan, bare(u.networks...), u.upscaling()); err != nil {
+			return Memory{}, err
+		}
+		memory.Upscaling = int64(plan.Bytes())
+	}
+	return memory, nil
 }

@@ -172,9 +172,13 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 	p.SqrtAbar, p.SqrtOneMinusAbar = float32(s.SqrtABar), float32(s.SqrtOneMinusABar)
 	p.CX0, p.CX0Prev, p.CZ = float32(s.X0), float32(s.X0Prev), float32(s.Z)
 	p.CEps, p.CNoise = float32(s.Eps), float32(s.Noise)
-	p.EpsOut, p.EpsZ = 1, 0
-	if prediction == bundle.Velocity {
+	switch prediction {
+	case bundle.Velocity:
 		p.EpsOut, p.EpsZ = p.SqrtAbar, p.SqrtOneMinusAbar
+	case bundle.Sample: // eps = (z - sqrt(abar) x0) / sqrt(1 - abar)
+		p.EpsOut, p.EpsZ = float32(-s.SqrtABar/s.SqrtOneMinusABar), float32(1/s.SqrtOneMinusABar)
+	default:
+		p.EpsOut, p.EpsZ = 1, 0
 	}
 	p.Judge = float32(s.Judge)
 	p.Index, p.Keep = uint32(index), 0

@@ -23,6 +23,7 @@ type shape struct {
 	maps   bool // terms count where their maps say
 	stats  bool // steps look at whole pictures
 	judged bool // corrector steps are accepted or rejected
+	based  bool // what the networks say is added to what is known of x0
 	// sets of terms that some step evaluates, as patterns, joined; "": all terms
 	sets string
 }
@@ -47,6 +48,7 @@ type session struct {
 	preview shaders.Tensor // [N, H*r, W*r, 1] RGBA8
 	params  shaders.Tensor // StepParams
 	energy  shaders.Tensor // [N, 1, 1, 4] of shaders.Metropolis, where corrector steps are judged
+	base    shaders.Tensor // [N, H, W, C] what is known of x0, merged like one more network's eps; bound where the shape is based
 	known   shaders.Tensor // [2, H, W, C] a given picture, and where it stays; with maps [2+M, H, W, C]
 }
 
@@ -77,14 +79,18 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 		return nil, fmt.Errorf("%d conditions and networks in one run (%s): at most %d can be merged", len(terms), strings.Join(names(terms), ", "), shaders.MaxNetworks)
 	}
 	c, r := m.diffusion.LatentChannels(), m.diffusion.PixelUnshuffle
-	all := plan.Keep("eps", len(terms)*s.batch, s.height, s.width, c)
+	merged := len(terms)
+	if s.based {
+		merged++
+	}
+	all := plan.Keep("eps", merged*s.batch, s.height, s.width, c)
 	x := &session{
 		once: plan.Program("encode"), begin: plan.Program("begin"), maps: s.maps, bare: terms,
 		z:      plan.Keep("z", s.batch, s.height, s.width, c),
 		t:      plan.Keep("t", len(terms)*s.batch, 1, 1, 1),
 		eps:    map[string]*record.Program{},
 		merged: plan.Keep("merged eps", s.batch, s.height, s.width, c),
-		known:  plan.Keep("known", shaders.KnownPlanes(len(terms), s.maps), s.height, s.width, c),
+		known:  plan.Keep("known", shaders.KnownPlanes(merged, s.maps), s.height, s.width, c),
 	}
 	if x.z.Size()%256 != 0 {
 		return nil, fmt.Errorf("a batch of %d on a grid of %dx%d is not supported: batch * height * width must be a multiple of 16", s.batch, s.height, s.width)
@@ -103,6 +109,10 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 		}
 		x.terms = append(x.terms, e)
 	}
+	if s.based {
+		x.base = x.z
+		x.base.Buffer, x.base.Offset = all.Buffer, len(terms)*x.z.Size()
+	}
 	if s.sets == "" {
 		s.sets = everyTerm(len(terms))
 	}
@@ -115,7 +125,7 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	args := shaders.MergeStepArgs{
 		Eps: all, Z: x.z, Merged: x.merged, Preview: x.preview, Step: x.params,
 		X0Prev: plan.Keep("x0_prev", s.batch, s.height, s.width, c), Known: x.known,
-		Networks: len(terms), Unshuffle: r, Maps: s.maps,
+		Networks: merged, Unshuffle: r, Maps: s.maps,
 	}
 	x.step = plan.Program("step")
 	if s.judged {

@@ -112,7 +112,7 @@ func (f *fixture) weights(networks int, t shaders.DType, cout, c1, c2, kh, kw in
 	gain := 1 / math.Sqrt(float64((c1+c2)*kh*kw))
 	var packed, scale []byte
 	for range networks {
-		packed = append(packed, shaders.PackWeights(t, [][]byte{f.matrix(t, cout*(c1+c2)*kh*kw, gain)}, w.Cin, kh, kw)...)
+		packed = append(packed, shaders.PackWeights(t, f.matrix(t, cout*(c1+c2)*kh*kw, gain), w.Cin, kh, kw)...)
 		for range (cout + 3) &^ 3 {
 			scale = binary.LittleEndian.AppendUint32(scale, math.Float32bits(float32(gain*(0.5+f.rnd.Float64())/127)))
 		}

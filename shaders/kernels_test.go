@@ -106,7 +106,7 @@ func TestConv2D(t *testing.T) {
 // A convolution of ones counts the taps inside.
 func TestConv2DByHand(t *testing.T) {
 	one32 := binary.LittleEndian.AppendUint32(nil, math.Float32bits(1))
-	p := shaders.PackWeights(shaders.F32, [][]byte{bytes.Repeat(one32, 9)}, [2]int{1, 0}, 3, 3)
+	p := shaders.PackWeights(shaders.F32, bytes.Repeat(one32, 9), [2]int{1, 0}, 3, 3)
 	require.Len(t, p, 9*64)
 	f := newFixture(t)
 	var w shaders.Weights

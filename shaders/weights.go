@@ -10,49 +10,50 @@ import (
 // PackWeights lays a matrix out as conv2d.wgsl reads it: blocks of 4 inputs x
 // 4 outputs in the order [O/4][KH][KW][I/4], a block's numbers in the order
 // [input][output]; int8 is stored with int8Bias. Outputs are padded to a multiple of four with zeros, and so
-// are the inputs of each of the two sources.
+// are the inputs of each of the two sources. Packed matrices behind each other
+// are one of all their outputs.
 //
-// parts are matrices [O', I, KH, KW] of type t, little endian and row-major,
-// stacked along their outputs; I counts the inputs of both sources.
-func PackWeights(t DType, parts [][]byte, cin [2]int, kh, kw int) []byte {
+// p is the matrix [O, I, KH, KW] of type t, little endian and row-major; I counts
+// the inputs of both sources.
+func PackWeights(t DType, p []byte, cin [2]int, kh, kw int) []byte {
 	size, taps := bytesOf(t), kh*kw
 	in := cin[0] + cin[1]
-	padded := func(n int) int { return (n + 3) &^ 3 }
 	inputs := padded(cin[0]) + padded(cin[1])
 	row := in * taps * size // bytes of one output
-	cout := 0
-	for _, p := range parts {
-		cout += len(p) / row
-	}
-	out := make([]byte, padded(cout)*taps*inputs*size)
+	out := make([]byte, PackedSize(t, len(p)/row, cin, kh, kw))
 	if t == I8 {
 		for i := range out {
 			out[i] = int8Bias[i%4]
 		}
 	}
-	o := 0
-	for _, p := range parts {
-		for ; len(p) > 0; p = p[row:] {
-			for i := range in {
-				at := i // with the padding of the first source
-				if i >= cin[0] {
-					at += padded(cin[0]) - cin[0]
-				}
-				from := p[i*taps*size:]
-				for k := range taps {
-					to := (((o/4*taps+k)*inputs+at)*4 + o%4) * size
-					if t == I8 {
-						out[to] ^= from[k] // the bias is the sign's bit
-					} else {
-						copy(out[to:to+size], from[k*size:])
-					}
+	for o := 0; len(p) > 0; o++ {
+		for i := range in {
+			at := i // with the padding of the first source
+			if i >= cin[0] {
+				at += padded(cin[0]) - cin[0]
+			}
+			from := p[i*taps*size:]
+			for k := range taps {
+				to := (((o/4*taps+k)*inputs+at)*4 + o%4) * size
+				if t == I8 {
+					out[to] ^= from[k] // the bias is the sign's bit
+				} else {
+					copy(out[to:to+size], from[k*size:])
 				}
 			}
-			o++
 		}
+		p = p[row:]
 	}
 	return out
 }
+
+// PackedSize is the length of what PackWeights makes of a matrix with cout
+// outputs.
+func PackedSize(t DType, cout int, cin [2]int, kh, kw int) int {
+	return padded(cout) * kh * kw * (padded(cin[0]) + padded(cin[1])) * bytesOf(t)
+}
+
+func padded(n int) int { return (n + 3) &^ 3 }
 
 // int8Bias is added to the four outputs of an int8 block, see conv2d.wgsl.
 var int8Bias = [4]byte{128, 128, 128, 0}

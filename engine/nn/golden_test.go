@@ -41,6 +41,15 @@ func source(t *testing.T, weight func(string, []int) []float32, shapes map[strin
 	}
 }
 
+// putAll puts all tensors of a network on its machine.
+func putAll(t *testing.T, from nn.Source, shapes map[string][]int, put func(bundle.Tensor) error) {
+	for name := range shapes {
+		x, err := from(name)
+		require.NoError(t, err)
+		require.NoError(t, put(x))
+	}
+}
+
 // evaluate runs a golden case on a machine: [B, C, H, W].
 func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []float32 {
 	config, err := unet.Parse(c.Config)
@@ -59,6 +68,7 @@ func evaluate(t *testing.T, m record.Machine, c golden.Case, dtype string) []flo
 	in.Members = []nn.Member{member}
 	network := nn.NewStack(m, nn.Network{Config: config, Source: source(t, c.Weight, config.Tensors(), dtype)})
 	require.NoError(t, network.Record(&plan, once, step, in))
+	putAll(t, source(t, c.Weight, config.Tensors(), dtype), config.Tensors(), func(x bundle.Tensor) error { return network.Put(0, x) })
 
 	ctx := context.Background()
 	l, err := m.Load(ctx, &plan, nil)
@@ -130,7 +140,7 @@ func int8Tolerance(name string) float64 {
 // TestGolden compares whole networks with diffusers: within 1e-4 of eps with
 // f32 weights, and within int8Tolerance.
 func TestGolden(t *testing.T) {
-	cases := strings.Fields("ddpm-cifar10-32 sketch mask text scale-shift middle no-attention cross-linear ddpm-celebahq-256-at-64 every-block odd-channels one-level")
+	cases := strings.Fields("ddpm-cifar10-32 sketch mask text upscale scale-shift middle no-attention cross-linear ddpm-celebahq-256-at-64 every-block odd-channels one-level")
 	if os.Getenv("MCDM_GOLDEN") == "all" {
 		cases = append(cases, "ddpm-celebahq-256") // half a minute of arithmetic on a software adapter
 	}
@@ -188,6 +198,7 @@ func TestGoldenTextEncoder(t *testing.T) {
 				y := plan.Keep("hidden", n, 1, config.Length, config.Hidden)
 				e := nn.NewTextEncoder(m, config, source(t, c.Weight, config.Tensors(), "f32"))
 				require.NoError(t, e.Record(&plan, g, tokens, y))
+				putAll(t, source(t, c.Weight, config.Tensors(), "f32"), config.Tensors(), e.Put)
 				ctx := context.Background()
 				l, err := m.Load(ctx, &plan, nil)
 				require.NoError(t, err)

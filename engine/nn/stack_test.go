@@ -11,6 +11,7 @@ import (
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/golden"
 	"github.com/mcdm/mcdm/weights/unet"
 )
@@ -33,7 +34,8 @@ func TestStackIsItsNetworks(t *testing.T) {
 			require.True(t, nn.Alike(nets[0].Config, config), name)
 		}
 		const n, side, length, latent = 2, 16, 8, 12
-		evaluate := func(stack *nn.Stack, members ...int) (out [][]byte) {
+		evaluate := func(nets []nn.Network, members ...int) (out [][]byte) {
+			stack := nn.NewStack(m, nets...)
 			var plan record.Plan
 			once, step := plan.Program("once"), plan.Program("step")
 			in := nn.Inputs{Z: plan.Keep("z", n, side, side, latent), T: plan.Keep("t", len(members)*n, 1, 1, 1)}
@@ -47,9 +49,6 @@ func TestStackIsItsNetworks(t *testing.T) {
 			fill(in.Z, "z")
 			for _, k := range members {
 				config := nets[k].Config
-				if len(members) == 1 {
-					k = 0 // a stack of its own
-				}
 				e := nn.Member{Network: k, Eps: plan.Keep("eps", n, side, side, latent)}
 				if c := config.InChannels - latent; c > 0 {
 					e.Cond = fill(plan.Keep("cond", n, side, side, c), "cond")
@@ -60,6 +59,9 @@ func TestStackIsItsNetworks(t *testing.T) {
 				in.Members = append(in.Members, e)
 			}
 			require.NoError(t, stack.Record(&plan, once, step, in))
+			for k, n := range nets {
+				putAll(t, n.Source, n.Config.Tensors(), func(x bundle.Tensor) error { return stack.Put(k, x) })
+			}
 			l, err := m.Load(ctx, &plan, nil)
 			require.NoError(t, err)
 			defer l.Release()
@@ -83,9 +85,9 @@ func TestStackIsItsNetworks(t *testing.T) {
 			return out
 		}
 		together := []int{2, 0, 1, 2}
-		got := evaluate(nn.NewStack(m, nets...), together...)
+		got := evaluate(nets, together...)
 		for i, k := range together {
-			alone := evaluate(nn.NewStack(m, nets[k]), k)[0]
+			alone := evaluate(nets[k:k+1], 0)[0]
 			assert.Equal(t, alone, got[i], "%s: network %d as member %d", dtype, k, i)
 		}
 		assert.Equal(t, got[0], got[3])

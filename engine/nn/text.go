@@ -5,6 +5,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/textencoder"
 )
 
@@ -20,11 +21,14 @@ type TextEncoder struct {
 	params *params
 }
 
-// NewTextEncoder describes an encoder; its weights are uploaded when it is
-// first recorded.
+// NewTextEncoder describes an encoder. Recording it makes room for its weights,
+// which Put brings.
 func NewTextEncoder(m record.Machine, c *textencoder.Config, s Source) *TextEncoder {
 	return &TextEncoder{c, newParams(m, s)}
 }
+
+// Put copies a tensor's data to the machine. It must have been recorded.
+func (e *TextEncoder) Put(t bundle.Tensor) error { return e.params.put(0, t) }
 
 // Record appends the encoder to a program. tokens is [N, 1, L, 1] of u32, the
 // result y [N, 1, L, D].

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
+	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/unet"
 )
 
@@ -24,8 +25,8 @@ type Network struct {
 	Source Source
 }
 
-// NewStack describes networks that are Alike; their weights are uploaded when
-// they are first recorded.
+// NewStack describes networks that are Alike. Recording them makes room for
+// their weights, which Put brings.
 func NewStack(m record.Machine, nets ...Network) *Stack {
 	s := &Stack{params: newParams(m)}
 	for _, n := range nets {
@@ -34,6 +35,10 @@ func NewStack(m record.Machine, nets ...Network) *Stack {
 	}
 	return s
 }
+
+// Put copies the data of a network's tensor to the machine. A recording must
+// have asked for it.
+func (s *Stack) Put(network int, t bundle.Tensor) error { return s.params.put(network, t) }
 
 // Alike tells whether two networks can be in one stack.
 func Alike(a, b *unet.Config) bool { return reflect.DeepEqual(makeOf(a), makeOf(b)) }
@@ -103,8 +108,8 @@ type Member struct {
 // Record appends one evaluation eps(z, t) of every member to step, and to once
 // what depends on the context alone: keys and values of the cross-attention.
 //
-// A shape that a network cannot take panics; a tensor that cannot be read or
-// uploaded is an error.
+// A shape that a network cannot take panics; a tensor that is missing, or
+// finds no room, is an error.
 func (s *Stack) Record(plan *record.Plan, once, step *record.Program, in Inputs) (err error) {
 	defer catch(&err)
 	if in.Kept == nil {

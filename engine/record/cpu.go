@@ -16,13 +16,25 @@ type cpu struct {
 	bytes     int64
 }
 
-func (m *cpu) Upload(label string, data []byte) (shaders.Buffer, error) {
+func (m *cpu) Alloc(_ string, size int) (shaders.Buffer, error) {
 	// Kernels read whole vec4s: round up to 16 bytes.
-	b := make([]byte, (len(data)+15)&^15)
-	copy(b, data)
+	b := make([]byte, (size+15)&^15)
 	m.constants = append(m.constants, b)
 	m.bytes += int64(len(b))
 	return shaders.Buffer(len(m.constants)), nil
+}
+
+func (m *cpu) Fill(b shaders.Buffer, offset int, data []byte) error {
+	copy(m.constants[b-1][offset:], data)
+	return nil
+}
+
+func (m *cpu) Upload(label string, data []byte) (shaders.Buffer, error) {
+	b, err := m.Alloc(label, len(data))
+	if err != nil {
+		return 0, err
+	}
+	return b, m.Fill(b, 0, data)
 }
 
 func (m *cpu) Bytes() int64 { return m.bytes }

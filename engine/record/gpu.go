@@ -31,16 +31,25 @@ type device struct {
 	tuneSoftware bool // time forms on software adapters too: for tests
 }
 
-func (m *device) Upload(label string, data []byte) (shaders.Buffer, error) {
-	b, err := m.alloc(label, (len(data)+15)&^15)
+func (m *device) Alloc(label string, size int) (shaders.Buffer, error) {
+	b, err := m.alloc(label, (size+15)&^15)
 	if err != nil {
 		return 0, err
 	}
 	m.constants = append(m.constants, b)
-	if err := m.dev.Write(b, 0, pad4(data)); err != nil {
-		return 0, fmt.Errorf("record: uploading %s: %w", label, err)
-	}
 	return shaders.Buffer(len(m.constants)), nil
+}
+
+func (m *device) Fill(b shaders.Buffer, offset int, data []byte) error {
+	return m.dev.Write(m.constants[b-1], offset, data)
+}
+
+func (m *device) Upload(label string, data []byte) (shaders.Buffer, error) {
+	b, err := m.Alloc(label, len(data))
+	if err != nil {
+		return 0, err
+	}
+	return b, m.Fill(b, 0, pad4(data))
 }
 
 // pad4 rounds data up to whole words, which is what WebGPU copies.

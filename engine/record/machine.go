@@ -8,8 +8,12 @@ import (
 
 // Machine runs plans: a GPU, or the CPU through the Go twins.
 type Machine interface {
-	// Upload copies constant data (weights) to the machine, where any plan
-	// can bind it, until the machine is released. data is not kept.
+	// Alloc makes room for constant data (weights), in bytes, where any plan can
+	// bind it until the machine is released.
+	Alloc(label string, size int) (shaders.Buffer, error)
+	// Fill copies data, whole words, into what Alloc made. data is not kept.
+	Fill(b shaders.Buffer, offset int, data []byte) error
+	// Upload is Alloc and Fill for data of any length.
 	Upload(label string, data []byte) (shaders.Buffer, error)
 	// Prepare compiles the kernels of a plan that will be loaded: it may go on
 	// while weights are still on their way. progress (may be nil) counts kernels.

@@ -30,7 +30,7 @@ func TestTune(t *testing.T) {
 		for i := range len(data) / 4 {
 			binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(float32(i%7)-3))
 		}
-		w.Data, err = m.Upload("w", shaders.PackWeights(w.DType, [][]byte{data}, w.Cin, 3, 3))
+		w.Data, err = m.Upload("w", shaders.PackWeights(w.DType, data, w.Cin, 3, 3))
 		require.NoError(t, err)
 		x, y := p.Keep("x", 1, 6, 6, 8), p.Keep("y", 1, 6, 6, 8)
 		g := p.Program("test")

@@ -13,18 +13,23 @@ const (
 	chunk    = 256 << 10
 )
 
-// patientWriter writes large answers in pieces, each with a deadline of its
-// own. It works on HTTP/2 too, where the deadline is the stream's.
+// patientWriter writes large answers in pieces, each with a deadline of its own
+// (but the first, which has the server's WriteTimeout: setting one costs a
+// thirtieth of a small answer). It works on HTTP/2 too, where the deadline is the
+// stream's.
 type patientWriter struct {
 	http.ResponseWriter
-	control  *http.ResponseController
 	patience time.Duration
+	begun    bool
 }
 
 func (w *patientWriter) Write(data []byte) (n int, err error) {
 	for n < len(data) && err == nil {
-		// A recorder in a test has no deadline to set.
-		_ = w.control.SetWriteDeadline(time.Now().Add(w.patience))
+		if w.begun {
+			// A recorder in a test has no deadline to set.
+			_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.patience))
+		}
+		w.begun = true
 		wrote := 0
 		wrote, err = w.ResponseWriter.Write(data[n:min(n+chunk, len(data))])
 		n += wrote

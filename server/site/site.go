@@ -178,7 +178,7 @@ func say(w http.ResponseWriter, status int, text string) {
 
 func (h *handler) send(w http.ResponseWriter, r *http.Request, rep *representation) {
 	maps.Copy(w.Header(), rep.header)
-	patient := &patientWriter{w, http.NewResponseController(w), h.patience}
+	patient := &patientWriter{ResponseWriter: w, patience: h.patience}
 	for _, key := range []string{"If-Match", "If-None-Match", "Range"} { // If-Range is nothing without Range
 		if r.Header[key] != nil {
 			// The bytes on the wire are what a range counts: those of the encoding.

@@ -108,7 +108,7 @@ func Fetch(ctx context.Context, url string) ([]byte, error) {
 	if e := inside(url); e.Truthy() {
 		return unpack(ctx, e, url)
 	}
-	r, err := Ask(ctx, url, nil)
+	r, err := Ask(ctx, url, nil, "default")
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", url, err)
 	}

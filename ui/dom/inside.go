@@ -18,7 +18,7 @@ func inside(url string) js.Value {
 // Inside tells whether a file lies in the page itself.
 func Inside(url string) bool { return inside(url).Truthy() }
 
-// unpack reads such a file and frees its element.
+// unpack reads such a file. Its element stays: a new graphics device needs it again.
 func unpack(ctx context.Context, e js.Value, url string) ([]byte, error) {
 	packed, err := base64.StdEncoding.DecodeString(e.Get("textContent").String())
 	if err != nil {
@@ -33,6 +33,5 @@ func unpack(ctx context.Context, e js.Value, url string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e.Call("remove")
 	return received(buffer), nil
 }

@@ -16,20 +16,17 @@ type Response struct {
 	stop            func() bool
 }
 
-// Ask requests a file of the page's own server. With a header (which may be
-// empty, not nil) it follows no redirect and leaves the browser's HTTP cache
-// alone. Cancelling ctx aborts the request and its body.
-func Ask(ctx context.Context, url string, header map[string]string) (*Response, error) {
+// Ask requests a file of the page's own server and follows no redirect. cache
+// says how the browser's HTTP cache is used ("no-store", "no-cache", ...).
+// Cancelling ctx aborts the request and its body.
+func Ask(ctx context.Context, url string, header map[string]string, cache string) (*Response, error) {
 	r := &Response{abort: js.Global().Get("AbortController").New()}
 	r.stop = context.AfterFunc(ctx, func() { r.abort.Call("abort") })
-	options := map[string]any{"signal": r.abort.Get("signal")}
-	if header != nil {
-		lines := map[string]any{}
-		for k, v := range header {
-			lines[k] = v
-		}
-		options["headers"], options["cache"], options["redirect"] = lines, "no-store", "manual"
+	lines := map[string]any{}
+	for k, v := range header {
+		lines[k] = v
 	}
+	options := map[string]any{"signal": r.abort.Get("signal"), "headers": lines, "cache": cache, "redirect": "manual"}
 	var err error
 	if r.response, err = Await(js.Global().Call("fetch", url, options)); err != nil {
 		r.stop()

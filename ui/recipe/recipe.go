@@ -4,7 +4,7 @@
 // # Format, version 1
 //
 // The file has one iTXt chunk with the keyword "mcdm": the JSON form of Recipe,
-// in UTF-8. Sketch, mask, colours and image stand in it as PNG files in base64, the
+// in UTF-8. Sketch, mask, colours, image and small picture stand in it as PNG files in base64, the
 // sketch as dark lines on light paper, the mask with a palette whose index is the
 // place in "labels" (any other index is free), the colours with a pixel for each
 // cell of their grid, transparent where free. Unknown keys are ignored; "not" and
@@ -53,6 +53,18 @@ type Recipe struct {
 	Mask       *image.Paletted `json:"-"`                // nil: empty
 	Colours    *image.NRGBA    `json:"-"`                // nil: empty
 	Image      *image.RGBA     `json:"-"`                // where sampling starts; nil: from noise
+
+	// Upscaled says how the file's picture was made of Small, the one that all of the
+	// above decides; nil, both of them: the file's picture is that itself.
+	Upscaled *Upscaled   `json:"upscaled,omitempty"`
+	Small    *image.RGBA `json:"-"`
+}
+
+// Upscaled is how a picture was made larger.
+type Upscaled struct {
+	SHA256 string `json:"sha256"` // the upscaler's: bundle.Manifest.Fingerprint
+	Seed   uint64 `json:"seed"`
+	Steps  int    `json:"steps"`
 }
 
 // Verdict is what the networks made of the finished picture; nothing in it decides
@@ -125,6 +137,7 @@ type wire struct {
 	MaskPNG    []byte `json:"mask,omitempty"`
 	ColoursPNG []byte `json:"colours,omitempty"`
 	ImagePNG   []byte `json:"image,omitempty"`
+	SmallPNG   []byte `json:"small,omitempty"`
 }
 
 // ErrNone says that a file is a picture without a recipe.
@@ -168,6 +181,11 @@ func Text(r Recipe) ([]byte, error) {
 	if r.Image != nil {
 		if w.ImagePNG, err = encode(r.Image); err != nil {
 			return nil, fmt.Errorf("the start picture: %w", err)
+		}
+	}
+	if r.Small != nil {
+		if w.SmallPNG, err = encode(r.Small); err != nil {
+			return nil, fmt.Errorf("the small picture: %w", err)
 		}
 	}
 	text, err := json.Marshal(w)
@@ -269,6 +287,13 @@ func Parse(text []byte) (Recipe, error) {
 		}
 		r.Image = RGBA(img)
 	}
+	if w.SmallPNG != nil {
+		img, err := engine.DecodePNG(w.SmallPNG)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("the small picture: %w", err)
+		}
+		r.Small = RGBA(img)
+	}
 	return r, r.check()
 }
 
@@ -286,6 +311,11 @@ func (r Recipe) check() error {
 	}
 	if s := r.Sampler; s.Steps < 1 || s.Steps > 1000 || s.Corrector < 0 || s.Corrector > 10 || !within(s.Eta, 0, 1) || !within(s.Start, 0, 1) {
 		return fmt.Errorf("%d steps, eta %g, %d corrector steps, start at %g: want 1 to 1000, 0 to 1, 0 to 10, 0 to 1", s.Steps, s.Eta, s.Corrector, s.Start)
+	}
+	if u := r.Upscaled; (u != nil) != (r.Small != nil) {
+		return errors.New("it was upscaled, and either how or the small picture is missing")
+	} else if u != nil && (u.Seed > 1<<53 || u.Steps < 1 || u.Steps > 1000) {
+		return fmt.Errorf("upscaled with seed %d in %d steps: want at most 2^53 and 1 to 1000", u.Seed, u.Steps)
 	}
 	if !within(r.Not.Weight, 0, 100) {
 		return fmt.Errorf("weight %g against the sentence %.40q: want 0 to 100", r.Not.Weight, r.Not.Text)
@@ -345,7 +375,7 @@ func (r Recipe) MaskFor(names []string) (mask *image.Paletted, missing []string)
 	return mask, missing
 }
 
-// Same tells whether two recipes give the same picture.
+// Same tells whether two recipes give the same picture, before it is made larger.
 func (r Recipe) Same(o Recipe) bool {
 	return r.Bundle == o.Bundle && r.Prompt == o.Prompt && r.Not == o.Not && maps.Equal(r.Networks, o.Networks) && r.Seed == o.Seed &&
 		r.Sampler == o.Sampler && slices.Equal(r.Labels, o.Labels) && SamePixels(r.Sketch, o.Sketch) && SamePixels(r.Mask, o.Mask) &&

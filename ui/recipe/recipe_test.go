@@ -47,6 +47,7 @@ func full() (*image.RGBA, Recipe) {
 			Scores: Scores{Rank: 2, Of: 3, By: map[string]Score{"sketch": {12.5, 1}, "text.2": {-3, 2}}},
 		},
 		Sketch: sketch, Mask: mask, Colours: colours, Image: picture,
+		Upscaled: &Upscaled{"4567cdef", 7, 4}, Small: picture,
 	}
 }
 
@@ -61,6 +62,8 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, want.Colours.Pix, got.Colours.Pix)
 	assert.Equal(t, want.Image.Pix, got.Image.Pix)
 	assert.True(t, want.Same(got))
+	assert.Equal(t, want.Small.Pix, got.Small.Pix)
+	assert.Equal(t, want.Upscaled, got.Upscaled)
 	assert.Equal(t, want.Verdict, got.Verdict)
 	for y := range 6 {
 		for x := range 8 {
@@ -77,6 +80,25 @@ func TestRoundTrip(t *testing.T) {
 	_, got, err = Read(file)
 	require.NoError(t, err)
 	assert.Equal(t, empty, got)
+}
+
+func TestUpscaledIsWhole(t *testing.T) {
+	picture, r := full()
+	for want, spoil := range map[string]func(*Recipe){
+		"small picture is missing": func(r *Recipe) { r.Small = nil },
+		"how or the small":         func(r *Recipe) { r.Upscaled = nil },
+		"in 0 steps":               func(r *Recipe) { r.Upscaled.Steps = 0 },
+	} {
+		_, r := full()
+		spoil(&r)
+		file, err := Write(picture, r)
+		require.NoError(t, err)
+		_, _, err = Read(file)
+		assert.ErrorContains(t, err, want)
+	}
+	plain := r
+	plain.Small, plain.Upscaled = nil, nil
+	assert.True(t, r.Same(plain), "a larger picture is of the same recipe")
 }
 
 func TestSameSeesEveryPart(t *testing.T) {

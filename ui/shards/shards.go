@@ -1,16 +1,17 @@
 // Package shards brings a bundle's weights into the page, from a server that may
 // be slow, far away or broken, and keeps them in the browser. A shard is used
-// only when its SHA-256 is the manifest's. It knows no browser.
+// only when its SHA-256 is the manifest's. No more than a few are in memory at a
+// time: who uses them need not keep them. It knows no browser.
 package shards
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -35,69 +36,76 @@ type Store interface {
 	Names() ([]string, error)
 }
 
-// Loader loads shards. Load may be called again after it failed, and fetches
-// only what is missing then.
-type Loader struct {
-	ask   Ask
-	store Store // nil: nothing is kept
-	add   func(name string, data []byte) error
+// Use takes shard i, whose SHA-256 has been checked. It need not keep the bytes:
+// the next Load brings them again.
+type Use func(i int, data []byte) error
 
-	stall time.Duration // without a byte, until a request is given up
-	pause time.Duration // before the second try; doubles with every other one
+// Loader loads a bundle's shards, as often as they are needed. One that has come
+// over the network is kept by the store or, where the store does not take it, in
+// memory: it is not asked for again.
+type Loader struct {
+	wire
+	store  Store // nil: nothing outlives the page
+	shards []bundle.Shard
 
 	mu     sync.Mutex
 	got    int // bytes, of all shards
 	show   func(got int)
-	loaded map[string]bool
 	parts  map[string]*part  // begun
-	unkept map[string][]byte // loaded, but the store did not take them
+	unkept map[string][]byte // the store did not take them
 	why    error             // of the last of these
 }
 
-// part is what has arrived of a shard.
-type part struct {
-	data []byte // as long as the whole
-	got  int
-	most int // that got has ever been
-	tag  string
-}
-
-// New returns a loader. add takes a shard's bytes, or refuses them where they
-// are not what the manifest says. store may be nil.
-func New(ask Ask, store Store, add func(name string, data []byte) error) *Loader {
+// New returns a loader. store may be nil.
+func New(shards []bundle.Shard, ask Ask, store Store) *Loader {
 	return &Loader{
-		ask: ask, store: store, add: add, stall: 15 * time.Second, pause: 500 * time.Millisecond,
-		loaded: map[string]bool{}, parts: map[string]*part{}, unkept: map[string][]byte{},
+		wire: newWire(ask), shards: shards, store: store,
+		parts: map[string]*part{}, unkept: map[string][]byte{},
 	}
 }
 
 // parallel is how many shards are loaded at once.
 const parallel = 4
 
-// Load brings those of a bundle's shards that have not been loaded yet and shows
+// Load brings all shards to use, in any order and several at a time, and shows
 // how many bytes there are. The first that cannot be had ends it, by an *Error.
-func (l *Loader) Load(ctx context.Context, shards []bundle.Shard, show func(got int)) error {
+// After an error of use, which is returned, the others are still fetched to be
+// kept, but no longer used.
+func (l *Loader) Load(ctx context.Context, use Use, show func(got int)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l.show = show
+	l.show, l.got = show, 0
+	for _, p := range l.parts {
+		l.got += len(p.data)
+	}
 	l.moved(0)
 	errs := make(chan error)
 	slots := make(chan struct{}, parallel)
-	for _, h := range shards {
+	var refused error
+	var using sync.Mutex
+	for i, h := range l.shards {
 		go func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs <- l.load(ctx, h)
+			data, err := l.load(ctx, h)
+			if err == nil {
+				using.Lock()
+				if refused == nil {
+					refused = use(i, data)
+				}
+				using.Unlock()
+			}
+			errs <- err
 		}()
 	}
 	var first error
-	for range shards {
+	for range l.shards {
 		if err := <-errs; err != nil && first == nil {
 			first = err
 			cancel()
 		}
 	}
-	return first
+	return cmp.Or(first, refused)
 }
 
 // moved counts bytes that came, or had to be thrown away (n < 0).
@@ -108,62 +116,70 @@ func (l *Loader) moved(n int) {
 	l.show(l.got)
 }
 
-func (l *Loader) load(ctx context.Context, h bundle.Shard) error {
-	l.mu.Lock()
-	done := l.loaded[h.Name]
-	l.mu.Unlock()
-	if done {
-		return nil
-	}
+func (l *Loader) load(ctx context.Context, h bundle.Shard) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	if !l.fromStore(h) {
-		data, err := l.fetch(ctx, h)
-		if err != nil {
-			return err
-		}
-		l.keep(h.Name, data)
+	if data := l.kept(h); data != nil {
+		return data, nil
 	}
 	l.mu.Lock()
-	l.loaded[h.Name] = true
+	p := l.parts[h.Name]
+	if p == nil {
+		p = &part{}
+		l.parts[h.Name] = p
+	}
 	l.mu.Unlock()
-	return nil
+	data, err := l.fetch(ctx, shardFile(h), p, l.moved)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	delete(l.parts, h.Name)
+	l.mu.Unlock()
+	l.keep(h.Name, data)
+	return data, nil
 }
 
-// fromStore takes a kept shard. A damaged one is thrown away.
-func (l *Loader) fromStore(h bundle.Shard) bool {
-	if l.store == nil {
-		return false
+// kept returns a shard that is there already, or nil. A damaged one is thrown
+// away.
+func (l *Loader) kept(h bundle.Shard) []byte {
+	l.mu.Lock()
+	data := l.unkept[h.Name]
+	l.mu.Unlock()
+	if data == nil && l.store != nil {
+		var err error
+		if data, err = l.store.Get(h.Name); err != nil || data == nil {
+			return nil
+		}
+		if h.Check(data) != nil {
+			_ = l.store.Delete(h.Name) // the fetched one replaces it anyway
+			return nil
+		}
 	}
-	data, err := l.store.Get(h.Name)
-	if err != nil || data == nil {
-		return false
-	}
-	if l.add(h.Name, data) != nil {
-		_ = l.store.Delete(h.Name) // the fetched one replaces it anyway
-		return false
+	if data == nil {
+		return nil
 	}
 	l.mu.Lock()
 	begun := l.parts[h.Name]
 	delete(l.parts, h.Name)
 	l.mu.Unlock()
 	if begun != nil {
-		l.moved(-begun.got)
+		l.moved(-len(begun.data))
 	}
 	l.moved(h.Size)
-	return true
+	return data
 }
 
 func (l *Loader) keep(name string, data []byte) {
-	if l.store == nil {
-		return
+	var err error
+	if l.store != nil {
+		err = l.store.Put(name, data)
 	}
-	err := l.store.Put(name, data)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.unkept, name)
-	if err != nil {
+	if err != nil || l.store == nil {
 		l.unkept[name], l.why = data, err
 	}
 }
@@ -171,7 +187,7 @@ func (l *Loader) keep(name string, data []byte) {
 // Tidy is called when all shards have been loaded. It frees what the store keeps
 // of other bundles and keeps what it had no room for before; an *Error says that
 // there is none still. The page works without.
-func (l *Loader) Tidy(shards []bundle.Shard) error {
+func (l *Loader) Tidy() error {
 	if l.store == nil {
 		return nil
 	}
@@ -180,7 +196,7 @@ func (l *Loader) Tidy(shards []bundle.Shard) error {
 		l.why = err
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(shards, func(h bundle.Shard) bool { return h.Name == name }) {
+		if !slices.ContainsFunc(l.shards, func(h bundle.Shard) bool { return h.Name == name }) {
 			if err := l.store.Delete(name); err != nil {
 				l.why = err
 			}
@@ -201,8 +217,8 @@ func (l *Loader) Tidy(shards []bundle.Shard) error {
 		what += fmt.Sprintf(", nor %d more", n)
 	}
 	return &Error{
-		Shard: first,
-		What:  what,
-		Do:    "Free room on this computer, or allow this page to store data.",
+		File: "shard " + first,
+		What: what,
+		Do:   "Free room on this computer, or allow this page to store data.",
 	}
 }

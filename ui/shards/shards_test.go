@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -94,27 +96,31 @@ func (v *world) ask(ctx context.Context, name string, header map[string]string) 
 	return &Answer{Status: r.StatusCode, Redirected: r.StatusCode/100 == 3, Header: r.Header.Get, Body: r.Body}, nil
 }
 
-// add is what a bundle does.
-func (v *world) add(name string, data []byte) error {
-	for _, h := range v.shards {
-		if sum := sha256.Sum256(data); h.Name == name && hex.EncodeToString(sum[:]) == h.SHA256 {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			v.taken[name] = bytes.Clone(data)
-			return nil
-		}
+// use is what a graphics card does.
+func (v *world) use(i int, data []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	name := v.shards[i].Name
+	if v.taken[name] != nil {
+		return fmt.Errorf("%s comes twice", name)
 	}
-	return errors.New("not the shard")
+	v.taken[name] = bytes.Clone(data)
+	return nil
 }
 
 func (v *world) loader(store Store) *Loader {
-	l := New(v.ask, store, v.add)
-	l.pause, l.stall = time.Microsecond, 5*time.Second
+	l := New(v.shards, v.ask, store)
+	l.pause, l.stall = time.Microsecond, 20*time.Second
 	return l
 }
 
+// load is a visit: what was used before is forgotten.
 func (v *world) load(l *Loader) (got int, err error) {
-	err = l.Load(context.Background(), v.shards, func(n int) { v.back, got = v.back || n < got, n })
+	v.mu.Lock()
+	v.taken = map[string][]byte{}
+	v.mu.Unlock()
+	last := 0
+	err = l.Load(context.Background(), v.use, func(n int) { v.back, got, last = v.back || n < last, n, n })
 	return got, err
 }
 
@@ -238,18 +244,21 @@ func TestFaults(t *testing.T) {
 					return r.URL.Path[1:] == name
 				}
 				l := v.loader(nil)
-				l.stall = 100 * time.Millisecond
+				l.stall = 20 * time.Second
+				if f.name == "stall" {
+					l.stall = 100 * time.Millisecond
+				}
 				_, err := v.load(l)
 				var shard *Error
 				require.ErrorAs(t, err, &shard)
-				assert.Equal(t, name, shard.Shard)
+				assert.Equal(t, "shard "+name, shard.File)
 				assert.Contains(t, err.Error(), f.words)
 				require.NotContains(t, v.taken, name)
 				had := len(v.taken)
 				v.mu.Lock()
 				v.broken, v.asked = nil, nil
 				v.mu.Unlock()
-				l.stall = 5 * time.Second
+				l.stall = 20 * time.Second
 				got, err := v.load(l)
 				require.NoError(t, err)
 				v.whole(t, got)
@@ -260,6 +269,85 @@ func TestFaults(t *testing.T) {
 				assert.Len(t, again, len(v.shards)-had)
 			})
 		}
+	}
+}
+
+// The manifest comes by the same rules: it is had in spite of one fault, and
+// where there is no end of them the words say what and where.
+func TestManifest(t *testing.T) {
+	good, err := os.ReadFile("../../weights/bundles/avatars/manifest.json")
+	require.NoError(t, err)
+	v := newWorld(t)
+	v.files[bundle.ManifestName] = good
+	for _, test := range []struct {
+		name, words string
+		passes      bool // once
+		do          func(w http.ResponseWriter, r *http.Request)
+	}{
+		{"404", "the server answered 404. The bundle on the server is not complete", false, http.NotFound},
+		{"500", "the server answered 500 (tried 5 times)", true, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }},
+		{"redirect", "redirected elsewhere", false, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.com/", 302) }},
+		{"wrong type", "text/html came in place of the bundle's manifest", false, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write(good)
+		}},
+		{"torn", "the file is torn", true, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(good[:len(good)/2]) }},
+		{"another version", "manifest.json: version is 7 and this program reads version 1", true, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(bytes.Replace(good, []byte(`"version":1`), []byte(`"version":7`), 1))
+		}},
+		{"endless", "it has more than 16 MiB", false, func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write(good)
+			}
+		}},
+		{"cut", "the connection broke after 1000 bytes", true, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(&cutter{w, 1000}, r, "", time.Time{}, bytes.NewReader(good))
+		}},
+		{"stall", "nothing came for 100ms after 1000 bytes (tried 3 times)", true, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write(good[:1000])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}},
+		{"a part", "not the part that was asked for", true, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 7-%d/%d", len(good)-1, len(good)))
+			w.WriteHeader(206)
+			_, _ = w.Write(good[7:])
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			left := 0
+			v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+				v.mu.Lock()
+				left--
+				now := left >= 0
+				v.mu.Unlock()
+				if now {
+					test.do(w, r)
+				}
+				return now
+			}
+			l := newWire(v.ask)
+			l.pause, l.stall = time.Microsecond, 20*time.Second
+			if test.name == "stall" {
+				l.stall = 100 * time.Millisecond
+			}
+			left = 99
+			_, err := l.manifest(context.Background())
+			var file *Error
+			require.ErrorAs(t, err, &file)
+			assert.Equal(t, bundle.ManifestName, file.File)
+			assert.Contains(t, err.Error(), test.words)
+			v.mu.Lock()
+			left = 1
+			v.mu.Unlock()
+			data, err := l.manifest(context.Background())
+			if test.passes {
+				require.NoError(t, err)
+				assert.Equal(t, good, data)
+			} else {
+				require.Error(t, err)
+			}
+		})
 	}
 }
 
@@ -295,7 +383,7 @@ func TestStopped(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { <-begun; stop() }()
-	err := v.loader(nil).Load(ctx, v.shards, func(int) {})
+	err := v.loader(nil).Load(ctx, v.use, func(int) {})
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Len(t, v.asked, 1)
 }
@@ -346,10 +434,10 @@ func TestKept(t *testing.T) {
 	_, err := v.load(l)
 	require.NoError(t, err)
 	require.Contains(t, m.files, "older.safetensors", "deleted before the new one is complete")
-	require.NoError(t, l.Tidy(v.shards), "there is room without the older one")
+	require.NoError(t, l.Tidy(), "there is room without the older one")
 	assert.Equal(t, v.files, m.files)
 
-	v.asked, v.taken = nil, map[string][]byte{}
+	v.asked = nil
 	got, err := v.load(v.loader(m))
 	require.NoError(t, err)
 	v.whole(t, got)
@@ -372,11 +460,41 @@ func TestFullStore(t *testing.T) {
 	require.NoError(t, err)
 	v.whole(t, got)
 	var shard *Error
-	require.ErrorAs(t, l.Tidy(v.shards), &shard)
+	require.ErrorAs(t, l.Tidy(), &shard)
 	assert.Contains(t, shard.What, "the browser did not keep it (QuotaExceededError), nor 1 more")
-	assert.NotContains(t, m.files, shard.Shard)
+	assert.NotContains(t, m.files, strings.TrimPrefix(shard.File, "shard "))
 	m.room = 3
-	require.NoError(t, l.Tidy(v.shards))
+	require.NoError(t, l.Tidy())
 	assert.Equal(t, v.files, m.files)
 	assert.Len(t, v.asked, 3)
+}
+
+// Who uses the shards fails: the rest is fetched all the same and no longer
+// used, and then nothing is fetched twice, with a store or without.
+func TestUseFails(t *testing.T) {
+	for _, room := range []int{0, 1, 9} {
+		v := newWorld(t, 40_000, 50_000, 60_000, 40_001, 50_001, 60_001)
+		l := v.loader(&memory{files: map[string][]byte{}, room: room})
+		uses := 0
+		err := l.Load(context.Background(), func(int, []byte) error {
+			if uses++; uses == 2 {
+				return io.ErrClosedPipe
+			}
+			return nil
+		}, func(int) {})
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		assert.Equal(t, 2, uses)
+		got, err := v.load(l)
+		require.NoError(t, err)
+		v.whole(t, got)
+		assert.Len(t, v.asked, 6)
+	}
+	v := newWorld(t, 40_000, 50_000)
+	l := v.loader(nil)
+	for range 3 {
+		got, err := v.load(l)
+		require.NoError(t, err)
+		v.whole(t, got)
+	}
+	assert.Len(t, v.asked, 2)
 }

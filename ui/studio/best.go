@@ -29,7 +29,7 @@ func (s *Studio) bestFirst() {
 	for _, p := range batch {
 		pictures = append(pictures, p.image)
 	}
-	q, _ := request(batch[0].recipe, s.bundle.Manifest)
+	q, _ := request(batch[0].recipe, s.bundle)
 	lifts := s.run.Score(context.Background(), q, pictures)
 	if lifts == nil {
 		return
@@ -61,7 +61,7 @@ func (s *Studio) scorable() bool {
 			return false
 		}
 	}
-	q, _ := request(s.batch[0].recipe, s.bundle.Manifest)
+	q, _ := request(s.batch[0].recipe, s.bundle)
 	return len(q.Weights) > 0
 }
 
@@ -93,7 +93,7 @@ func (s *Studio) showOdds(pictures []*picture) {
 			}
 			who := "At odds"
 			if name != c.network {
-				who = called(name, s.bundle.Manifest) + " is at odds"
+				who = called(name, s.bundle) + " is at odds"
 			}
 			parts = append(parts, fmt.Sprintf("%s with %s: they pull opposite ways.", who, List(others, "")))
 		}
@@ -128,7 +128,7 @@ func (s *Studio) sayOdds() {
 
 func (s *Studio) calledAll(names []string) (out []string) {
 	for _, name := range names {
-		word := called(name, s.bundle.Manifest)
+		word := called(name, s.bundle)
 		if !strings.HasSuffix(name, second) {
 			word = "the " + word
 		}
@@ -161,7 +161,7 @@ func (s *Studio) showScores(pictures []*picture) {
 	}
 	head.Call("append", cell("th", "col", "Picture"))
 	for _, name := range columns {
-		head.Call("append", cell("th", "col", capital(called(name, s.bundle.Manifest))))
+		head.Call("append", cell("th", "col", capital(called(name, s.bundle))))
 	}
 	for _, p := range pictures {
 		scores := p.recipe.Verdict.Scores

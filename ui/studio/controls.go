@@ -81,6 +81,7 @@ func (s *Studio) controls() {
 	s.not = s.addSentence("not", s.held, enter)
 	dom.On(dom.Get("not-weight"), "input", func(js.Value) { s.showNot(); s.held() })
 	s.addGrid()
+	s.addUpscale()
 	s.addBest()
 	s.addHistory()
 	s.addLive()
@@ -114,7 +115,7 @@ func click(id string, f func()) {
 // data-most and data-end say what its controls begin with.
 func (s *Studio) addCard(root js.Value) {
 	modality := strings.TrimPrefix(root.Get("id").String(), "card-")
-	for _, n := range s.bundle.Manifest.Networks {
+	for _, n := range s.bundle.Networks {
 		if n.Modality != modality {
 			continue
 		}

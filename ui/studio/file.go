@@ -44,18 +44,27 @@ func (s *Studio) take(file js.Value) {
 func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
 	misfits := s.restore(r)
 	p := &picture{image: recipe.RGBA(img), recipe: r}
+	if r.Small != nil {
+		p.image, p.large, p.upscaled = r.Small, p.image, r.Upscaled
+		p.recipe.Small, p.recipe.Upscaled = nil, nil
+	}
 	known := slices.IndexFunc(s.history, func(q *picture) bool {
 		return q.recipe.Same(r) && bytes.Equal(q.image.Pix, p.image.Pix)
 	})
 	if known >= 0 {
+		opened := p
 		p = s.history[known]
+		if opened.large != nil {
+			p.large, p.upscaled = opened.large, opened.upscaled
+		}
 	} else {
 		s.keep([]*picture{p})
 	}
 	s.show(p)
+	go s.enlargeByItself(p)
 	switch {
 	case r.Bundle.SHA256 != s.bundleHash:
-		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Manifest.Name))}, misfits...)
+		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Name))}, misfits...)
 	case r.Unfinished:
 		misfits = append(misfits, "This picture was stopped before its last step: Generate finishes it.")
 	}
@@ -80,3 +89,10 @@ func other(b recipe.Bundle, ours string) string {
 
 // file is the picture's PNG file with its recipe.
 func (p *picture) file() ([]byte, error) { return recipe.Write(p.image, p.recipe) }
+
+// largeFile is the same of the large picture. The small one goes with it.
+func (p *picture) largeFile() ([]byte, error) {
+	r := p.recipe
+	r.Upscaled, r.Small = p.upscaled, p.image
+	return recipe.Write(p.large, r)
+}

@@ -23,6 +23,9 @@ type picture struct {
 	recipe    recipe.Recipe
 	influence map[string][]float32 // by network, summed over the steps seen
 
+	large    *image.RGBA      // by the upscaler; nil: not yet
+	upscaled *recipe.Upscaled // how
+
 	id        string   // in the history; "" while it is in none
 	favourite bool     // of the history
 	button    js.Value // in the history's strip
@@ -37,10 +40,18 @@ func (p *picture) label(using []string) string {
 	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
 }
 
+// best is the picture at its largest.
+func (p *picture) best() *image.RGBA {
+	if p.large != nil {
+		return p.large
+	}
+	return p.image
+}
+
 // recipe reads the controls. The error says what of them cannot be used; the
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
-	r.Bundle = recipe.Bundle{Name: s.bundle.Manifest.Name, SHA256: s.bundleHash}
+	r.Bundle = recipe.Bundle{Name: s.bundle.Name, SHA256: s.bundleHash}
 	r.Prompt = s.prompt.text()
 	if text := s.not.text(); strings.TrimSpace(text) != "" {
 		r.Not = recipe.Not{Text: text, Weight: value("not-weight")}
@@ -208,6 +219,7 @@ func (s *Studio) generate() {
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
 	s.sample(r, count)
 	s.keep(s.batch)
+	s.enlargeByItself(s.batch...)
 	s.sayOdds()
 }
 
@@ -219,7 +231,7 @@ func (s *Studio) count() int {
 // sample makes count pictures, with r's seed and those after it, and shows them
 // as they form. They are then in s.batch.
 func (s *Studio) sample(r recipe.Recipe, count int) {
-	q, using := request(r, s.bundle.Manifest)
+	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
 	// A graphics card makes a step in little more time than reading back takes.

@@ -28,7 +28,7 @@ func (s *Studio) addGrid() {
 // show shows one picture large.
 func (s *Studio) show(p *picture) {
 	s.shown, s.before = p, p
-	_, using := request(p.recipe, s.bundle.Manifest)
+	_, using := request(p.recipe, s.bundle)
 	s.describe(p.label(using))
 	s.paint()
 	s.marked()
@@ -75,11 +75,12 @@ func (s *Studio) paint() {
 	dom.Show(dom.Get("grid"), !one)
 	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)
 	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
+	dom.Show(dom.Get("enlarge"), s.upscales() && one && s.shown.image != nil && s.shown.large == nil)
 	if !one {
 		cells := dom.Get("grid").Get("children")
 		for i, p := range s.batch {
 			if p.image != nil {
-				dom.Paint(cells.Index(i).Get("firstElementChild"), p.image)
+				p.paint(cells.Index(i).Get("firstElementChild"))
 			}
 		}
 		dom.Show(dom.Get("picture-hint"), false)
@@ -88,7 +89,7 @@ func (s *Studio) paint() {
 	}
 	if s.shown.image != nil {
 		s.last = s.shown.image
-		dom.Paint(dom.Get("picture"), s.last)
+		s.shown.paint(dom.Get("picture"))
 		dom.Show(dom.Get("picture-hint"), false)
 		if s.canvas.View.UnderOpacity > 0 {
 			s.view()
@@ -150,15 +151,36 @@ func (s *Studio) overlay() {
 	}
 }
 
+// paint shows the picture at its largest. A small one's pixels are left to be seen,
+// as its networks made them.
+func (p *picture) paint(canvas js.Value) {
+	dom.Paint(canvas, p.best())
+	canvas.Get("classList").Call("toggle", "large", p.large != nil)
+}
+
 // save offers the picture that is shown as a file with its recipe.
 func (s *Studio) save() {
-	if s.shown == nil || s.shown.image == nil {
+	p := s.shown
+	if p == nil || p.image == nil {
 		return
 	}
-	file, err := s.shown.file()
+	if !s.savesLarge() {
+		s.download(p.recipe.Seed, "", p.file)
+		return
+	}
+	go func() {
+		if p.large == nil && !s.enlarge("", p) {
+			return
+		}
+		s.download(p.recipe.Seed, fmt.Sprintf("-%d", p.large.Rect.Dx()), p.largeFile)
+	}()
+}
+
+func (s *Studio) download(seed uint64, size string, encode func() ([]byte, error)) {
+	file, err := encode()
 	if err != nil {
 		s.notice(fmt.Sprintf("The picture could not be saved: %v.", err))
 		return
 	}
-	dom.Download(fmt.Sprintf("mcdm-%d.png", s.shown.recipe.Seed), "image/png", file)
+	dom.Download(fmt.Sprintf("mcdm-%d%s.png", seed, size), "image/png", file)
 }

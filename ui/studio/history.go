@@ -83,6 +83,7 @@ func (s *Studio) addButton(p *picture, i int) {
 func (s *Studio) recall(p *picture) {
 	misfits := s.restore(p.recipe)
 	s.show(p)
+	go s.enlargeByItself(p)
 	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.", p.recipe.Seed)
 	if s.busy() {
 		text += " The run goes on."
@@ -221,8 +222,8 @@ func (s *Studio) compareWith(p *picture) {
 	s.compared = p
 	for id, q := range map[string]*picture{"left": s.shown, "right": p} {
 		canvas := dom.Get(id)
-		dom.Paint(canvas, q.image)
-		_, using := request(q.recipe, s.bundle.Manifest)
+		q.paint(canvas)
+		_, using := request(q.recipe, s.bundle)
 		canvas.Call("setAttribute", "aria-label", q.label(using))
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))
 	}

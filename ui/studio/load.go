@@ -8,26 +8,30 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/ui/dom"
+	"github.com/mcdm/mcdm/ui/shards"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 // fetchManifest reads what the networks are; their weights come with load.
 func (s *Studio) fetchManifest(ctx context.Context) error {
-	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
-	if err == nil {
-		s.bundle, err = bundle.Parse(data)
-		sum := sha256.Sum256(data)
-		s.bundleHash = hex.EncodeToString(sum[:])
+	ask := askServer
+	if dom.Inside(folder + bundle.ManifestName) {
+		ask = askFile
 	}
+	data, err := shards.Manifest(ctx, ask)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDownload, err)
+		return err
 	}
-	return nil
+	sum := sha256.Sum256(data)
+	s.bundleHash = hex.EncodeToString(sum[:])
+	s.bundle, err = bundle.ParseManifest(data)
+	return err
 }
 
 // onDevice is a model with the device that it lies on.
@@ -43,54 +47,72 @@ func (o onDevice) Release() {
 	o.device.Close()
 }
 
-// load is the page's Loader: it opens the device and fetches the weights side
-// by side, then puts the ones on the other. Kernels are compiled meanwhile; the
-// first run waits for what is still missing.
+// load is the page's Loader: it opens the device and fetches the weights side by
+// side. Each shard is copied to the device when it has come and is not kept in
+// the program's memory. Kernels are compiled meanwhile; the first run waits for
+// what is still missing.
 func (s *Studio) load(ctx context.Context, progress func(done, total int, text string)) (_ Sampler, err error) {
-	type opened struct {
-		device  *gpu.Device
-		machine record.Machine
-		err     error
-	}
-	device := make(chan opened, 1)
 	fetching, useless := context.WithCancel(ctx)
 	defer useless()
 	compiling, abandon := context.WithCancel(ctx)
+	var model onDevice
+	var failed error
+	opened := make(chan struct{}) // model or failed is there
 	defer func() {
+		<-opened
 		if err != nil {
 			abandon()
+			if model.device != nil {
+				model.device.Close()
+			}
 		}
 	}()
 	go func() {
-		d, err := gpu.Open(ctx, gpu.Options{})
-		if err != nil {
+		defer close(opened)
+		if model, failed = s.room(ctx, progress); failed != nil {
 			useless() // megabytes that nothing could use
-			device <- opened{err: err}
 			return
 		}
-		machine := record.GPU(d)
-		device <- opened{d, machine, nil}
-		// An error comes again, and is told, where the kernels are needed.
-		_ = engine.Prepare(compiling, machine, s.bundle, func(done, total int) {
-			if s.run.Starting() {
-				progress(done, total, preparing(done, total))
-			}
-		})
+		go func() {
+			// An error comes again, and is told, where the kernels are needed.
+			_ = model.Prepare(compiling, func(done, total int) {
+				if s.run.Starting() {
+					progress(done, total, preparing(done, total))
+				}
+			})
+		}()
 	}()
-	failed := s.fetch(fetching, progress)
-	d := <-device
-	if d.err != nil {
-		return nil, d.err
-	}
-	if failed == nil {
-		failed = d.device.Err() // it may have been lost meanwhile
-	}
+	err = s.fetch(fetching, progress, func(i int, data []byte) error {
+		<-opened
+		if failed != nil {
+			return failed
+		}
+		defer runtime.GC() // of the shard before: WebAssembly never gives memory back
+		return model.Add(i, data)
+	})
+	<-opened
 	if failed != nil {
-		d.device.Close()
 		return nil, failed
 	}
-	s.showDevice(d.device.Info())
-	m, err := engine.Load(ctx, d.machine, s.bundle, func(done, total int) {
+	if lost := model.Err(); lost != nil { // meanwhile
+		return nil, errors.Join(lost, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.showDevice(model.device.Info())
+	progress(0, 0, "Nearly there…")
+	s.tidy()
+	return model, nil
+}
+
+// room opens the device and makes room on it for the networks.
+func (s *Studio) room(ctx context.Context, progress func(done, total int, text string)) (onDevice, error) {
+	d, err := gpu.Open(ctx, gpu.Options{})
+	if err != nil {
+		return onDevice{}, err
+	}
+	m, err := engine.New(record.GPU(d), s.bundle, func(done, total int) {
 		if done == total {
 			progress(0, 0, "Nearly there…")
 			return
@@ -98,11 +120,11 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 		progress(done, total, preparing(done, total))
 	})
 	if err != nil {
-		d.device.Close()
-		return nil, errors.Join(d.device.Err(), err)
+		err = errors.Join(d.Err(), err)
+		d.Close()
+		return onDevice{}, err
 	}
-	s.tidy()
-	return onDevice{m, d.device}, nil
+	return onDevice{m, d}, nil
 }
 
 func preparing(done, total int) string {
@@ -114,6 +136,7 @@ func (s *Studio) showDevice(i gpu.Info) {
 	pill := dom.Get("device")
 	dom.Text(pill, "%s", i.Name)
 	dom.Show(pill, true)
+	s.quick = !i.Software
 	steps := dom.Get("steps")
 	if same := steps.Get("value").String() == steps.Get("defaultValue").String(); same && s.untouched && !i.Software {
 		steps.Set("value", stepsOnGPU)

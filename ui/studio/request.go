@@ -105,7 +105,9 @@ func differences(a, b recipe.Recipe) []string {
 	compare("start", a.Sampler.Start, b.Sampler.Start)
 	compare("sentence", quoted(a.Prompt), quoted(b.Prompt))
 	compare("not this", quoted(a.Not.Text), quoted(b.Not.Text))
-	compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
+	if a.Not.Text != "" && b.Not.Text != "" {
+		compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
+	}
 	for _, name := range recipe.Names(a, b) {
 		x, y := a.Networks[name], b.Networks[name]
 		compare(name, onOff(x.On), onOff(y.On))

@@ -94,11 +94,11 @@ func TestRequestNot(t *testing.T) {
 	r.Networks["text"] = recipe.Input{Weight: 1, End: 1}
 	q, _ = request(r, manifest)
 	assert.Empty(t, q.Conditions.MoreTexts, "the card is off")
-	assert.Equal(t, []string{"not this: “a person with glasses”, none", "weight of “not this”: 1, 0"}, differences(r, func() recipe.Recipe {
-		plain := r
-		plain.Not = recipe.Not{}
-		return plain
-	}()))
+
+	none, weaker := r, r
+	none.Not, weaker.Not.Weight = recipe.Not{}, .5
+	assert.Equal(t, []string{"not this: “a person with glasses”, none"}, differences(r, none))
+	assert.Equal(t, []string{"weight of “not this”: 1, 0.5"}, differences(r, weaker))
 }
 
 func TestDifferences(t *testing.T) {

@@ -31,6 +31,7 @@ const (
 // Sampler makes pictures: a model on its device.
 type Sampler interface {
 	Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error)
+	Upscale(ctx context.Context, small *image.RGBA, o engine.Upscaling, report func(done, total int)) (*image.RGBA, error)
 	Lift(ctx context.Context, q engine.Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]engine.Lift, error)
 	Err() error // why it cannot be used any more: a lost device
 	Release()
@@ -202,6 +203,51 @@ func (r *Run) ready(ctx context.Context) error {
 	return nil
 }
 
+// step notes that the run goes.
+func (r *Run) step() {
+	r.mu.Lock()
+	r.stepped = true
+	r.mu.Unlock()
+}
+
+// Enlarge makes pictures larger, each with the noise of its seed, and shows every
+// one as it is done. Its last word follows those that were said before. It tells
+// whether all are larger now; not while something else runs.
+func (r *Run) Enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, before string, show func(i int, large *image.RGBA)) bool {
+	all := false
+	r.work(ctx, func(ctx context.Context) (int, string) {
+		done, text := r.enlarge(ctx, pictures, seeds, show)
+		all = done == 1
+		return done, strings.TrimSpace(before + " " + text)
+	})
+	return all
+}
+
+// enlarge is Enlarge between two states.
+func (r *Run) enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, show func(i int, large *image.RGBA)) (done int, text string) {
+	started := r.now()
+	r.screen.Progress(0, 0, "Upscaling…")
+	if err := r.ready(ctx); err != nil {
+		return 0, Explain(err)
+	}
+	var size image.Point
+	for i, p := range pictures {
+		large, err := r.sampler.Upscale(ctx, p, engine.Upscaling{Seed: seeds[i]}, func(done, total int) {
+			r.step()
+			r.screen.Progress(i*total+done, len(pictures)*total, fmt.Sprintf("Upscaling, step %d of %d", i*total+done, len(pictures)*total))
+		})
+		switch {
+		case ctx.Err() != nil:
+			return 0, "Stopped: not upscaled."
+		case err != nil:
+			return 0, Explain(errors.Join(r.sampler.Err(), err))
+		}
+		show(i, large)
+		size = large.Rect.Size()
+	}
+	return 1, fmt.Sprintf("Upscaled to %d×%d pixels in %s.", size.X, size.Y, seconds(r.now().Sub(started)))
+}
+
 func (r *Run) finish(done int, text string) {
 	r.screen.Progress(done, 1, text)
 	r.screen.Say(text)
@@ -252,9 +298,7 @@ func (r *Run) steps(ctx context.Context, q engine.Request) (pictures []*image.RG
 		if ctx.Err() != nil {
 			return // a step that ended after Stop
 		}
-		r.mu.Lock()
-		r.stepped = true
-		r.mu.Unlock()
+		r.step()
 		done = p.Step
 		r.screen.Step(p)
 		text := fmt.Sprintf("Step %d of %d", p.Step, p.Steps)
@@ -293,10 +337,10 @@ func seconds(d time.Duration) string {
 
 // Explain puts an error into words with a next step.
 func Explain(err error) string {
-	var shard *shards.Error
+	var file *shards.Error
 	switch {
-	case errors.As(err, &shard):
-		return fmt.Sprintf("The networks could not be loaded: shard %s: %s. %s Then try again: what has arrived is kept.", shard.Shard, shard.What, shard.Do)
+	case errors.As(err, &file):
+		return fmt.Sprintf("The networks could not be loaded: %s: %s. %s Then try again: what has arrived is kept.", file.File, file.What, file.Do)
 	case errors.Is(err, gpu.ErrNoWebGPU):
 		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
 			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."
@@ -311,11 +355,6 @@ func Explain(err error) string {
 	case errors.Is(err, gpu.ErrLimits):
 		return "This graphics card allows too little at once (" + err.Error() + "). Ask for fewer pictures at once, or use another browser or computer. " +
 			"Your drawing is safe."
-	case errors.Is(err, ErrDownload):
-		return fmt.Sprintf("The networks could not be loaded: %v. Check the connection and try again; what has arrived is kept.", err)
 	}
 	return fmt.Sprintf("It did not work: %v. Your drawing is safe: press Generate again, or reload the page.", err)
 }
-
-// ErrDownload: a file of the bundle did not arrive, or arrived damaged.
-var ErrDownload = errors.New("download failed")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
+	"github.com/mcdm/mcdm/ui/shards"
 )
 
 // screen records what a person sees.
@@ -46,10 +47,26 @@ type fake struct {
 	lost     error
 	released bool
 	asked    []engine.Request
+	seeds    []uint64 // of upscalings
 }
 
 func (f *fake) Err() error { return f.lost }
 func (f *fake) Release()   { f.released = true }
+func (f *fake) Upscale(ctx context.Context, small *image.RGBA, o engine.Upscaling, report func(done, total int)) (*image.RGBA, error) {
+	f.seeds = append(f.seeds, o.Seed)
+	for step := 1; step <= 2; step++ {
+		if f.at != nil {
+			if err := f.at(step); err != nil {
+				return nil, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		report(step, 2)
+	}
+	return image.NewRGBA(image.Rect(0, 0, 4*small.Rect.Dx(), 4*small.Rect.Dy())), nil
+}
 func (f *fake) Sample(ctx context.Context, q engine.Request, report func(engine.Progress)) ([]*image.RGBA, error) {
 	f.asked = append(f.asked, q)
 	var picture []*image.RGBA
@@ -126,6 +143,47 @@ func TestGenerate(t *testing.T) {
 	assert.Equal(t, [2]int{1, 1}, s.bars[len(s.bars)-1])
 }
 
+func TestEnlarge(t *testing.T) {
+	f := &fake{}
+	r, s := begin(t, f)
+	small := []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 2, 2)), image.NewRGBA(image.Rect(0, 0, 2, 2))}
+	var shown []int
+	show := func(i int, large *image.RGBA) {
+		assert.Equal(t, image.Pt(8, 8), large.Rect.Size())
+		shown = append(shown, i)
+	}
+	require.True(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "Done.", show))
+	assert.Equal(t, []int{0, 1}, shown)
+	assert.Equal(t, []uint64{5, 6}, f.seeds)
+	assert.Equal(t, []State{Loading, Ready, Sampling, Ready}, s.states)
+	assert.Contains(t, s.progress, "Upscaling, step 3 of 4")
+	assert.Equal(t, "Done. Upscaled to 8×8 pixels in 3.0 s.", s.said)
+	assert.Equal(t, [2]int{1, 1}, s.bars[len(s.bars)-1])
+
+	// Stopped, or broken, the second stays as it is, and why is said.
+	f.at = func(step int) error {
+		if len(f.seeds) == 4 {
+			r.Stop()
+		}
+		return nil
+	}
+	shown = nil
+	require.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+	assert.Equal(t, []int{0}, shown)
+	assert.Equal(t, "Stopped: not upscaled.", s.said)
+	f.at = func(int) error { return gpu.ErrMemory }
+	require.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+	assert.Contains(t, s.said, "no memory left")
+
+	// Not while something else runs.
+	f.at, f.steps = func(int) error {
+		assert.False(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "", show))
+		return nil
+	}, 1
+	require.NotNil(t, r.Generate(context.Background(), engine.Request{}, nil))
+	assert.Equal(t, []int{0}, shown)
+}
+
 func TestStop(t *testing.T) {
 	f := &fake{steps: 100}
 	r, s := begin(t, f)
@@ -160,11 +218,11 @@ func TestOneRunAtATime(t *testing.T) {
 }
 
 func TestLoadingFailsAndIsTriedAgain(t *testing.T) {
-	torn := fmt.Errorf("%w: shard-3: the server answered 503", ErrDownload)
+	torn := &shards.Error{File: "shard-3", What: "the server answered 503", Do: "Wait."}
 	r, s := begin(t, torn, &fake{steps: 1})
 	assert.Equal(t, Failed, s.states[len(s.states)-1])
 	assert.Contains(t, s.alarm, "shard-3")
-	assert.Contains(t, s.alarm, "try again")
+	assert.Contains(t, s.alarm, "the server answered 503. Wait. Then try again")
 	assert.Nil(t, r.Generate(context.Background(), engine.Request{}, nil))
 	r.Start(context.Background())
 	assert.Equal(t, Ready, s.states[len(s.states)-1])
@@ -238,7 +296,6 @@ func TestExplainNamesTheNextStep(t *testing.T) {
 		gpu.ErrLost:      "press Generate again",
 		gpu.ErrMemory:    "fewer pictures at once",
 		gpu.ErrLimits:    "another browser",
-		ErrDownload:      "try again",
 	} {
 		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)
 	}

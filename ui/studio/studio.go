@@ -19,9 +19,9 @@ import (
 // Studio is the page's program.
 type Studio struct {
 	run    *Run
-	bundle *bundle.Bundle // nil until its manifest has come
-	shards *shards.Loader // nil until the first load
-	unkept bool           // a shard is not in the browser's storage
+	bundle *bundle.Manifest // nil until it has come
+	shards *shards.Loader   // nil until the first load
+	unkept bool             // a shard is not in the browser's storage
 	board  *board.Board
 	canvas *canvas.Canvas
 
@@ -32,6 +32,7 @@ type Studio struct {
 
 	bundleHash string // SHA-256 of the manifest
 	untouched  bool   // the number of steps is the page's own
+	quick      bool   // a graphics card upscales pictures without being asked
 
 	shown  *picture   // large in the frame; nil: all of batch
 	before *picture   // the last one that was shown whole
@@ -99,8 +100,8 @@ func (s *Studio) open(ctx context.Context) {
 		<-again
 		s.State(Loading)
 	}
-	s.board = board.New(labelsOf(s.bundle.Manifest))
-	s.board.SetGrid(gridOf(s.bundle.Manifest))
+	s.board = board.New(labelsOf(s.bundle))
+	s.board.SetGrid(gridOf(s.bundle))
 	s.canvas = canvas.Attach(s.board, dom.Get("board"), s.drawn)
 	s.controls()
 }
@@ -135,13 +136,14 @@ func (s *Studio) State(state State) {
 	for _, id := range []string{"generate", "best"} {
 		dom.Get(id).Set("disabled", state != Ready && !(state == Sampling && s.living))
 	}
+	dom.Get("enlarge").Set("disabled", state != Ready)
 	dom.Get("live").Set("disabled", state == Loading || state == Failed)
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
 	// One button takes the other's place: who pressed it keeps the focus.
 	switch {
-	case whole && (focused == "generate" || focused == "best"):
+	case whole && (focused == "generate" || focused == "best" || focused == "enlarge"):
 		dom.Get("stop").Call("focus")
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")

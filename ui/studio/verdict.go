@@ -12,7 +12,7 @@ import (
 	"github.com/mcdm/mcdm/ui/recipe"
 )
 
-// opposed is the mean cosine between two pulls from which on a person is told. In 17
+// opposed is the mean cosine between two pulls from which on a person is told. In 15
 // runs of ten DDIM steps from the examples' sketches, masks and sentences (the page's
 // weights and windows), pairs that belong together had +.14 or more and pairs that
 // contradict each other, as lines of long hair and "shaved hair" or one portrait's

@@ -3,12 +3,15 @@
 package studio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/mcdm/mcdm/ui/dom"
 	"github.com/mcdm/mcdm/ui/shards"
+	"github.com/mcdm/mcdm/weights/bundle"
 )
 
 const (
@@ -16,9 +19,9 @@ const (
 	weightsCache = "mcdm-weights" // shards only; the rest of the page is in another (install.go)
 )
 
-// fetch brings the shards that are still missing and shows how far it is.
-func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text string)) error {
-	all := s.bundle.Shards()
+// fetch brings all shards to use and shows how far it is.
+func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text string), use shards.Use) error {
+	all := s.bundle.Shards
 	if s.shards == nil {
 		var store shards.Store
 		ask := askServer
@@ -27,13 +30,13 @@ func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text 
 		} else if cache, err := dom.OpenCache(weightsCache, folder); err == nil {
 			store = cache
 		}
-		s.shards = shards.New(ask, store, s.bundle.AddShard)
+		s.shards = shards.New(all, ask, store)
 	}
 	total := 0
 	for _, h := range all {
 		total += h.Size
 	}
-	return s.shards.Load(ctx, all, func(got int) {
+	return s.shards.Load(ctx, use, func(got int) {
 		progress(got, total, fmt.Sprintf("Loading the networks: %.1f of %.1f MB", float64(got)/1e6, float64(total)/1e6))
 	})
 }
@@ -41,16 +44,20 @@ func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text 
 // tidy sees that the browser keeps the shards of this bundle and no others, and
 // says what it did not take: the page works, but loads them again next time.
 func (s *Studio) tidy() {
-	err := s.shards.Tidy(s.bundle.Shards())
+	err := s.shards.Tidy()
 	var unkept *shards.Error
 	if s.unkept = errors.As(err, &unkept); s.unkept {
-		s.Alarm(fmt.Sprintf("All works, but the networks will be loaded again at the next visit: shard %s: %s. %s Then try again.",
-			unkept.Shard, unkept.What, unkept.Do))
+		s.Alarm(fmt.Sprintf("All works, but the networks will be loaded again at the next visit: %s: %s. %s Then try again.",
+			unkept.File, unkept.What, unkept.Do))
 	}
 }
 
 func askServer(ctx context.Context, name string, header map[string]string) (*shards.Answer, error) {
-	r, err := dom.Ask(ctx, folder+name, header)
+	cache := "no-store" // shards have a cache of their own
+	if name == bundle.ManifestName {
+		cache = "no-cache"
+	}
+	r, err := dom.Ask(ctx, folder+name, header, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +72,11 @@ func (inFile) Put(string, []byte) error        { return nil }
 func (inFile) Delete(string) error             { return nil }
 func (inFile) Names() ([]string, error)        { return nil, nil }
 
-// askFile is asked when inFile could not give a shard.
-func askFile(_ context.Context, name string, _ map[string]string) (*shards.Answer, error) {
-	return nil, &shards.Error{Shard: name, What: "it is damaged in this file", Do: "Save the file again."}
+// askFile is asked, in a page of one file, for what is no shard or is damaged.
+func askFile(ctx context.Context, name string, _ map[string]string) (*shards.Answer, error) {
+	data, err := dom.Fetch(ctx, folder+name)
+	if err != nil || name != bundle.ManifestName {
+		return nil, &shards.Error{What: "it is damaged in this file", Do: "Save the file again."}
+	}
+	return &shards.Answer{Status: 200, Header: func(string) string { return "" }, Body: io.NopCloser(bytes.NewReader(data))}, nil
 }

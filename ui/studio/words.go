@@ -44,7 +44,7 @@ func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
 }
 
 func (s *Studio) textEncoder() *bundle.TextEncoder {
-	for _, n := range s.bundle.Manifest.Networks {
+	for _, n := range s.bundle.Networks {
 		if n.TextEncoder != nil {
 			return n.TextEncoder
 		}

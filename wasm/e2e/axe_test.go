@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"image"
 	"os"
 	"strings"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/ui/recipe"
 )
 
 // violation is one rule that axe found broken.
@@ -89,4 +92,19 @@ func TestAccessible(t *testing.T) {
 	p.axe("full")
 	p.click("#compare")
 	p.axe("compare")
+	p.run(chromedp.KeyEvent(kb.Escape))
+
+	// Signs and scores, and a photo that is being cropped.
+	file, err := recipe.Write(image.NewGray(image.Rect(0, 0, 64, 64)), recipe.Recipe{
+		Seed: 12, Sampler: recipe.Sampler{Name: "ddim", Steps: 1}, Verdict: recipe.Verdict{
+			Accord: []recipe.Accord{{A: "mask", B: "text", Cosine: -.5, Steps: 1}},
+			Scores: recipe.Scores{Rank: 1, Of: 2, By: map[string]recipe.Score{"mask": {Lift: 3, Rank: 1}, "text": {Lift: -8, Rank: 2}}},
+		}})
+	require.NoError(t, err)
+	p.give("drop", "scored.png", "image/png", file)
+	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("scores").checkVisibility()`) }, 20*time.Second, 100*time.Millisecond)
+	assert.Equal(t, "At odds with the sentence: they pull opposite ways.", p.text("#odds-mask"))
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("import-crop").checkVisibility()`) }, 20*time.Second, 100*time.Millisecond)
+	p.axe("verdict")
 }

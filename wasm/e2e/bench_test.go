@@ -16,7 +16,10 @@ import (
 //	ready-s     until the page can be used: program, bundle, weights on the GPU
 //	first-s     the first step with all networks, kernels compiled for it
 //	step-s      a further step
-//	host-ms     of a step on the page's one thread: Go and JavaScript, preview included
+//	host-ms     of a step on the page's one thread: Go and JavaScript, preview and
+//	            the board's frames included
+//	replay-ms   of it what starts a step, the median: Go and JavaScript from the first
+//	            number written for it to the end of its submission
 //	load-, first-, step-block-ms  the longest time that the page did not answer
 //
 // A software adapter shares the processor with the page.
@@ -36,12 +39,33 @@ func BenchmarkPage(b *testing.B) {
 		b.ReportMetric(p.blocked(from), "first-block-ms")
 
 		p.run(chromedp.SetValue("#steps", "4"))
+		eval[bool](p, watchReplays)
 		took, host, from := p.generated()
 		b.ReportMetric(took.Seconds()/steps, "step-s")
+		b.ReportMetric(eval[float64](p, "replays.sort((a, b) => a - b)[replays.length >> 1]"), "replay-ms")
 		b.ReportMetric(host*1e3/steps, "host-ms")
 		b.ReportMetric(p.blocked(from), "step-block-ms")
 	}
 }
+
+// watchReplays times what goes from a write after one submission to the end of the
+// next, in ms; the first are of what comes before the first step.
+const watchReplays = `(() => {
+	globalThis.replays = [];
+	let start = 0;
+	const write = GPUQueue.prototype.writeBuffer, replay = globalThis.mcdmReplay;
+	GPUQueue.prototype.writeBuffer = function (...args) {
+		start ||= performance.now();
+		return write.apply(this, args);
+	};
+	globalThis.mcdmReplay = (...args) => {
+		start ||= performance.now();
+		replay(...args);
+		replays.push(performance.now() - start);
+		start = 0;
+	};
+	return true;
+})()`
 
 // generated makes a picture: how long that took, how many seconds of it scripts
 // ran, and the page's time in ms when it began.

@@ -26,7 +26,8 @@ type rogue struct {
 	shards []bundle.Shard
 
 	mu      sync.Mutex
-	fault   func(w http.ResponseWriter, r *http.Request, name string) bool // true: it has answered
+	fault   func(w http.ResponseWriter, r *http.Request, name string) bool // of shards; true: it has answered
+	garbled http.HandlerFunc                                               // answers for the manifest
 	asked   map[string]int
 	renamed string // the first shard, in a new version of the bundle
 }
@@ -44,12 +45,15 @@ func newRogue(t *testing.T) *rogue {
 func (s *rogue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := path.Base(r.URL.Path)
 	s.mu.Lock()
-	fault, renamed := s.fault, s.renamed
+	fault, garbled, renamed := s.fault, s.garbled, s.renamed
 	if path.Ext(name) == ".safetensors" {
 		s.asked[name]++
 	}
 	s.mu.Unlock()
 	switch {
+	case garbled != nil && name == bundle.ManifestName:
+		garbled(w, r)
+		return
 	case renamed != "" && name == bundle.ManifestName:
 		_, _ = w.Write(bytes.ReplaceAll(read(name), []byte(s.shards[0].Name), []byte(renamed)))
 		return
@@ -203,7 +207,92 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The connection is cut at random points: the weights are the very bytes.
+// The manifest by the same rules: words that name it, a button, and the page
+// goes on when the server is well again.
+func TestManifestFaults(t *testing.T) {
+	s := newRogue(t)
+	p := openAt(t, s, 1280, 860, 5*time.Minute)
+	for i, f := range []struct {
+		words string
+		do    http.HandlerFunc
+	}{
+		{"the server answered 404", http.NotFound},
+		{"the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }},
+		{"redirected elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.com/", 302) }},
+		{"text/html came in place of the bundle's manifest", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write(read(bundle.ManifestName))
+		}},
+		{"the file is torn", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(read(bundle.ManifestName)[:9999]) }},
+		{"the connection broke after", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }},
+		{"nothing came for 15s after", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+	} {
+		s.mu.Lock()
+		s.garbled = f.do
+		s.mu.Unlock()
+		if i == 0 {
+			p.before(faster)
+		} else {
+			p.click("#retry")
+		}
+		require.Eventually(t, func() bool {
+			return eval[string](p, "document.getElementById('studio').dataset.state") == "failed" && strings.Contains(p.text("#notice-text"), f.words)
+		}, 90*time.Second, 100*time.Millisecond, "want %q", f.words)
+		assert.Contains(t, p.text("#notice-text"), "could not be loaded: manifest.json: ")
+		require.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility()`))
+		t.Log(p.text("#notice-text"))
+	}
+	p.screenshot("manifest-fault")
+	s.mu.Lock()
+	s.garbled = nil
+	s.mu.Unlock()
+	p.click("#retry")
+	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Loading the networks") }, time.Minute, 50*time.Millisecond)
+}
+
+// buffers has the page remember its GPU buffers.
+const buffers = `{
+	globalThis.made = [];
+	const make = GPUDevice.prototype.createBuffer;
+	GPUDevice.prototype.createBuffer = function (d) {
+		const b = make.call(this, {...d, usage: d.usage | (d.usage & GPUBufferUsage.MAP_READ ? 0 : GPUBufferUsage.COPY_SRC)});
+		if (d.usage & GPUBufferUsage.STORAGE) made.push([this, b]);
+		return b;
+	};
+}`
+
+// onGPU are the SHA-256 of what lies in the storage buffers of the page's last
+// graphics card, in the order in which they were made, and their bytes in all. Before the first picture
+// these are the weights.
+func (p *page) onGPU() (sums []string, total int) {
+	p.t.Helper()
+	type read struct {
+		Sums  []string `json:"sums"`
+		Total int      `json:"total"`
+	}
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[read](`(async () => {
+		const sums = [];
+		let total = 0;
+		const last = made.at(-1)[0]; // of a load that failed, the card was closed
+		for (const [device, b] of made.filter(([d]) => d === last)) {
+			const copy = device.createBuffer({size: b.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST});
+			const e = device.createCommandEncoder();
+			e.copyBufferToBuffer(b, 0, copy, 0, b.size);
+			device.queue.submit([e.finish()]);
+			await copy.mapAsync(GPUMapMode.READ);
+			const sum = await crypto.subtle.digest("SHA-256", copy.getMappedRange());
+			sums.push([...new Uint8Array(sum)].map((b) => b.toString(16).padStart(2, "0")).join(""));
+			total += b.size;
+			copy.destroy();
+		}
+		return {sums, total};
+	})()`, chromedp.EvalAwaitPromise))
+	require.NoError(p.t, err)
+	return v.Sums, v.Total
+}
+
+// The connection is cut at random points: what ends up on the GPU are the very
+// bytes of a load without a fault.
 func TestCutsInBrowser(t *testing.T) {
 	s := newRogue(t)
 	chance := rand.New(rand.NewPCG(7, 0))
@@ -223,8 +312,8 @@ func TestCutsInBrowser(t *testing.T) {
 		}
 		return again
 	})
-	p := openAt(t, s, 1280, 860, 8*time.Minute)
-	p.before(faster)
+	p := openAt(t, s, 1280, 860, 10*time.Minute)
+	p.before(buffers)
 	state := ""
 	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		// Chromium drops what it had not handed over: patience may come to its end.
@@ -239,6 +328,42 @@ func TestCutsInBrowser(t *testing.T) {
 	require.Equal(t, 100, cuts)
 	t.Logf("%d cuts, %d requests for the rest of a shard, %d presses of the button", cuts, resumed, presses)
 	assert.Greater(t, resumed, 10)
+	got, total := p.onGPU()
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	want, _ := p.onGPU()
+	assert.Equal(t, want, got)
+	assert.Greater(t, len(want), 100)
+	assert.Greater(t, total, 30_000_000)
+	seen := map[string]bool{}
+	for _, sum := range want {
+		seen[sum] = true
+	}
+	assert.Greater(t, len(seen), 100, "they differ")
+}
+
+// While the weights come, the program's memory grows by the shards that are on
+// their way and not by all of them.
+func TestMemoryWhileLoading(t *testing.T) {
+	s := newRogue(t)
+	hold := make(chan struct{})
+	s.set(func(http.ResponseWriter, *http.Request, string) bool { <-hold; return false })
+	p := openAt(t, s, 1280, 860, 8*time.Minute)
+	// Memory of WebAssembly never shrinks: its size is its peak.
+	p.before(`{ const start = WebAssembly.instantiateStreaming; WebAssembly.instantiateStreaming = async (...a) => { const r = await start(...a); globalThis.memory = () => r.instance.exports.mem.buffer.byteLength; return r; }; }`)
+	require.Eventually(t, func() bool { return strings.Contains(p.text("#status"), "0.0 of") }, 2*time.Minute, 100*time.Millisecond)
+	before := eval[int](p, `memory()`)
+	close(hold)
+	p.until("ready", 3*time.Minute)
+	grown, weights := eval[int](p, `memory()`)-before, 0
+	for _, h := range s.shards {
+		weights += h.Size
+	}
+	t.Logf("%.1f MB before, %.1f MB more for %.1f MB of weights", float64(before)/1e6, float64(grown)/1e6, float64(weights)/1e6)
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	t.Logf("%.1f MB in all with kept weights", float64(eval[int](p, `memory()`))/1e6)
+	assert.Less(t, grown, weights)
 }
 
 // A second visit fetches no weights; a kept shard that is damaged is fetched
@@ -301,6 +426,87 @@ func TestFullStorage(t *testing.T) {
 	assert.Empty(t, s.requests(), "fetched to be kept")
 }
 
+// breakable has the page lose its graphics card in a call named by lose.at, after
+// so many of them. opened counts cards. What is in sessionStorage is for the next
+// load.
+const breakable = `{
+	globalThis.opened = 0;
+	globalThis.lose = JSON.parse(sessionStorage.getItem("lose") ?? '{"at": "", "after": 0}');
+	sessionStorage.removeItem("lose");
+	const ask = GPUAdapter.prototype.requestDevice;
+	GPUAdapter.prototype.requestDevice = async function (d) { opened++; return globalThis.card = await ask.call(this, d); };
+	for (const [of, name] of [[GPUDevice, "createComputePipelineAsync"], [GPUQueue, "writeBuffer"], [GPUQueue, "submit"], [GPUBuffer, "mapAsync"]]) {
+		const call = of.prototype[name];
+		of.prototype[name] = function (...a) {
+			const r = call.apply(this, a);
+			if (lose.at === name && lose.after-- <= 0) {
+				lose.at = "";
+				card.destroy();
+			}
+			return r;
+		};
+	}
+}`
+
+// The graphics card is lost at every phase: the page goes on by itself, fetches
+// nothing twice and makes the very picture that it makes without; drawing and
+// history stay.
+func TestLostAtEveryPhase(t *testing.T) {
+	s := newRogue(t)
+	p := openAt(t, s, 1280, 860, 25*time.Minute)
+	p.until("ready", 3*time.Minute)
+	p.before(breakable)
+	p.until("ready", 3*time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	settings := func() {
+		p.alone("sketch")
+		p.set("steps", "3")
+		p.set("seed", "5")
+		if p.attribute("lock", "aria-pressed") != "true" {
+			p.click("#lock") // or the same again is made with another seed
+		}
+	}
+	settings()
+	want := p.generate()
+	const count = `document.querySelectorAll("#strip button").length`
+	pictures := eval[int](p, count)
+	s.set(nil)
+	for _, phase := range []struct {
+		what, at string
+		after    int
+		load     bool // it is lost while the page loads
+	}{
+		{"kernels are compiled", "createComputePipelineAsync", 3, true},
+		{"weights are copied", "writeBuffer", 200, true},
+		{"the first step runs", "submit", 0, false},
+		{"a step in the middle runs", "submit", 2, false},
+		{"the picture is read back", "mapAsync", 0, false},
+		{"a later picture is read back", "mapAsync", 2, false},
+	} {
+		t.Run(phase.what, func(t *testing.T) {
+			opened := 1
+			if phase.load {
+				eval[bool](p, `sessionStorage.setItem("lose", JSON.stringify({at: %q, after: %d})), true`, phase.at, phase.after)
+				p.run(chromedp.Reload())
+				p.until("ready", 3*time.Minute)
+				settings()
+			} else {
+				opened = eval[int](p, `opened`)
+				eval[bool](p, `lose = {at: %q, after: %d}, true`, phase.at, phase.after)
+			}
+			got := p.generate()
+			pictures++
+			assert.Equal(t, "", eval[string](p, `lose.at`), "it was not lost")
+			assert.Equal(t, opened+1, eval[int](p, `opened`))
+			assert.True(t, bytes.Equal(want.Pix, got.Pix), "another picture, or the seed moved on: %s", p.value("seed"))
+			assert.True(t, dark(p.seen(spot{.5, .3})), "the drawing")
+			assert.Equal(t, pictures, eval[int](p, count), "the history")
+		})
+	}
+	assert.Empty(t, s.requests(), "fetched again")
+	p.quiet()
+}
+
 // The graphics card is lost while the weights come: the page goes on by itself.
 func TestLostWhileLoading(t *testing.T) {
 	s := newRogue(t)
@@ -313,7 +519,7 @@ func TestLostWhileLoading(t *testing.T) {
 		return false
 	})
 	eval[bool](p, `caches.delete("mcdm-weights"), true`)
-	p.before(`{ const ask = GPUAdapter.prototype.requestDevice; globalThis.opened = 0; GPUAdapter.prototype.requestDevice = async function (d) { globalThis.opened++; return globalThis.card = await ask.call(this, d); }; }`)
+	p.before(breakable)
 	require.Eventually(t, func() bool { return eval[bool](p, `!!globalThis.card`) }, 2*time.Minute, 50*time.Millisecond)
 	require.Equal(t, "loading", eval[string](p, "document.getElementById('studio').dataset.state"))
 	eval[bool](p, `card.destroy(), true`)

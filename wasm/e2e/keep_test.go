@@ -32,9 +32,14 @@ func (p *page) value(id string) string {
 	return eval[string](p, `document.getElementById(%q).value`, id)
 }
 
-// saved presses Save and reads the file that comes out.
-func (p *page) saved() []byte {
+// saved saves the picture as its networks made it, and reads the file that comes
+// out.
+func (p *page) saved() []byte { return p.savedAs(1) }
+
+// savedAs chooses one of the sizes, where there are several, and presses Save.
+func (p *page) savedAs(size int) []byte {
 	p.t.Helper()
+	eval[int](p, `document.getElementById("save-size").selectedIndex = %d`, size)
 	dir := p.t.TempDir()
 	_, err := chromedp.Call(p.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
 		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
@@ -48,7 +53,7 @@ func (p *page) saved() []byte {
 			data, err = os.ReadFile(files[0])
 		}
 		return len(files) == 1 && err == nil && len(data) > 0
-	}, 10*time.Second, 50*time.Millisecond, "no file arrived")
+	}, time.Minute, 50*time.Millisecond, "no file arrived")
 	return data
 }
 

@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"bytes"
-	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -16,71 +14,44 @@ import (
 	"github.com/x448/float16"
 )
 
-// Bundle is an opened bundle: the manifest and those shards that have been read
-// or given. It is safe for use by several goroutines.
+// Bundle is an opened bundle: the manifest, and the folder that its shards are
+// read from when a tensor first needs them. It is safe for use by several
+// goroutines.
 type Bundle struct {
 	Manifest *Manifest
 
-	fsys fs.FS // nil: shards come through AddShard only
+	fsys fs.FS
 
 	mu     sync.Mutex
 	loaded map[int][]byte // by index, SHA-256 checked
 }
 
 // Open reads and checks manifest.json of the bundle in fsys (os.DirFS of its
-// folder, or an embedded one). Shards are read when a tensor first needs them.
+// folder, or an embedded one).
 func Open(fsys fs.FS) (*Bundle, error) {
 	data, err := fs.ReadFile(fsys, ManifestName)
 	if err != nil {
 		return nil, fmt.Errorf("no bundle here: %w", err)
 	}
-	b, err := Parse(data)
+	m, err := ParseManifest(data)
 	if err != nil {
 		return nil, err
 	}
-	b.fsys = fsys
-	return b, nil
-}
-
-// Parse opens a bundle from the bytes of manifest.json alone; its shards come
-// through AddShard.
-func Parse(manifest []byte) (*Bundle, error) {
-	m, err := ParseManifest(manifest)
-	if err != nil {
-		return nil, err
-	}
-	return &Bundle{Manifest: m, loaded: map[int][]byte{}}, nil
+	return &Bundle{Manifest: m, fsys: fsys, loaded: map[int][]byte{}}, nil
 }
 
 // Shards lists the shards in the order in which to load them.
 func (b *Bundle) Shards() []Shard { return b.Manifest.Shards }
 
-// AddShard gives the bytes of a shard, which must not change afterwards. Bytes
-// of another size or SHA-256 than the manifest's are refused.
-func (b *Bundle) AddShard(name string, data []byte) error {
-	for i, s := range b.Manifest.Shards {
-		if s.Name == name {
-			if err := s.check(data); err != nil {
-				return err
-			}
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.loaded[i] = data
-			return nil
-		}
-	}
-	return fmt.Errorf("shard %s is not of bundle %q", name, b.Manifest.Name)
-}
-
-// Release forgets all shards' bytes. With a folder they are read again when
-// needed; without one AddShard must give them again.
+// Release forgets all shards' bytes. They are read again when needed.
 func (b *Bundle) Release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.loaded)
 }
 
-func (s Shard) check(data []byte) error {
+// Check refuses bytes of another size or SHA-256 than the manifest's.
+func (s Shard) Check(data []byte) error {
 	if len(data) != s.Size {
 		return fmt.Errorf("shard %s has %d bytes, the manifest says %d: the file is torn; fetch or import it again", s.Name, len(data), s.Size)
 	}
@@ -98,11 +69,7 @@ func (b *Bundle) shard(i int) ([]byte, error) {
 	if data, ok := b.loaded[i]; ok {
 		return data, nil
 	}
-	s := b.Manifest.Shards[i]
-	if b.fsys == nil {
-		return nil, fmt.Errorf("shard %s has not been loaded", s.Name)
-	}
-	data, err := readShard(b.fsys, s)
+	data, err := b.Read(i)
 	if err != nil {
 		return nil, err
 	}
@@ -110,19 +77,20 @@ func (b *Bundle) shard(i int) ([]byte, error) {
 	return data, nil
 }
 
-// readShard reads at most one byte more than the manifest promises.
-func readShard(fsys fs.FS, s Shard) ([]byte, error) {
-	f, err := fsys.Open(s.Name)
+// Read returns the checked bytes of shard i and does not keep them.
+func (b *Bundle) Read(i int) ([]byte, error) {
+	s := b.Manifest.Shards[i]
+	f, err := b.fsys.Open(s.Name)
 	if err != nil {
 		return nil, fmt.Errorf("shard %s is missing; fetch or import the bundle again: %w", s.Name, err)
 	}
 	defer f.Close()
-	data := make([]byte, s.Size+1)
+	data := make([]byte, s.Size+1) // a byte more than the manifest promises shows a longer file
 	n, err := io.ReadFull(f, data)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("shard %s: %w", s.Name, err)
 	}
-	return data[:n], s.check(data[:n])
+	return data[:n], s.Check(data[:n])
 }
 
 // Tensor is the value of one tensor. Data is little endian and must not be
@@ -142,16 +110,11 @@ func (b *Bundle) Tensor(n *Network, name string) (Tensor, error) {
 	if !ok {
 		return Tensor{}, fmt.Errorf("network %q has no tensor %q", n.Name, name)
 	}
-	t, err := b.read(ref)
-	if err != nil {
-		return Tensor{}, fmt.Errorf("network %q, tensor %q: %w", n.Name, name, err)
-	}
-	t.Name = name
-	return t, nil
+	return n.read(name, ref, b.shard)
 }
 
 // Describe returns a tensor's type and shape, known without a shard, but no Data.
-func (b *Bundle) Describe(n *Network, name string) (Tensor, error) {
+func (n *Network) Describe(name string) (Tensor, error) {
 	ref, ok := n.Tensor(name)
 	if !ok {
 		return Tensor{}, fmt.Errorf("network %q has no tensor %q", n.Name, name)
@@ -167,65 +130,52 @@ func (ref TensorRef) plain() string {
 	return ref.DType
 }
 
-// decode returns the n bytes that a DEFLATE stream makes, n as the manifest says.
-func decode(stream []byte, n int) ([]byte, error) {
-	in := bytes.NewReader(stream)
-	r := flate.NewReader(in)
-	values := make([]byte, n)
-	if at, err := io.ReadFull(r, values); err != nil {
-		return nil, fmt.Errorf("its stream breaks off at value %d of %d: %w; import the bundle again", at, n, err)
+// read puts a tensor together from shards, by index.
+func (n *Network) read(name string, ref TensorRef, shard func(i int) ([]byte, error)) (Tensor, error) {
+	t := Tensor{Name: name, DType: ref.plain(), Shape: ref.Shape}
+	wrap := func(err error) (Tensor, error) {
+		return t, fmt.Errorf("network %q, tensor %q: %w", n.Name, name, err)
 	}
-	if more, err := r.Read(make([]byte, 1)); more != 0 || err != io.EOF || in.Len() != 0 {
-		return nil, fmt.Errorf("its stream goes on behind its %d values; import the bundle again", n)
+	span := func(s Span) ([]byte, error) {
+		data, err := shard(s.Shard)
+		if err != nil {
+			return nil, err
+		}
+		return data[s.Offset : s.Offset+s.Length : s.Offset+s.Length], nil
 	}
-	return values, nil
-}
-
-func (b *Bundle) read(ref TensorRef) (Tensor, error) {
-	t := Tensor{DType: ref.plain(), Shape: ref.Shape}
-	var err error
-	if t.Data, err = b.span(ref.Parts[0]); err != nil {
-		return t, err
-	}
-	if len(ref.Parts) > 1 {
-		t.Data = append([]byte(nil), t.Data...)
-		for _, p := range ref.Parts[1:] {
-			part, err := b.span(p)
-			if err != nil {
-				return t, err
-			}
-			t.Data = append(t.Data, part...)
+	for i, p := range ref.Parts {
+		part, err := span(p)
+		if err != nil {
+			return wrap(err)
+		}
+		if i == 0 {
+			t.Data = part
+		} else {
+			t.Data = append(t.Data, part...) // the first part's capacity ends with it
 		}
 	}
 	if ref.DType == Coded {
+		var err error
 		if t.Data, err = decode(t.Data, t.Elements()); err != nil {
-			return t, err
+			return wrap(err)
 		}
 	}
 	if ref.Scale == nil {
 		return t, nil
 	}
-	raw, err := b.span(*ref.Scale)
+	raw, err := span(*ref.Scale)
 	if err != nil {
-		return t, err
+		return wrap(err)
 	}
 	t.Scale = make([]float32, len(raw)/4)
 	for i := range t.Scale {
 		s := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 		if !(s > 0 && s <= math.MaxFloat32) { // false for NaN too
-			return t, fmt.Errorf("the scale of channel %d is %v: want a finite positive number; import the bundle again", i, s)
+			return wrap(fmt.Errorf("the scale of channel %d is %v: want a finite positive number; import the bundle again", i, s))
 		}
 		t.Scale[i] = s
 	}
 	return t, nil
-}
-
-func (b *Bundle) span(s Span) ([]byte, error) {
-	data, err := b.shard(s.Shard)
-	if err != nil {
-		return nil, err
-	}
-	return data[s.Offset : s.Offset+s.Length : s.Offset+s.Length], nil
 }
 
 // Elements is the number of values.

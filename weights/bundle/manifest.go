@@ -22,9 +22,18 @@
 //	F16  IEEE 754 half
 //	I8   w[o, ...] = scale[o] * q[o, ...], q in -127..127, scale f32 > 0, one for
 //	     each index o of axis 0 (output channel)
-//	I8Z  I8 whose values, a byte each, are one DEFLATE stream (RFC 1951); a byte of
-//	     it makes at most 8 values (no back references). In the shard it is U8
-//	     [bytes]
+//	I8Z  I8 whose values, a byte each, are Huffman-coded: k = ceil(n / 131072) blocks
+//	     of ceil(n / k) values, the last of the rest. A block is its length in bytes
+//	     as u32, a Huffman tree description of Zstandard (RFC 8878, 4.2.1) and the
+//	     values in four streams behind their jump table (4.2.2, 3.1.1.3.1.6). In
+//	     the shard it is U8 [bytes]
+//
+// A bundle may have an upscaler, which makes finished pictures r times as large
+// (SR3, Saharia et al. 2021). It is a diffusion of its own, with pixel_unshuffle
+// = r, so that its grid is the small picture: every pixel of that is a place
+// where z has the r*r large ones. The small picture's channels are concatenated
+// to z, and the network predicts the large one's x0 as its difference from the
+// small one with every pixel repeated r*r times.
 //
 // A bundle of dtype "int8" has I8 for every tensor of two or more axes but the
 // embeddings, which are F16, or I8Z where it was made for a size: scales are then
@@ -34,8 +43,12 @@
 package bundle
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mcdm/mcdm/weights/textencoder"
 	"github.com/mcdm/mcdm/weights/tokenizer"
@@ -51,8 +64,8 @@ const (
 // ManifestName is the manifest's file name.
 const ManifestName = "manifest.json"
 
-// Coded is the dtype of I8 tensors that are stored as DEFLATE streams. Tensors that
-// have been read are I8.
+// Coded is the dtype of I8 tensors that are stored Huffman-coded. Tensors that have
+// been read are I8.
 const Coded = "I8Z"
 
 // MaxShard is the largest size of a shard in bytes.
@@ -64,10 +77,14 @@ const MaxShard = 4 << 20
 const (
 	Epsilon  = "epsilon"
 	Velocity = "v_prediction"
+	Sample   = "sample" // x0 itself, less what is known of it: of upscalers
 )
 
 // Unconditional is the modality of the network without a condition (eps_0).
 const Unconditional = "none"
+
+// Upscale is the modality of an upscaler.
+const Upscale = "upscale"
 
 // Manifest is manifest.json.
 type Manifest struct {
@@ -82,6 +99,10 @@ type Manifest struct {
 	// Networks, the unconditional one first. One network alone is a bundle too;
 	// with several, exactly one has modality "none", since the merge needs eps_0.
 	Networks []Network `json:"networks"`
+
+	// Upscaler makes their pictures larger; nil: the bundle has none. It has modality
+	// "upscale" and a Diffusion of its own.
+	Upscaler *Network `json:"upscaler,omitempty"`
 
 	Terms    string `json:"terms,omitempty"`     // licence of the weights, in words or as an SPDX id
 	DataCard string `json:"data_card,omitempty"` // plain text: what the networks were trained on
@@ -127,7 +148,8 @@ type Network struct {
 
 	// Diffusion states what this network was trained with, where the manifest is
 	// made from networks that say so. A bundle where it differs from the
-	// manifest's is refused.
+	// manifest's is refused. An upscaler must have it: ImageSize is the large
+	// picture's, PixelUnshuffle how many times larger that is.
 	Diffusion *Diffusion `json:"diffusion,omitempty"`
 
 	// ConditionChannels are concatenated to z, after it, on the network's own
@@ -135,6 +157,7 @@ type Network struct {
 	//   sketch: ink in [0, 1], pixel-unshuffled (r*r channels)
 	//   mask:   one-hot over Labels, all zero where unknown, pixel-unshuffled:
 	//           channel label*r*r + dy*r + dx
+	//   upscale: the small picture, one channel for each of its own
 	//   colour: R, G, B in -1..1 and 1 where known, all zero elsewhere: one colour
 	//           for each of Grid x Grid cells, repeated over the cell
 	//   joint:  a sketch's channels, then a mask's, all zero for what is not given
@@ -183,7 +206,7 @@ type TensorRef struct {
 	Shape []int  `json:"shape"`
 
 	// Parts hold the values: one span, or several whose concatenation is the
-	// tensor cut along axis 0 (a tensor larger than a shard), or I8Z's stream.
+	// tensor cut along axis 0 (a tensor larger than a shard), or I8Z's blocks.
 	Parts []Span `json:"parts"`
 
 	// Scale holds the Shape[0] f32 scales of an I8 or I8Z tensor; nil otherwise.
@@ -223,14 +246,43 @@ type Shard struct {
 	SHA256 string `json:"sha256"` // of the whole file, 64 hexadecimal digits, lower case
 }
 
-// Network returns the network of that name, or nil.
-func (m *Manifest) Network(name string) *Network {
+// All lists the networks and, behind them, the upscaler.
+func (m *Manifest) All() []*Network {
+	var all []*Network
 	for i := range m.Networks {
-		if m.Networks[i].Name == name {
-			return &m.Networks[i]
+		all = append(all, &m.Networks[i])
+	}
+	if m.Upscaler != nil {
+		all = append(all, m.Upscaler)
+	}
+	return all
+}
+
+// Network returns the network or upscaler of that name, or nil.
+func (m *Manifest) Network(name string) *Network {
+	for _, n := range m.All() {
+		if n.Name == name {
+			return n
 		}
 	}
 	return nil
+}
+
+// Fingerprint tells networks apart: the SHA-256, in hexadecimal, of the network's
+// config.json and of the SHA-256 of every shard that holds its tensors, in order.
+func (m *Manifest) Fingerprint(n *Network) string {
+	h := sha256.New()
+	h.Write(n.Config)
+	used := map[int]bool{}
+	for _, ref := range n.Tensors {
+		for _, p := range ref.Parts {
+			used[p.Shard] = true
+		}
+	}
+	for _, i := range slices.Sorted(maps.Keys(used)) {
+		h.Write([]byte(m.Shards[i].SHA256))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Unconditional returns the network of modality "none", or nil.

@@ -81,8 +81,7 @@ func (m *Manifest) resolve() error {
 	names := map[string]bool{}
 	plain := 0
 	used := make([][]usedSpan, len(m.Shards))
-	for i := range m.Networks {
-		n := &m.Networks[i]
+	for _, n := range m.All() {
 		if !ValidName.MatchString(n.Name) {
 			return fmt.Errorf("network name %q: want %s", n.Name, ValidName)
 		}
@@ -90,10 +89,14 @@ func (m *Manifest) resolve() error {
 			return fmt.Errorf("two networks are named %q", n.Name)
 		}
 		names[n.Name] = true
-		if n.Modality == Unconditional {
+		if n.Modality == Unconditional && n != m.Upscaler {
 			plain++
 		}
-		if err := m.resolveNetwork(n, used); err != nil {
+		resolve := m.resolveNetwork
+		if n == m.Upscaler {
+			resolve = m.resolveUpscaler
+		}
+		if err := resolve(n, used); err != nil {
 			return fmt.Errorf("network %q: %w", n.Name, err)
 		}
 	}
@@ -114,8 +117,8 @@ func (d Diffusion) Check() error {
 		return fmt.Errorf("pixel_unshuffle = %d: want a divisor of image_size = %d, at most 64", d.PixelUnshuffle, d.ImageSize)
 	case !finite(d.PixelRange[0]) || !finite(d.PixelRange[1]) || d.PixelRange[0] >= d.PixelRange[1]:
 		return fmt.Errorf("pixel_range = %v: want [black, white] with black < white", d.PixelRange)
-	case d.PredictionType != Epsilon && d.PredictionType != Velocity:
-		return fmt.Errorf("prediction_type %q is not supported: want %s or %s", d.PredictionType, Epsilon, Velocity)
+	case !slices.Contains([]string{Epsilon, Velocity, Sample}, d.PredictionType):
+		return fmt.Errorf("prediction_type %q is not supported: want %s or %s, of an upscaler %s", d.PredictionType, Epsilon, Velocity, Sample)
 	case d.Schedule.Name != "linear":
 		return fmt.Errorf("schedule %q is not supported: want linear", d.Schedule.Name)
 	case d.Schedule.T < 1 || d.Schedule.T > 1<<16:
@@ -156,21 +159,63 @@ func (m *Manifest) resolveNetwork(n *Network, used [][]usedSpan) error {
 	if !ValidName.MatchString(n.Modality) {
 		return fmt.Errorf("modality %q: want %s", n.Modality, ValidName)
 	}
+	if n.Modality == Upscale {
+		return errors.New("an upscaler is no network of the merge: its place is the key upscaler (bundle import --upscaler)")
+	}
+	if m.Diffusion.PredictionType == Sample {
+		return fmt.Errorf("prediction_type %s is that of an upscaler: networks that are merged predict %s or %s", Sample, Epsilon, Velocity)
+	}
 	if n.Diffusion != nil && *n.Diffusion != m.Diffusion {
 		return fmt.Errorf("was trained with %+v and the bundle has %+v: networks of one bundle must share schedule, image size, unshuffle, pixel range and prediction type", *n.Diffusion, m.Diffusion)
 	}
-	var err error
-	if n.UNet, err = unet.Parse(n.Config); err != nil {
-		return err
-	}
-	if err := n.checkChannels(m.Diffusion); err != nil {
-		return err
-	}
-	if err := m.checkTensors(n.Tensors, n.UNet.Tensors(), used); err != nil {
+	if err := m.resolveUNet(n, m.Diffusion, used); err != nil {
 		return err
 	}
 	if n.TextEncoder != nil {
 		return m.resolveText(n, used)
+	}
+	return nil
+}
+
+func (m *Manifest) resolveUNet(n *Network, d Diffusion, used [][]usedSpan) (err error) {
+	if n.UNet, err = unet.Parse(n.Config); err != nil {
+		return err
+	}
+	if err := n.checkChannels(d); err != nil {
+		return err
+	}
+	return m.checkTensors(n.Tensors, n.UNet.Tensors(), used)
+}
+
+// resolveUpscaler wants a network whose grid is the others' picture.
+func (m *Manifest) resolveUpscaler(n *Network, used [][]usedSpan) error {
+	small, d := m.Diffusion, n.Diffusion
+	switch {
+	case n.Modality != Upscale:
+		return fmt.Errorf("modality %q: an upscaler's is %q", n.Modality, Upscale)
+	case d == nil:
+		return errors.New("an upscaler states its own diffusion")
+	}
+	if err := d.Check(); err != nil {
+		return err
+	}
+	switch {
+	case d.PredictionType != Sample:
+		return fmt.Errorf("prediction_type %q: an upscaler predicts %q", d.PredictionType, Sample)
+	case d.PixelUnshuffle < 2 || d.GridSize() != small.ImageSize:
+		return fmt.Errorf("makes pictures of %d pixels with pixel_unshuffle %d, on a grid of %d: the bundle's pictures have %d, which must be that grid", d.ImageSize, d.PixelUnshuffle, d.GridSize(), small.ImageSize)
+	case d.Channels != small.Channels || n.ConditionChannels != small.Channels:
+		return fmt.Errorf("makes pictures of %d channels from %d: the bundle's have %d", d.Channels, n.ConditionChannels, small.Channels)
+	case d.PixelRange != small.PixelRange:
+		return fmt.Errorf("pixel_range = %v: the bundle's is %v", d.PixelRange, small.PixelRange)
+	case n.TextEncoder != nil || n.Labels != nil:
+		return errors.New("an upscaler takes a picture: no text encoder, no labels")
+	}
+	if err := m.resolveUNet(n, *d, used); err != nil {
+		return err
+	}
+	if n.UNet.CrossAttentionDim > 0 {
+		return errors.New("an upscaler takes a picture, and this network cross-attends")
 	}
 	return nil
 }

@@ -45,6 +45,8 @@ CASES = {
     "sketch": (dict(OURS, in_channels=16), 32, 32, [999, 3]),
     "mask": (dict(OURS, in_channels=56), 32, 32, [250]),
     "text": (TEXT, 32, 32, [640, 1]),
+    "upscale": (dict(OURS, sample_size=64, in_channels=51, out_channels=48, block_out_channels=[48, 64, 96], add_attention=False,
+                     down_block_types=["DownBlock2D"] * 3, up_block_types=["UpBlock2D"] * 3), 20, 28, [999, 249]),
     "scale-shift": (dict(OURS, sample_size=[20, 12], in_channels=5, out_channels=3, block_out_channels=[24, 40],
                          norm_num_groups=4, attention_head_dim=8, resnet_time_scale_shift="scale_shift",
                          layers_per_block=2, down_block_types=["AttnDownBlock2D", "DownBlock2D"],

@@ -28,10 +28,14 @@ func Encode(m *bundle.Manifest, tensors map[string][]bundle.Tensor) (Files, erro
 	out := *m
 	out.Format, out.Version, out.Shards = bundle.Format, bundle.Version, nil
 	out.Networks = slices.Clone(m.Networks)
+	if m.Upscaler != nil {
+		upscaler := *m.Upscaler
+		out.Upscaler = &upscaler
+	}
 	e := encoder{m: &out, files: Files{}}
-	for i := range out.Networks {
-		if err := e.network(&out.Networks[i], tensors[out.Networks[i].Name]); err != nil {
-			return nil, fmt.Errorf("network %q: %w", out.Networks[i].Name, err)
+	for _, n := range out.All() {
+		if err := e.network(n, tensors[n.Name]); err != nil {
+			return nil, fmt.Errorf("network %q: %w", n.Name, err)
 		}
 	}
 	var manifest bytes.Buffer

@@ -15,7 +15,8 @@ import (
 
 // Export is the way back from a bundle: it writes a network as a folder that
 // diffusers' from_pretrained and Import read, all values dequantized to f32. A
-// network whose checkpoint is lost is trained on from there. Files of the same
+// network whose checkpoint is lost is trained on from there. Imported as it is, a
+// plain bundle is made again byte by byte; for a size values are rounded again. Files of the same
 // names in folder are replaced.
 func Export(b *bundle.Bundle, network, folder string) error {
 	n := b.Manifest.Network(network)
@@ -23,6 +24,9 @@ func Export(b *bundle.Bundle, network, folder string) error {
 		return fmt.Errorf("bundle %q has no network %q", b.Manifest.Name, network)
 	}
 	d := b.Manifest.Diffusion
+	if n == b.Manifest.Upscaler {
+		d = *n.Diffusion
+	}
 	f := facts{
 		Modality: n.Modality, ConditionChannels: n.ConditionChannels, Grid: n.Grid,
 		ImageSize: d.ImageSize, PixelUnshuffle: d.PixelUnshuffle, Schedule: d.Schedule,

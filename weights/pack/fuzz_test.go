@@ -55,17 +55,17 @@ func FuzzManifest(f *testing.F) {
 		f.Add(bytes.Replace(good, []byte(change[0]), []byte(change[1]), 1))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var b *bundle.Bundle
+		var m *bundle.Manifest
 		var err error
-		hostile.Parse(t, len(data), 2000, 16<<20, func() { b, err = bundle.Parse(data) })
+		hostile.Parse(t, len(data), 2000, 16<<20, func() { m, err = bundle.ParseManifest(data) })
 		if err != nil {
 			require.Regexp(t, `^manifest\.json: .`, err.Error())
 			return
 		}
-		for i := range b.Manifest.Networks {
-			for _, ref := range b.Manifest.Networks[i].Tensors {
+		for i := range m.Networks {
+			for _, ref := range m.Networks[i].Tensors {
 				for _, p := range ref.Parts {
-					require.LessOrEqual(t, p.Offset+p.Length, b.Shards()[p.Shard].Size)
+					require.LessOrEqual(t, p.Offset+p.Length, m.Shards[p.Shard].Size)
 				}
 			}
 		}
@@ -76,10 +76,11 @@ func FuzzManifest(f *testing.F) {
 // right again, and verifies the bundle.
 func FuzzShard(f *testing.F) {
 	both := map[bool]Files{false: one(f), true: coded(f)}
-	stream := manifest(f, both[true]).Unconditional().Tensors["conv_in.weight"].Parts[0]
-	for _, patch := range [][]byte{{0}, {1}, {3}, {7}, {0xff, 0xff}, {1, 1, 0, 0xfe, 0xff, 0}, {0, 0xff, 0xff, 0, 0}} {
-		f.Add(true, stream.Shard, stream.Offset, patch)
-		f.Add(true, stream.Shard, stream.Offset+stream.Length/2, patch)
+	code := manifest(f, both[true]).Unconditional().Tensors["conv_in.weight"].Parts[0]
+	for _, patch := range [][]byte{{0}, {1, 0}, {0x7f}, {0x80}, {0xff, 0xff}, {0, 0, 0, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
+		for _, at := range []int{0, 4, 5, 8, code.Length / 2, code.Length - 1} {
+			f.Add(true, code.Shard, code.Offset+at, patch)
+		}
 	}
 	files := both[false]
 	m := manifest(f, files)

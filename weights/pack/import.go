@@ -30,6 +30,7 @@ type Options struct {
 	Terms    string // licence; empty: the terms that the trainer noted
 	DataCard string // plain text
 	Networks []Source
+	Upscaler *Source // nil: none
 
 	// Megabytes (of 10^6 bytes) is the most that all files of an int8 bundle may
 	// have together; 0: each weight takes a byte.
@@ -64,7 +65,11 @@ func Import(o Options) (Files, []Report, error) {
 	}
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
 	weights := map[string][]stored{}
-	for _, s := range o.Networks {
+	sources := o.Networks
+	if o.Upscaler != nil {
+		sources = append(slices.Clone(sources), *o.Upscaler)
+	}
+	for i, s := range sources {
 		if !bundle.ValidName.MatchString(s.Name) {
 			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
 		}
@@ -75,7 +80,11 @@ func Import(o Options) (Files, []Report, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
-		m.Networks = append(m.Networks, *n)
+		if i < len(o.Networks) {
+			m.Networks = append(m.Networks, *n)
+		} else {
+			m.Upscaler = n
+		}
 		weights[s.Name] = w
 	}
 	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
@@ -83,12 +92,18 @@ func Import(o Options) (Files, []Report, error) {
 	})
 	m.Diffusion = *m.Networks[0].Diffusion
 	if m.Terms == "" {
-		m.Terms = trainedTerms(m.Networks)
+		m.Terms = trainedTerms(m.All())
 	}
 	coarseness := 0.0
 	if o.Megabytes > 0 {
+		largest := 0
+		for _, tensors := range weights {
+			for _, w := range tensors {
+				largest = max(largest, len(w.values))
+			}
+		}
 		var err error
-		if coarseness, err = fit(int(o.Megabytes*1e6), func(c float64) (Files, error) {
+		if coarseness, err = fit(int(o.Megabytes*1e6), largest, func(c float64) (Files, error) {
 			files, _, err := encodeAll(m, weights, o, c)
 			return files, err
 		}); err != nil {
@@ -102,8 +117,7 @@ func Import(o Options) (Files, []Report, error) {
 func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coarseness float64) (Files, []Report, error) {
 	tensors := map[string][]bundle.Tensor{}
 	var reports []Report
-	c := newCoder()
-	for _, n := range m.Networks {
+	for _, n := range m.All() {
 		r := Report{Network: n.Name, Modality: n.Modality}
 		for _, w := range weights[n.Name] {
 			t, err := quantize(w.name, w.shape, w.values, o.DType, coarseness)
@@ -112,9 +126,7 @@ func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coars
 			}
 			r.Losses = append(r.Losses, Loss{w.name, RelativeRMS(t.Float32(), w.values)})
 			if o.Megabytes > 0 {
-				if t, err = c.code(t); err != nil {
-					return nil, nil, fmt.Errorf("network %q, tensor %q: %w", n.Name, w.name, err)
-				}
+				t = code(t)
 			}
 			r.Parameters += t.Elements()
 			r.Bytes += len(t.Data) + 4*len(t.Scale)
@@ -253,7 +265,7 @@ func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 }
 
 // trainedTerms joins the different terms that the networks' trainers noted.
-func trainedTerms(networks []bundle.Network) string {
+func trainedTerms(networks []*bundle.Network) string {
 	var terms []string
 	for _, n := range networks {
 		var t struct {

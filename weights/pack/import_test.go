@@ -217,7 +217,7 @@ func TestImportRefuses(t *testing.T) {
 		"other modality":    {fact("modality", "sketch"), "a sketch has 4"},
 		"odd unshuffle":     {fact("pixel_unshuffle", 3), "pixel_unshuffle = 3"},
 		"no unshuffle":      {fact("pixel_unshuffle", 0), "pixel_unshuffle = 0"},
-		"x prediction":      {fact("prediction_type", "sample"), `"sample" is not supported`},
+		"x prediction":      {fact("prediction_type", "sample"), "sample is that of an upscaler"},
 		"cosine":            {fact("schedule", object{"name": "squaredcos_cap_v2"}), `"squaredcos_cap_v2" is not supported`},
 		"odd grid":          {fact("image_size", 18), "not a multiple of 2"},
 		"torn facts": {func(t *testing.T, dir string) {

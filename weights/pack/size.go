@@ -1,10 +1,12 @@
 package pack
 
 import (
-	"bytes"
-	"compress/flate"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/klauspost/compress/huff0"
 
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -12,10 +14,11 @@ import (
 // A bundle for a size. An int8 weight takes eight bits however few values are
 // used. Rounded to wider steps weights take fewer values, most of them small, and
 // a Huffman code needs about log2(4.1 rms / step) bits for one (the entropy of a
-// normal distribution cut into steps): at equal bits the error is a third of that
-// of 4-bit integers with a scale for each 32 weights, which spend as much on the
-// rarest value as on the commonest. Decoded, the values are plain int8 with one
-// scale per output channel: kernels know nothing of it.
+// normal distribution cut into steps). 4-bit integers with a scale for each 32
+// weights spend as much on the rarest value as on the commonest: at equal size, and
+// with eight bits for small tensors, they made four times the error of eps.
+// Decoded, the values are plain int8 with one scale per output channel: kernels
+// know nothing of it.
 //
 // How the steps of the tensors should relate follows from what a tensor's relative
 // error e does to the prediction. Errors add up independently, so the least sum
@@ -38,46 +41,39 @@ func stepOf(coarseness float64, values []float32) float64 {
 	return coarseness * n * math.Sqrt(sum/n)
 }
 
-// coder makes DEFLATE streams.
-type coder struct{ *flate.Writer }
-
-func newCoder() coder {
-	w, err := flate.NewWriter(nil, flate.HuffmanOnly)
-	if err != nil {
-		panic(err) // of the level only
-	}
-	return coder{w}
-}
-
-// code stores an int8 tensor as a stream.
-func (c coder) code(t bundle.Tensor) (bundle.Tensor, error) {
+// code stores an int8 tensor in fewer bits. One that cannot be, such as all zeros,
+// stays as it is.
+func code(t bundle.Tensor) bundle.Tensor {
 	if t.DType != "I8" {
-		return t, nil
+		return t
 	}
-	var b bytes.Buffer
-	c.Reset(&b)
-	if _, err := c.Write(t.Data); err != nil {
-		return t, err
+	var out []byte
+	scratch := huff0.Scratch{Reuse: huff0.ReusePolicyNone} // each block has its own tree
+	for values := range slices.Chunk(t.Data, bundle.CodedBlock(len(t.Data))) {
+		block, _, err := huff0.Compress4X(values, &scratch)
+		if err != nil {
+			return t
+		}
+		out = binary.LittleEndian.AppendUint32(out, uint32(len(block)))
+		out = append(out, block...)
 	}
-	if err := c.Close(); err != nil {
-		return t, err
-	}
-	t.DType, t.Data = bundle.Coded, b.Bytes()
-	return t, nil
+	t.DType, t.Data = bundle.Coded, out
+	return t
 }
 
 // fit finds the least coarseness, to within 0.2%, at which files made with it have
-// at most limit bytes.
-func fit(limit int, make func(coarseness float64) (Files, error)) (float64, error) {
+// at most limit bytes; largest is the number of weights of the largest tensor.
+func fit(limit, largest int, make func(coarseness float64) (Files, error)) (float64, error) {
 	if files, err := make(0); err != nil || files.Size() <= limit {
 		return 0, err
 	}
-	// At the least no scale is wider than int8 needs, and at the most hardly a
-	// weight is left that is not zero.
-	low, high := 1e-10, 1.0
+	// At the most the step of the largest tensor is twice its rms, and two of its
+	// weights in three are zero.
+	high := 2 / float64(largest)
+	low := high / 1e6
 	files, err := make(high)
 	if err == nil && files.Size() > limit {
-		err = fmt.Errorf("no bundle of these networks is smaller than %.2f MB, whatever its weights", float64(files.Size())/1e6)
+		err = fmt.Errorf("no bundle of these networks is smaller than %.2f MB: too little would be left of their weights", float64(files.Size())/1e6)
 	}
 	for err == nil && high > 1.002*low {
 		middle := math.Sqrt(low * high)

@@ -27,8 +27,7 @@ func Verify(fsys fs.FS) error {
 		return err
 	}
 	var problems []error
-	for i := range b.Manifest.Networks {
-		n := &b.Manifest.Networks[i]
+	for _, n := range b.Manifest.All() {
 		check := func(refs map[string]bundle.TensorRef) {
 			for _, name := range slices.Sorted(maps.Keys(refs)) {
 				if err := verifyTensor(b, n, name, refs[name], shards); err != nil {
@@ -60,7 +59,7 @@ func parseShards(fsys fs.FS, b *bundle.Bundle) ([]shard, error) {
 			problems = append(problems, fmt.Errorf("shard %s is missing; fetch or import the bundle again: %w", s.Name, err))
 			continue
 		}
-		if err := b.AddShard(s.Name, data); err != nil {
+		if err := s.Check(data); err != nil {
 			problems = append(problems, err)
 			continue
 		}

@@ -2,7 +2,6 @@ package pack
 
 import (
 	"bytes"
-	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -23,10 +22,10 @@ import (
 // one returns a bundle of one network.
 func one(t testing.TB) Files { return oneOf(t, 0) }
 
-// coded is one whose weights are streams. Files may be changed, not their bytes.
+// coded is one whose weights are coded. Files may be changed, not their bytes.
 func coded(t testing.TB) Files {
 	t.Helper()
-	makeCoded.Do(func() { madeCoded = oneOf(t, .1) })
+	makeCoded.Do(func() { madeCoded = oneOf(t, .135) })
 	return maps.Clone(madeCoded)
 }
 
@@ -193,7 +192,7 @@ func manifestLies() map[string]manifestLie {
 	}
 }
 
-// codedLies are told by manifests of one network whose weights are streams.
+// codedLies are told by manifests of one network whose weights are coded.
 func codedLies() map[string]manifestLie {
 	ref := func(change func(r *bundle.TensorRef)) func(m *bundle.Manifest) {
 		return func(m *bundle.Manifest) {
@@ -208,7 +207,7 @@ func codedLies() map[string]manifestLie {
 		"no parts":     {ref(func(r *bundle.TensorRef) { r.Parts = nil }), "no parts"},
 		"no scale":     {ref(func(r *bundle.TensorRef) { r.Scale = nil }), "I8Z without scale"},
 		"short scale":  {ref(func(r *bundle.TensorRef) { r.Scale.Length = 4 }), "scale of 4 bytes"},
-		"no stream":    {ref(func(r *bundle.TensorRef) { r.DType = "I8" }), "does not end at a row"},
+		"not coded":    {ref(func(r *bundle.TensorRef) { r.DType = "I8" }), "does not end at a row"},
 		"negative row": {ref(func(r *bundle.TensorRef) { r.Shape[1] = -r.Shape[1] }), "has shape"},
 		"a vector": {func(m *bundle.Manifest) {
 			r := m.Networks[0].Tensors["conv_in.bias"]
@@ -226,27 +225,29 @@ func TestCodedManifestLies(t *testing.T) {
 			test.spoil(m)
 			data, err := json.Marshal(m)
 			require.NoError(t, err)
-			_, err = bundle.Parse(data)
+			_, err = bundle.ParseManifest(data)
 			require.ErrorContains(t, err, `tensor "conv_in.`)
 			require.ErrorContains(t, err, test.want)
 		})
 	}
 }
 
-// A stream that makes other values than its tensor's is refused, by its name.
+// A code that makes other values than its tensor's is refused, by its name.
 func TestCodedVerifyFinds(t *testing.T) {
 	const conv = "conv_in.weight"
 	for name, test := range map[string]struct {
-		spoil func(m *bundle.Manifest, stream []byte)
+		spoil func(m *bundle.Manifest, code []byte)
 		want  string
 	}{
 		"nothing":        {func(*bundle.Manifest, []byte) {}, ""},
-		"no such block":  {func(_ *bundle.Manifest, stream []byte) { stream[0] |= 7 }, "breaks off at value 0 of 1728"},
-		"other lengths":  {func(_ *bundle.Manifest, stream []byte) { clear(stream[4:9]) }, "breaks off"},
-		"an early end":   {func(_ *bundle.Manifest, stream []byte) { copy(stream, []byte{1, 1, 0, 0xfe, 0xff, 0}) }, "breaks off at value 1 of 1728"},
+		"no such tree":   {func(_ *bundle.Manifest, code []byte) { clear(code[4:10]) }, "the code of its values from 0 on: "},
+		"other streams":  {func(_ *bundle.Manifest, code []byte) { code[len(code)-1] = 0 }, "the code of its values from 0 on: "},
+		"a long block":   {func(_ *bundle.Manifest, code []byte) { copy(code, "\xff\xff\xff\xff") }, "has 4294967295 bytes, and "},
+		"an empty block": {func(_ *bundle.Manifest, code []byte) { clear(code[:4]) }, "input too small"},
 		"another length": {func(m *bundle.Manifest, _ []byte) { m.Networks[0].Tensors[conv].Parts[0].Length-- }, "the manifest says U8"},
-		"a later end":    {func(_ *bundle.Manifest, stream []byte) { copy(stream, zeros(t, 1729)) }, "goes on behind its 1728 values"},
-		"bytes behind":   {func(_ *bundle.Manifest, stream []byte) { copy(stream, zeros(t, 1728)) }, "goes on behind its 1728 values"},
+		"fewer values":   {func(_ *bundle.Manifest, code []byte) { copy(code, coded1D(t, 1720)) }, "the code of its values from 0 on: "},
+		"more values":    {func(_ *bundle.Manifest, code []byte) { copy(code, coded1D(t, 1736)) }, "the code of its values from 0 on: "},
+		"bytes behind":   {func(_ *bundle.Manifest, code []byte) { copy(code, coded1D(t, 1728)) }, "bytes follow the code of its values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := coded(t)
@@ -266,17 +267,14 @@ func TestCodedVerifyFinds(t *testing.T) {
 	}
 }
 
-// zeros is a stream of n of them in few bytes.
-func zeros(t *testing.T, n int) []byte {
+// coded1D is the code of n values, mostly zeros, in few bytes.
+func coded1D(t *testing.T, n int) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestCompression)
-	require.NoError(t, err)
-	_, err = w.Write(make([]byte, n))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	require.Less(t, b.Len(), 100)
-	return b.Bytes()
+	data := make([]byte, n)
+	data[n/2] = 1
+	c := code(bundle.Tensor{DType: "I8", Data: data})
+	require.Equal(t, bundle.Coded, c.DType)
+	return c.Data
 }
 
 func TestManifestLies(t *testing.T) {
@@ -286,7 +284,7 @@ func TestManifestLies(t *testing.T) {
 			test.spoil(m)
 			data, err := json.Marshal(m)
 			require.NoError(t, err)
-			_, err = bundle.Parse(data)
+			_, err = bundle.ParseManifest(data)
 			require.ErrorContains(t, err, test.want)
 			require.ErrorContains(t, err, bundle.ManifestName)
 		})
@@ -312,7 +310,7 @@ func TestTextManifestLies(t *testing.T) {
 		test.spoil(m.Network("text").TextEncoder)
 		data, err := json.Marshal(m)
 		require.NoError(t, err)
-		_, err = bundle.Parse(data)
+		_, err = bundle.ParseManifest(data)
 		require.ErrorContains(t, err, test.want, name)
 		require.ErrorContains(t, err, `network "text": text encoder`, name)
 	}
@@ -327,34 +325,41 @@ func TestManifestBytes(t *testing.T) {
 		"long span":     {strings.Replace(good, `"parts":[[0,`, `"parts":[[0,0,`, 1), "a span is"},
 		"floating span": {strings.Replace(good, `"parts":[[0,`, `"parts":[[0.5,`, 1), "cannot unmarshal"},
 	} {
-		_, err := bundle.Parse([]byte(test.data))
+		_, err := bundle.ParseManifest([]byte(test.data))
 		require.ErrorContains(t, err, test.want, name)
 	}
-	_, err := bundle.Parse([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
+	_, err := bundle.ParseManifest([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
 	require.NoError(t, err, "unknown keys are ignored")
 }
 
-func TestAddShard(t *testing.T) {
+func TestTensorIsRead(t *testing.T) {
 	files := one(t)
-	b, err := bundle.Parse(files[bundle.ManifestName])
+	folder := mapFS(files)
+	b, err := bundle.Open(folder)
 	require.NoError(t, err)
-	n := b.Manifest.Unconditional()
+	n, s := b.Manifest.Unconditional(), b.Shards()[0]
+	good := files[s.Name]
+	for want, data := range map[string][]byte{"torn": good[1:], "damaged": append(good[:len(good)-1:len(good)-1], good[len(good)-1]+1)} {
+		folder[s.Name].Data = data
+		_, err = b.Tensor(n, "conv_in.weight")
+		require.ErrorContains(t, err, want)
+	}
+	delete(folder, s.Name)
 	_, err = b.Tensor(n, "conv_in.weight")
-	require.ErrorContains(t, err, "has not been loaded")
-	s := b.Shards()[0]
-	require.ErrorContains(t, b.AddShard("other.safetensors", nil), "other.safetensors")
-	require.ErrorContains(t, b.AddShard(s.Name, files[s.Name][1:]), "torn")
-	wrong := append([]byte(nil), files[s.Name]...)
-	wrong[len(wrong)-1]++
-	require.ErrorContains(t, b.AddShard(s.Name, wrong), "damaged")
-	require.NoError(t, b.AddShard(s.Name, files[s.Name]))
+	require.ErrorContains(t, err, "missing")
+	folder = mapFS(files)
+	b, err = bundle.Open(folder)
+	require.NoError(t, err)
 	_, err = b.Tensor(n, "conv_in.weight")
 	require.NoError(t, err)
 	_, err = b.Tensor(n, "conv_in.wait")
 	require.ErrorContains(t, err, `no tensor "conv_in.wait"`)
+	delete(folder, s.Name)
+	_, err = b.Tensor(n, "conv_in.weight")
+	require.NoError(t, err, "it has been read")
 	b.Release()
 	_, err = b.Tensor(n, "conv_in.weight")
-	require.ErrorContains(t, err, "has not been loaded")
+	require.ErrorContains(t, err, "missing")
 	_, err = bundle.Open(mapFS(Files{}))
 	require.ErrorContains(t, err, "no bundle here")
 }

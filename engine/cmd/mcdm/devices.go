@@ -44,6 +44,9 @@ func devicesCommand() *cobra.Command {
 			fmt.Printf("%s: %d networks on %d pixels, %d at once: weights %s, activations %s, in all %s\n",
 				b.Manifest.Name, len(m.Names()), m.ImageSize(), count,
 				mebibytes(plan.Weights), mebibytes(plan.Activations), mebibytes(plan.Weights+plan.Activations))
+			if large := m.LargeSize(); large > 0 {
+				fmt.Printf("upscaled to %d pixels: %s more\n", large, mebibytes(plan.Upscaling))
+			}
 			return nil
 		},
 	}

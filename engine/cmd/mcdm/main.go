@@ -79,7 +79,6 @@ func (t *target) load(ctx context.Context) (*engine.Model, *bundle.Bundle, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
 	}
-	b.Release()
 	return m, b, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/draw"
@@ -24,7 +25,7 @@ func sampleCommand() *cobra.Command {
 		given          conditionFlags
 		out, img, keep string
 		lift           int
-		sorted         bool
+		sorted, large  bool
 	)
 	c := &cobra.Command{
 		Use:   "sample [--sketch FILE] [--mask FILE] [--colour FILE] [--text SENTENCE] [--not SENTENCE]",
@@ -63,6 +64,9 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				return err
 			}
 			defer m.Release()
+			if large && m.LargeSize() == 0 {
+				return fmt.Errorf("--upscale: bundle %s has no upscaler", t.bundle)
+			}
 			given.negate(&q, m)
 			for _, text := range append([]string{q.Conditions.Text}, q.Conditions.MoreTexts...) {
 				for _, w := range m.UnknownWords(text) {
@@ -92,6 +96,11 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			}
 			if sorted {
 				sortByLift(list)
+			}
+			if large {
+				if err := upscale(cmd.Context(), m, list); err != nil {
+					return err
+				}
 			}
 			if q.Conflict {
 				if err := angles.print(cmd.OutOrStdout()); err != nil {
@@ -123,8 +132,24 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 	f.BoolVar(&sorted, "sort", false, "the picture that obeys best first, by its scores (--lift)")
 	f.IntVar(&lift, "lift", 0, fmt.Sprintf("print scores of how well the pictures obey, from that many noised copies of each, every one an evaluation of the networks (with --sort: %d)", engine.LiftPairs))
 	f.BoolVar(&q.Conflict, "conflict", false, "print for every step the angles between the conditions' pulls")
+	f.BoolVar(&large, "upscale", false, "make the pictures larger with the bundle's upscaler")
 	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
 	return c
+}
+
+// upscale replaces the pictures by large ones; each has the noise of its own seed.
+func upscale(ctx context.Context, m *engine.Model, list []result) error {
+	steps := bar("upscaling")
+	for i, r := range list {
+		large, err := m.Upscale(ctx, r.picture, engine.Upscaling{Seed: r.seed}, func(done, total int) {
+			steps(i*total+done, len(list)*total)
+		})
+		if err != nil {
+			return err
+		}
+		list[i].picture = large
+	}
+	return nil
 }
 
 // bar shows progress on the terminal, from the first call on.

@@ -29,12 +29,13 @@ func main() {
 	site := flag.String("dir", "server/dist", "folder that all serve")
 	rounds := flag.Int("rounds", 5, "rounds of every measurement, at most 20")
 	length := flag.Duration("round", time.Second, "length of a round, at most 5s")
+	soak := flag.Duration("soak", 0, "load this server alone for so long instead, at most 1h, and see whether its memory grows")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+*soak)
 	defer cancel()
-	if err := run(ctx, *ours, *site, min(*rounds, 20), min(*length, 5*time.Second), os.Stdout); err != nil {
+	if err := run(ctx, *ours, *site, min(*rounds, 20), min(*length, 5*time.Second), min(*soak, time.Hour), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -60,7 +61,7 @@ var loads = []load{
 // than the clock where the machine has other work.
 type rate struct{ requests, bytes, cpu float64 }
 
-func run(ctx context.Context, ours, site string, rounds int, length time.Duration, out io.Writer) error {
+func run(ctx context.Context, ours, site string, rounds int, length, soaking time.Duration, out io.Writer) error {
 	site, err := filepath.Abs(site)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func run(ctx context.Context, ours, site string, rounds int, length time.Duratio
 	}
 	defer os.RemoveAll(temp)
 	ctx, cancel := context.WithCancel(ctx)
-	servers, err := start(ctx, ours, site, temp)
+	servers, err := start(ctx, ours, site, temp, soaking > 0)
 	defer func() {
 		cancel()
 		for _, s := range servers {
@@ -80,6 +81,9 @@ func run(ctx context.Context, ours, site string, rounds int, length time.Duratio
 	}()
 	if err != nil {
 		return err
+	}
+	if soaking > 0 {
+		return soak(ctx, servers[0], site, soaking, out)
 	}
 	fmt.Fprintf(out, "%d rounds of %v, 32 connections; medians, and medians of the rounds' ratios\n", rounds, length)
 	fmt.Fprintf(out, "%-16s %-6s %12s %10s %12s %12s %12s\n", "", "", "requests/s", "MB/s", "us/request", "ours to it", "in us")
@@ -105,7 +109,7 @@ func run(ctx context.Context, ours, site string, rounds int, length time.Duratio
 				median(requests), median(bytes)/1e6, median(cpu), median(ratio), median(cost))
 		}
 	}
-	return nil
+	return beside(ctx, servers, site, rounds, length, out)
 }
 
 func median(v []float64) float64 {
@@ -125,16 +129,12 @@ type server struct {
 func (s server) cpu() time.Duration {
 	const tick = time.Second / 100 // USER_HZ
 	var ticks int
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, err := os.ReadFile(path) // pid (name) state ppid ...
+	for _, pid := range s.processes() {
+		text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 		if err != nil {
 			continue
 		}
 		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if pid := strconv.Itoa(s.pid); f[1] != pid && path != "/proc/"+pid+"/stat" {
-			continue
-		}
 		user, _ := strconv.Atoi(f[11])
 		system, _ := strconv.Atoi(f[12])
 		ticks += user + system
@@ -142,8 +142,9 @@ func (s server) cpu() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// start runs all three on free ports of loopback, until ctx is done.
-func start(ctx context.Context, ours, site, temp string) ([]server, error) {
+// start runs all three, or ours alone, on free ports of loopback, until ctx is
+// done.
+func start(ctx context.Context, ours, site, temp string, alone bool) ([]server, error) {
 	nginx, caddy := filepath.Join(temp, "nginx.conf"), filepath.Join(temp, "Caddyfile")
 	var servers []server
 	for _, s := range []struct {
@@ -156,6 +157,9 @@ func start(ctx context.Context, ours, site, temp string) ([]server, error) {
 		{"nginx", []string{"nginx", "-p", temp, "-e", "stderr", "-c", nginx}, nginx, nginxConf},
 		{"caddy", []string{"caddy", "run", "--adapter", "caddyfile", "--config", caddy}, caddy, caddyfile},
 	} {
+		if alone && len(servers) == 1 {
+			break
+		}
 		address, err := freeAddress()
 		if err != nil {
 			return servers, err
@@ -192,7 +196,7 @@ func start(ctx context.Context, ours, site, temp string) ([]server, error) {
 const nginxConf = `daemon off;
 worker_processes auto;
 pid nginx.pid;
-events { worker_connections 1024; }
+events { worker_connections 4096; }
 http {
 	types { text/html html; application/wasm wasm; }
 	default_type application/octet-stream;
@@ -281,7 +285,7 @@ func (s server) measure(ctx context.Context, l load, site string, length time.Du
 			return rate{}, fmt.Errorf("%s: status %d, %v: want 304 for ETag %s", url, status, err, etag)
 		}
 	}
-	args := []string{"-t1", "-c32", "-d" + strconv.Itoa(int(max(length, time.Second)/time.Second)) + "s", url}
+	args := []string{"-t1", "-c32", "--timeout", "30s", "-d" + strconv.Itoa(int(max(length, time.Second)/time.Second)) + "s", url}
 	for key, values := range header {
 		args = append(args, "-H", key+": "+values[0])
 	}

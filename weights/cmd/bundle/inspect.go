@@ -32,8 +32,7 @@ func inspect(w io.Writer, dir string, tensors bool) error {
 	t.row("terms", m.Terms)
 	t.line("")
 	t.row("network", "modality", "parameters", "bytes", "condition", "blocks")
-	for i := range m.Networks {
-		n := &m.Networks[i]
+	for _, n := range m.All() {
 		parameters, bytes := size(n.Tensors)
 		t.row(n.Name, n.Modality, million(parameters), megabytes(bytes), condition(n), blocks(n))
 		if n.TextEncoder != nil {
@@ -45,8 +44,7 @@ func inspect(w io.Writer, dir string, tensors bool) error {
 	}
 	if tensors {
 		t.line("")
-		for i := range m.Networks {
-			n := &m.Networks[i]
+		for _, n := range m.All() {
 			list(&t, n.Name, n.Tensors)
 			if n.TextEncoder != nil {
 				list(&t, n.Name, n.TextEncoder.Tensors)
@@ -62,6 +60,8 @@ func inspect(w io.Writer, dir string, tensors bool) error {
 
 func condition(n *bundle.Network) string {
 	switch {
+	case n.Modality == bundle.Upscale:
+		return fmt.Sprintf("pictures of %d pixels, to %d", n.Diffusion.GridSize(), n.Diffusion.ImageSize)
 	case n.Labels != nil:
 		return fmt.Sprintf("%d channels, %d labels", n.ConditionChannels, len(n.Labels))
 	case n.Grid > 0:

@@ -36,6 +36,7 @@ func command() *cobra.Command {
 func importCommand() *cobra.Command {
 	var (
 		out, terms, card string
+		upscaler         string
 		o                pack.Options
 		networks         []string
 	)
@@ -45,7 +46,12 @@ func importCommand() *cobra.Command {
 		Long: `Make a bundle from folders that save_pretrained of a diffusers UNet2DModel or
 UNet2DConditionModel wrote: config.json and safetensors in f32, f16 or bf16. An
 mcdm.json beside them says what the network is conditioned on; without one it is
-taken as an unconditional network on plain pixels.
+taken as an unconditional network on plain pixels. --upscaler adds one that makes
+finished pictures larger (python -m train --network upscale).
+
+With --megabytes weights are rounded more coarsely, those of large tensors most, and
+stored in as many bits as their values need: on our networks 4.7 bits a weight
+make a relative error of 2% in eps where int8 makes 1%.
 
 A bundle that lies in DIR stays whole until the new one is complete.`,
 		Example: `  bundle import --out weights/bundles/avatars --name avatars \
@@ -55,6 +61,9 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 			var err error
 			if o.Networks, err = parseSources(networks); err != nil {
 				return err
+			}
+			if upscaler != "" {
+				o.Upscaler = &pack.Source{Name: bundle.Upscale, Folder: upscaler}
 			}
 			if o.Name == "" {
 				o.Name = strings.ToLower(filepath.Base(filepath.Clean(out)))
@@ -87,6 +96,7 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainer's)")
 	f.StringVar(&card, "card", "", "file with the data card, plain text")
 	f.StringArrayVar(&networks, "network", nil, "NAME=FOLDER of one network; repeat for more")
+	f.StringVar(&upscaler, "upscaler", "", "folder of a network that makes the pictures larger")
 	_ = c.MarkFlagRequired("out")
 	_ = c.MarkFlagRequired("network")
 	return c

@@ -70,12 +70,12 @@ func TestCommands(t *testing.T) {
 		require.Contains(t, out, want)
 	}
 
-	out, err = run(t, "import", "--out", dir, "--network", "none="+source, "--megabytes", "0.05")
+	out, err = run(t, "import", "--out", dir, "--network", "none="+source, "--megabytes", "0.07")
 	require.NoError(t, err)
-	require.Contains(t, out, ", 0.05 MB")
+	require.Contains(t, out, ", 0.07 MB")
 	out, err = run(t, "inspect", "--tensors", dir)
 	require.NoError(t, err)
-	require.Regexp(t, `conv_in.weight +I8Z +\[8 1 3 3\]`, out)
+	require.Regexp(t, `mid_block.resnets.0.conv1.weight +I8Z +\[16 16 3 3\]`, out)
 
 	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	require.NoError(t, err)

@@ -62,48 +62,51 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	if p.input, err = inputs(data); err != nil {
 		return "", fmt.Errorf("step.safetensors: %w", err)
 	}
-	b, err := fetchBundle(ctx)
-	if err != nil {
-		return "", err
-	}
-	b.Manifest.Networks = slices.DeleteFunc(b.Manifest.Networks, func(n bundle.Network) bool {
-		return n.Modality != bundle.Unconditional && p.input.Cond[n.Name] == nil && p.input.Context[n.Name] == nil
-	}) // the peers have those of the step alone
 	d, err := gpu.Open(ctx, gpu.Options{})
 	if err != nil {
 		return "", err
 	}
-	if p.model, err = engine.Load(ctx, record.GPU(d), b, nil); err != nil {
+	if p.model, err = p.fetch(ctx, record.GPU(d)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %.1f MB of weights on it", d.Info(), float64(p.model.Bytes())/1e6), nil
 }
 
-func fetchBundle(ctx context.Context) (*bundle.Bundle, error) {
+func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, error) {
 	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Parse(data)
+	b, err := bundle.ParseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	b.Networks = slices.DeleteFunc(b.Networks, func(n bundle.Network) bool {
+		return n.Modality != bundle.Unconditional && p.input.Cond[n.Name] == nil && p.input.Context[n.Name] == nil
+	}) // the peers have those of the step alone
+	model, err := engine.New(m, b, nil)
 	if err != nil {
 		return nil, err
 	}
 	errs := make(chan error)
-	for _, s := range b.Shards() {
+	for i, s := range b.Shards {
 		go func() {
 			data, err := dom.Fetch(ctx, "bundle/"+s.Name)
 			if err == nil {
-				err = b.AddShard(s.Name, data)
+				err = s.Check(data)
+			}
+			if err == nil {
+				err = model.Add(i, data)
 			}
 			errs <- err
 		}()
 	}
-	for range b.Shards() {
+	for range b.Shards {
 		if e := <-errs; err == nil {
 			err = e
 		}
 	}
-	return b, err
+	return model, err
 }
 
 // inputs reads what the networks are given; the file holds PyTorch's answer too.
