@@ -30,7 +30,7 @@ func (p *page) rect(selector string) (x, y, w, h float64) {
 // draw moves the mouse over the board with its button down.
 func (p *page) draw(spots ...spot) {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	send := func(kind input.DispatchMouseEventType, s spot, button input.MouseButton, buttons int64) {
 		_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
 			Type: kind, X: x + s.x*w, Y: y + s.y*h, Button: button, Buttons: buttons, ClickCount: 1,
@@ -46,10 +46,18 @@ func (p *page) draw(spots ...spot) {
 	send("mouseMoved", spot{0.02, 0.02}, "none", 0) // the brush's ring out of sight
 }
 
+// board is where the board lies in the window, into which it is scrolled, as a
+// person does before drawing.
+func (p *page) board() (x, y, w, h float64) {
+	p.t.Helper()
+	eval[bool](p, `document.getElementById("board").scrollIntoView({block: "nearest"}), true`)
+	return p.rect("#board")
+}
+
 // finger draws on the board by touch.
 func (p *page) finger(spots ...spot) {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	send := func(kind input.DispatchTouchEventType, at ...*input.TouchPoint) {
 		if at == nil {
 			at = []*input.TouchPoint{}
