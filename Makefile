@@ -71,7 +71,7 @@ axe:
 
 test: deps check offline axe
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
-	$(GO) test -timeout 14m ./wasm/e2e
+	$(GO) test -timeout 25m ./wasm/e2e
 
 bench: deps build
 	$(GO) test -run '^$$' -bench . -benchtime 5x ./shaders ./engine

@@ -88,7 +88,7 @@ func (p *page) window() image.Image {
 // seen is what the window shows at a spot of the board.
 func (p *page) seen(s spot) color.RGBA {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	img := p.window()
 	ratio := eval[float64](p, "devicePixelRatio")
 	at := image.Pt(int((x+s.x*w)*ratio), int((y+s.y*h)*ratio))
