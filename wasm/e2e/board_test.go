@@ -27,7 +27,7 @@ import (
 // mouse sends one event of the mouse at a spot of the board.
 func (p *page) mouse(e input.DispatchMouseEventParams, s spot) {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	e.X, e.Y = x+s.x*w, y+s.y*h
 	_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, e)
 	require.NoError(p.t, err)
@@ -429,7 +429,7 @@ func encoded(img image.Image) []byte {
 // spot.
 func (p *page) near(s spot, is func(color.RGBA) bool) bool {
 	p.t.Helper()
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	img := p.window()
 	for v := y + (s.y-.02)*h; v <= y+(s.y+.02)*h; v++ {
 		for u := x + (s.x-.02)*w; u <= x+(s.x+.02)*w; u++ {
@@ -473,7 +473,7 @@ func TestPinch(t *testing.T) {
 	p.finger(spot{.4, .5}, spot{.5, .5}, spot{.6, .5})
 	require.True(t, dark(p.seen(spot{.5, .5})))
 
-	x, y, w, h := p.rect("#board")
+	x, y, w, h := p.board()
 	touch := func(kind input.DispatchTouchEventType, at ...spot) {
 		points := []*input.TouchPoint{}
 		for i, s := range at {
