@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -96,9 +97,27 @@ func (p *page) seen(s spot) color.RGBA {
 	return color.RGBAModel.Convert(img.At(at.X, at.Y)).(color.RGBA)
 }
 
+// click presses the middle of an element that is to be seen. chromedp's own click
+// reads the whole document first, which in a page of one file holds all networks.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.run(chromedp.Click(selector))
+	var at []float64
+	require.Eventually(p.t, func() bool {
+		at = eval[[]float64](p, `(() => {
+			const e = document.querySelector(%q);
+			if (!e?.checkVisibility()) return [];
+			e.scrollIntoViewIfNeeded();
+			const r = e.getClientRects()[0];
+			return r.width && r.height ? [r.left + r.width / 2, r.top + r.height / 2] : [];
+		})()`, selector)
+		return len(at) == 2
+	}, time.Minute, 20*time.Millisecond, "%s is not to be seen", selector)
+	for _, kind := range []input.DispatchMouseEventType{"mouseMoved", "mousePressed", "mouseReleased"} {
+		_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: kind, X: at[0], Y: at[1], Button: "left", ClickCount: 1,
+		})
+		require.NoError(p.t, err)
+	}
 }
 
 // enter presses Enter as a keyboard does: chromedp sends its letter apart, which
