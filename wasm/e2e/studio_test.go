@@ -192,7 +192,7 @@ func TestLostGraphicsCard(t *testing.T) {
 func TestTornDownload(t *testing.T) {
 	whole, err := site.Handler(os.DirFS("../../server/dist"))
 	require.NoError(t, err)
-	missing := []string{"/main.", "/bundle/manifest.json", "/bundle/mask-1-"}
+	missing := []string{"/main.", "/bundle/manifest.json", "/bundle/mask-0-"}
 	var stage atomic.Int32
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n := int(stage.Load()); n < len(missing) && strings.HasPrefix(r.URL.Path, missing[n]) {
