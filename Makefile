@@ -7,6 +7,7 @@ WASM     := server/.cache/main.wasm
 PAGE     := wasm/style.css wasm/boot.js wasm/icon.svg engine/gpu/replay.js
 PLAIN    := wasm/sw.js wasm/app.webmanifest wasm/icon.svg
 RUNS     := weights/train/runs
+MEGABYTES ?= 24
 NETWORKS := none sketch mask colour text
 PEERS    := weights/peers/cache
 PACK     := $(GO) run ./server/cmd/pack -file $(WASM) -file server/.cache/wasm_exec.js $(PAGE:%=-file %) $(PLAIN:%=-plain %)
@@ -36,7 +37,7 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES=19 makes it to that size'
+	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES= leaves it at full int8'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make clean        remove what was built'

@@ -49,7 +49,7 @@ const (
 )
 
 // modalities are all kinds of conditions: nothing else in this package knows one
-// from another. One more takes
+// from another, but for what the joint network takes at once. One more takes
 //   - a network, trained alone: weights/train/data.py (Split.condition) makes what it
 //     sees of a picture, nets.py says how many channels that is, or that it
 //     cross-attends;

@@ -126,8 +126,8 @@ func (m *Model) recordAll(plan *record.Plan) error {
 // come.
 func (m *Model) Add(i int, data []byte) error { return m.arriving.Add(i, data) }
 
-// Prepare compiles what a run of all networks, and an upscaling, need. It may go on while shards
-// are on their way.
+// Prepare compiles what a run of all networks, and an upscaling, need. It may go
+// on while shards are on their way.
 func (m *Model) Prepare(ctx context.Context, progress func(done, total int)) error {
 	var plan record.Plan
 	if err := m.recordAll(&plan); err != nil {
