@@ -271,7 +271,6 @@ func (r *run) model(ctx context.Context, role string) (*engine.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bundle %s: %w", folder, err)
 	}
-	defer b.Release()
 	d, err := gpu.Open(ctx, r.options)
 	if err != nil {
 		return nil, err
