@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import data
 import nets
@@ -198,6 +199,40 @@ def test_text_begins_with_silent_attention(modality, tmp_path):
     with torch.no_grad():
         assert torch.equal(predict(2, spatial), predict(3, spatial))
         assert torch.equal(predict(2, spatial), predict(2, 2 * spatial)), "new channels begin without effect"
+
+
+def test_text_goes_on_from_an_earlier_run(split, tmp_path):
+    tokenizer = Tokenizer.build(split.captions)
+    earlier = Network("text", tokenizer, **SMALL).eval()
+    earlier.export(str(tmp_path / "text"), {})
+    network = Network("text", tokenizer, **SMALL).eval()
+    taken, own = network.start_from(str(tmp_path / "text"))
+    assert taken == own
+    z, t, ids = torch.randn(2, 12, 32, 32), torch.tensor([3, 700]), split.condition("text", np.arange(2), tokenizer)
+    with torch.no_grad():
+        assert torch.equal(network(z, t, ids), earlier(z, t, ids)), "the text encoder is taken as well"
+
+
+@pytest.mark.parametrize("modality", ["sketch", "text"])
+def test_follow(modality, split, tmp_path):
+    """A network that has learnt nothing of its own follows the unconditional one exactly."""
+    for name in ("old", "new"):
+        Network("none", **SMALL).export(str(tmp_path / name), {})
+    tokenizer = Tokenizer.build(split.captions)
+    network = Network(modality, tokenizer if modality == "text" else None, **SMALL).eval()
+    network.start_from(str(tmp_path / "old"))
+    before = {n: w.clone() for n, w in network.unet.state_dict().items()}
+    old, new = (load_file(tmp_path / n / "diffusion_pytorch_model.safetensors") for n in ("old", "new"))
+    network.follow(str(tmp_path / "new"), str(tmp_path / "old"), 0.25)
+    followed = 0
+    for name, w in network.unet.state_dict().items():
+        if name not in new or name != "conv_in.weight" and new[name].shape != w.shape:
+            assert torch.equal(w, before[name]), name
+            continue
+        want = torch.lerp(old[name], new[name], 0.25)
+        assert torch.allclose(w[:, : want.shape[1]] if name == "conv_in.weight" else w, want, atol=1e-6), name
+        followed += 1
+    assert followed > 0.3 * len(before)
 
 
 @pytest.mark.parametrize("modality", ["text", "joint"])

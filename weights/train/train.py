@@ -60,6 +60,9 @@ def arguments():
     p.add_argument("--data", required=True, nargs="+", help="a split's folder, or an .npz of pack.py; several are joined")
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run: the unconditional network's, or an earlier one of the same")
+    p.add_argument("--follow", nargs=3, metavar=("NEW", "OLD", "SHARE"),
+                   help="with --init of an earlier run of the same: add this share of what the unconditional network has learnt "
+                        "from run OLD to run NEW; OLD is what the earlier run started from")
     p.add_argument("--minutes", type=float, required=True, help="time budget, earlier parts of the run counted in")
     p.add_argument("--rate", type=float, default=6e-4, help="peak learning rate; half of it when starting from --init")
     p.add_argument("--batch", type=int, default=16)
@@ -75,6 +78,8 @@ def arguments():
     a = p.parse_args()
     if a.network == UPSCALE and len(a.data) > 1:
         p.error(f"--network {UPSCALE} takes one folder of --data")
+    if a.follow and not a.init:
+        p.error("--follow needs --init: an earlier run of the same network")
     return a
 
 
@@ -267,14 +272,22 @@ def main():
     split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
     tokenizer = None
     if reads_text(a.network):
-        vocabulary = state and state["vocabulary"]
-        tokenizer = Tokenizer(vocabulary) if vocabulary else Tokenizer.build(split.captions[: -split.validation])
+        earlier = os.path.join(a.init or "", "export", "text_encoder", "vocab.txt")
+        if state:
+            tokenizer = Tokenizer(state["vocabulary"])
+        elif os.path.exists(earlier):
+            tokenizer = Tokenizer.load(earlier)
+        else:
+            tokenizer = Tokenizer.build(split.captions[: -split.validation])
     network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
     if a.coarse:
         network.freeze_fine_layers()
     if state is None and a.init:
         taken, own = network.start_from(os.path.join(a.init, "export"))
         print(f"{a.init}: {taken} of {own} tensors taken", flush=True)
+        if a.follow:
+            new, old, share = a.follow
+            network.follow(os.path.join(new, "export"), os.path.join(old, "export"), float(share))
     trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate)
     if state:
         trainer.restore(state)
