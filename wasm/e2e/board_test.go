@@ -301,8 +301,8 @@ func TestImport(t *testing.T) {
 	p.quiet()
 }
 
-// The square of a photo is dragged, zoomed by the wheel and the slider, and moved
-// by keys; the contours follow, and what is kept is what it holds.
+// The square of a photo is dragged, zoomed by two fingers, a touchpad, the wheel and
+// the slider, and moved by keys; the contours follow, and what is kept is what it holds.
 func TestCrop(t *testing.T) {
 	p := openAt(t, random(t), 1280, 1100, 8*time.Minute)
 	p.until("ready", 3*time.Minute)
@@ -346,12 +346,29 @@ func TestCrop(t *testing.T) {
 	mouse("mouseWheel", .4, -100)
 	assert.Eventually(t, func() bool { return p.text("#import-zoom-out") == "1.2" }, 5*time.Second, 50*time.Millisecond, p.text("#import-zoom-out"))
 
-	// The slider: a half, 150 to 450 about the middle. Kept at once.
+	// Two fingers, of which one moves away from the other until they are 1.5 times as far
+	// apart: from 150 to 450, the square is zoomed and follows them by half, to 180 to 380.
 	p.set("import-zoom", "2")
+	p.touch("#import-crop", "touchStart", spot{.5, .5})
+	p.touch("#import-crop", "touchStart", spot{.5, .5}, spot{.4, .5})
+	for u := .39; u > .345; u -= .01 {
+		p.touch("#import-crop", "touchMove", spot{.5, .5}, spot{u, .5})
+	}
+	p.touch("#import-crop", "touchEnd")
+	assert.Equal(t, "3.0", p.text("#import-zoom-out"))
+	line(40./200, "pinched, it holds 180 to 380")
+
+	// Safari's touchpad: its gesture's scale is that since its beginning.
+	assert.True(t, eval[bool](p, `((crop, fire) => (fire(crop, "gesturestart", 1), !fire(crop, "gesturechange", .5) && !fire(crop, "gesturechange", 2 / 3)))
+		(document.getElementById("import-crop"), (e, kind, scale) => e.dispatchEvent(Object.assign(new Event(kind, {cancelable: true}), {scale})))`))
+	assert.Equal(t, "2.0", p.text("#import-zoom-out"))
+
+	// The slider: 205 to 355. Kept at once.
+	p.set("import-zoom", "4")
 	p.click("#import-start")
 	p.click("#import-keep")
-	assert.Less(t, p.seen(spot{.1, .5}).R, uint8(150), "background")
-	assert.Greater(t, p.seen(spot{.3, .5}).R, uint8(215), "from 220 on it is the oval")
+	assert.Less(t, p.seen(spot{.05, .5}).R, uint8(150), "background")
+	assert.Greater(t, p.seen(spot{.2, .5}).R, uint8(215), "from 220 on it is the oval")
 	assert.Greater(t, p.seen(spot{.9, .5}).R, uint8(215))
 	p.screenshot("crop-kept")
 	p.quiet()
@@ -473,21 +490,12 @@ func TestPinch(t *testing.T) {
 	p.finger(spot{.4, .5}, spot{.5, .5}, spot{.6, .5})
 	require.True(t, dark(p.seen(spot{.5, .5})))
 
-	x, y, w, h := p.board()
-	touch := func(kind input.DispatchTouchEventType, at ...spot) {
-		points := []*input.TouchPoint{}
-		for i, s := range at {
-			points = append(points, &input.TouchPoint{X: x + s.x*w, Y: y + s.y*h, ID: new(float64(i))})
-		}
-		_, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
-		require.NoError(t, err)
-	}
-	touch("touchStart", spot{.45, .3})
-	touch("touchStart", spot{.45, .3}, spot{.55, .3})
+	p.touch("#board", "touchStart", spot{.45, .3})
+	p.touch("#board", "touchStart", spot{.45, .3}, spot{.55, .3})
 	for d := .05; d < .15; d += .01 {
-		touch("touchMove", spot{.5 - d, .3}, spot{.5 + d, .3})
+		p.touch("#board", "touchMove", spot{.5 - d, .3}, spot{.5 + d, .3})
 	}
-	touch("touchEnd")
+	p.touch("#board", "touchEnd")
 	assert.Contains(t, p.attribute("fit", "aria-label"), "%")
 	assert.True(t, dark(p.seen(spot{.25, .85})), "the line is now at .3 + .2 * 2.8")
 	assert.Equal(t, white, p.seen(spot{.4, .3}), "pinching draws nothing")
