@@ -78,8 +78,8 @@ type Verdict struct {
 type Accord struct {
 	A string `json:"a"`
 	B string `json:"b"`
-	// Cosine of the angle between their pulls, the mean over the steps in which both
-	// counted: 1 agree, 0 independent, -1 opposed (engine.Conflict).
+	// Cosine of the angle between their pulls, the mean over the steps in the middle of
+	// the way in which both counted: 1 agree, 0 independent, -1 opposed (engine.Conflict).
 	Cosine float64 `json:"cosine"`
 	Steps  int     `json:"steps"`
 }

@@ -5,6 +5,8 @@ package studio
 import (
 	"fmt"
 	"image"
+	"math"
+	"slices"
 	"syscall/js"
 	"time"
 
@@ -17,34 +19,72 @@ import (
 // smallSide is the longer side of the copy on which a person crops.
 const smallSide = 240
 
+// held is a pointer that is pressed, in CSS pixels of the window.
+type held struct {
+	id   int
+	x, y float64
+}
+
+func holding(e js.Value) held {
+	return held{e.Get("pointerId").Int(), e.Get("clientX").Float(), e.Get("clientY").Float()}
+}
+
 // addCrop connects the small copy of an imported picture: its square is dragged,
-// zoomed by the wheel or the slider, and moved and zoomed by keys.
+// zoomed by two fingers, the wheel or the slider, and moved and zoomed by keys.
 func (s *Studio) addCrop() {
 	canvas := dom.Get("import-crop")
-	var x, y float64 // of the last event of a drag
-	at := func(e js.Value) (float64, float64) { return e.Get("clientX").Float(), e.Get("clientY").Float() }
-	dragging := false
+	var hand []held // one pointer, or two fingers
+	find := func(e js.Value) int {
+		id := e.Get("pointerId").Int()
+		return slices.IndexFunc(hand, func(h held) bool { return h.id == id })
+	}
 	dom.On(canvas, "pointerdown", func(e js.Value) {
-		if dragging || e.Get("button").Int() != 0 {
-			return
+		if len(hand) < 2 && e.Get("button").Int() == 0 {
+			hand = append(hand, holding(e))
+			canvas.Call("setPointerCapture", e.Get("pointerId"))
 		}
-		dragging = true
-		x, y = at(e)
-		canvas.Call("setPointerCapture", e.Get("pointerId"))
 	})
 	dom.On(canvas, "pointermove", func(e js.Value) {
-		if m := s.importing; m != nil && dragging {
-			u, v := at(e)
-			shown := canvas.Get("clientWidth").Float() // pixels of the page for the picture's width
-			part := float64(m.whole.Rect.Dx()) / (shown * float64(m.crop.Rect().Dx()))
-			m.crop.Move((u-x)*part, (v-y)*part)
-			x, y = u, v
-			s.cropped()
+		m, i := s.importing, find(e)
+		if m == nil || i < 0 {
+			return
 		}
+		was, is := hand[i], holding(e)
+		hand[i] = is
+		shown := canvas.Get("clientWidth").Float() // pixels of the page for the picture's width
+		part := float64(m.whole.Rect.Dx()) / (shown * float64(m.crop.Rect().Dx()) * float64(len(hand)))
+		m.crop.Move((is.x-was.x)*part, (is.y-was.y)*part)
+		if len(hand) == 2 {
+			other := hand[1-i]
+			before, after := math.Hypot(was.x-other.x, was.y-other.y), math.Hypot(is.x-other.x, is.y-other.y)
+			if before > 0 && after > 0 {
+				m.crop.SetZoom(m.crop.Zoom() * after / before)
+			}
+		}
+		s.cropped()
 	})
 	for _, end := range []string{"pointerup", "pointercancel", "lostpointercapture"} {
-		dom.On(canvas, end, func(js.Value) { dragging = false })
+		dom.On(canvas, end, func(e js.Value) {
+			if i := find(e); i >= 0 {
+				hand = slices.Delete(hand, i, i+1)
+			}
+		})
 	}
+	// Safari tells a touchpad's pinch in events of its own, and that of two fingers on
+	// a screen in these as well.
+	pinched := 1.
+	dom.On(canvas, "gesturestart", func(e js.Value) {
+		e.Call("preventDefault")
+		pinched = 1
+	})
+	dom.On(canvas, "gesturechange", func(e js.Value) {
+		e.Call("preventDefault")
+		scale := e.Get("scale").Float()
+		if len(hand) == 0 {
+			s.zoomCrop(scale / pinched)
+		}
+		pinched = scale
+	})
 	dom.On(canvas, "wheel", func(e js.Value) {
 		e.Call("preventDefault")
 		factor := 1.1

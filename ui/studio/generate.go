@@ -272,7 +272,7 @@ func (s *Studio) Step(p engine.Progress) {
 		if p.Step == 1 { // of a run that may have begun anew
 			q.influence, q.recipe.Verdict = nil, recipe.Verdict{}
 		}
-		if i < len(p.Conflict) {
+		if i < len(p.Conflict) && telling(p, q.recipe.Sampler.Start) {
 			q.recipe.Verdict.Accord = meet(q.recipe.Verdict.Accord, p.Conflict[i])
 		}
 		if len(p.Preview) > 0 {

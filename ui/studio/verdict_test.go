@@ -26,6 +26,45 @@ func TestMeetIsTheMeanOfSteps(t *testing.T) {
 	assert.Empty(t, meet(nil, engine.Conflict{Names: []string{"sketch"}, Pairs: [][]float64{{1}}}), "one alone is at odds with nobody")
 }
 
+// Measured angles of ten steps: who agrees at first may be at odds, and the other way round.
+func TestOddsAreToldByTheMiddle(t *testing.T) {
+	for _, of := range []struct {
+		what    string
+		cosines []float64
+		odds    bool
+	}{
+		{`hair dabbed red, "red hair"`, []float64{.71, .71, .65, .10, .02, .08, .17, .23, .20}, false},
+		{`hair dabbed black, "red hair"`, []float64{.42, .39, .07, -.41, -.31, -.25, -.13, -.01, .07}, true},
+		{`background dabbed green, "red hair"`, []float64{-.43, -.40, -.25, -.23, .09, .40, .13, .12, .12}, false},
+		{`skin dabbed dark, "pale skin"`, []float64{-.92, -.91, -.85, -.74, -.62, -.38, -.17, -.02, .07}, true},
+		{"lines of one portrait, parts of another", []float64{.26, .26, .26, .21, -.05, -.33, -.36, -.46, -.49}, true},
+	} {
+		var list []recipe.Accord
+		for i, c := range of.cosines {
+			if telling(engine.Progress{Step: i + 1, Steps: 10}, 0) {
+				list = meet(list, engine.Conflict{Names: []string{"a", "b"}, Pairs: [][]float64{{1, c}, {c, 1}}})
+			}
+		}
+		assert.Equal(t, 3, list[0].Steps)
+		assert.Equal(t, of.odds, len(against(list, "a")) > 0, "%s: %.2f", of.what, list[0].Cosine)
+	}
+}
+
+func TestTellingSteps(t *testing.T) {
+	told := func(steps int, skipped float64) (list []int) {
+		for i := range steps {
+			if telling(engine.Progress{Step: i + 1, Steps: steps}, skipped) {
+				list = append(list, i+1)
+			}
+		}
+		return list
+	}
+	assert.Empty(t, told(1, 0))
+	assert.Equal(t, []int{2}, told(2, 0))
+	assert.Equal(t, []int{1, 2, 3, 4}, told(10, .5))
+	assert.Empty(t, told(4, .7))
+}
+
 func TestTogetherIsTheMeanOfPictures(t *testing.T) {
 	a := []recipe.Accord{{A: "mask", B: "text", Cosine: -.5, Steps: 9}}
 	b := []recipe.Accord{{A: "mask", B: "text", Cosine: .25, Steps: 3}}

@@ -44,7 +44,8 @@ func (p *page) attribute(id, name string) string {
 	return eval[string](p, `document.getElementById(%q).getAttribute(%q) ?? ""`, id, name)
 }
 
-// A line is drawn, zoomed at, moved, mirrored, and the layers are weighed.
+// A line is drawn, zoomed at, moved, mirrored, and the layers are weighed; also where
+// the browser takes WebGL away.
 func TestBoard(t *testing.T) {
 	p := open(t, 1280, 900, 4*time.Minute)
 	p.until("ready", 3*time.Minute)
@@ -134,14 +135,35 @@ func TestBoard(t *testing.T) {
 	assert.Equal(t, white, p.seen(spot{.4, .25}))
 	assert.NotEqual(t, white, p.seen(spot{.5, .5}))
 	assert.NotContains(t, p.text("#board-text"), "Lines")
+
+	// Without WebGL the board goes on, with zoom and mirror.
+	p.click("#clear")
+	p.set("opacity-sketch", "100")
+	p.run(chromedp.KeyEvent("p"))
+	p.set("size", "2")
+	p.draw(spot{.2, .25}, spot{.6, .25})
+	eval[bool](p, `(document.querySelector("#board canvas").getContext("webgl2").getExtension("WEBGL_lose_context").loseContext(), true)`)
+	require.Eventually(t, func() bool {
+		return eval[bool](p, `document.querySelector("#board canvas").getContext("2d") !== null`)
+	}, 10*time.Second, 100*time.Millisecond)
+	assert.True(t, dark(p.seen(spot{.5, .25})), "what was drawn is gone")
+	p.wheel(spot{.5, .25}, -300, 0)
+	assert.True(t, dark(p.seen(spot{.7, .25})), "the line's end is at .5 + .1 * 2.1")
+	assert.Equal(t, white, p.seen(spot{.75, .25}))
+	p.run(chromedp.KeyEvent("0"), chromedp.KeyEvent("m"))
+	p.draw(spot{.1, .8}, spot{.3, .8})
+	assert.True(t, dark(p.seen(spot{.2, .8})))
+	assert.True(t, dark(p.seen(spot{.8, .8})))
+	p.set("opacity-sketch", "50")
+	assert.InDelta(t, 137, p.seen(spot{.8, .8}).R, 25)
+	p.screenshot("board-plain")
 	p.quiet()
 }
 
 // Drawing stays smooth while a picture is sampled: what the page does with an
 // event of the mouse takes no 50 ms.
 func TestDrawingWhileSampling(t *testing.T) {
-	p := open(t, 1280, 900, 5*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 900, 5*time.Minute)
 	p.click("#example")
 	p.alone("") // one network is faster than all
 	p.click("#generate")
@@ -151,7 +173,7 @@ func TestDrawingWhileSampling(t *testing.T) {
 		let began = 0, last = 0;
 		addEventListener("pointermove", () => began = performance.now(), true);
 		addEventListener("pointermove", () => took.push(performance.now() - began)); // after the board
-		const frame = (t) => { if (last) frames.push(t - last); last = t; requestAnimationFrame(frame); };
+		const frame = (t) => { if (last) frames.push(t - last); last = t; if (document.getElementById("studio").dataset.state === "sampling") requestAnimationFrame(frame); };
 		requestAnimationFrame(frame);
 		new PerformanceObserver(l => l.getEntries().forEach(e => tasks.push(e.duration))).observe({type: "longtask"});
 		return true;
@@ -227,8 +249,7 @@ func (p *page) give(event, name, kind string, data []byte) {
 
 // A photo becomes a sketch, or the picture to start from; a drawing its lines.
 func TestImport(t *testing.T) {
-	p := open(t, 1280, 900, 4*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 900, 4*time.Minute)
 	p.draw(spot{.1, .1}, spot{.3, .1})
 	hidden := func(id string) bool { return eval[bool](p, `document.getElementById(%q).hidden`, id) }
 	shown := func(id string) {
@@ -301,10 +322,10 @@ func TestImport(t *testing.T) {
 	p.quiet()
 }
 
-// The square of a photo is dragged, zoomed by the wheel and the slider, and moved
-// by keys; the contours follow, and what is kept is what it holds.
+// The square of a photo is dragged, zoomed by two fingers, a touchpad, the wheel and
+// the slider, and moved by keys; the contours follow, and what is kept is what it holds.
 func TestCrop(t *testing.T) {
-	p := openAt(t, random(t), 1280, 1100, 8*time.Minute)
+	p := openAt(t, serve(t, small(t)), 1280, 1100, 8*time.Minute)
 	p.until("ready", 3*time.Minute)
 	p.give("drop", "me.jpg", "image/jpeg", photo())
 	require.Eventually(t, func() bool { return p.text("#import-name") == "me.jpg" }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
@@ -346,12 +367,29 @@ func TestCrop(t *testing.T) {
 	mouse("mouseWheel", .4, -100)
 	assert.Eventually(t, func() bool { return p.text("#import-zoom-out") == "1.2" }, 5*time.Second, 50*time.Millisecond, p.text("#import-zoom-out"))
 
-	// The slider: a half, 150 to 450 about the middle. Kept at once.
+	// Two fingers, of which one moves away from the other until they are 1.5 times as far
+	// apart: from 150 to 450, the square is zoomed and follows them by half, to 180 to 380.
 	p.set("import-zoom", "2")
+	p.touch("#import-crop", "touchStart", spot{.5, .5})
+	p.touch("#import-crop", "touchStart", spot{.5, .5}, spot{.4, .5})
+	for u := .39; u > .345; u -= .01 {
+		p.touch("#import-crop", "touchMove", spot{.5, .5}, spot{u, .5})
+	}
+	p.touch("#import-crop", "touchEnd")
+	assert.Equal(t, "3.0", p.text("#import-zoom-out"))
+	line(40./200, "pinched, it holds 180 to 380")
+
+	// Safari's touchpad: its gesture's scale is that since its beginning.
+	assert.True(t, eval[bool](p, `((crop, fire) => (fire(crop, "gesturestart", 1), !fire(crop, "gesturechange", .5) && !fire(crop, "gesturechange", 2 / 3)))
+		(document.getElementById("import-crop"), (e, kind, scale) => e.dispatchEvent(Object.assign(new Event(kind, {cancelable: true}), {scale})))`))
+	assert.Equal(t, "2.0", p.text("#import-zoom-out"))
+
+	// The slider: 205 to 355. Kept at once.
+	p.set("import-zoom", "4")
 	p.click("#import-start")
 	p.click("#import-keep")
-	assert.Less(t, p.seen(spot{.1, .5}).R, uint8(150), "background")
-	assert.Greater(t, p.seen(spot{.3, .5}).R, uint8(215), "from 220 on it is the oval")
+	assert.Less(t, p.seen(spot{.05, .5}).R, uint8(150), "background")
+	assert.Greater(t, p.seen(spot{.2, .5}).R, uint8(215), "from 220 on it is the oval")
 	assert.Greater(t, p.seen(spot{.9, .5}).R, uint8(215))
 	p.screenshot("crop-kept")
 	p.quiet()
@@ -360,12 +398,11 @@ func TestCrop(t *testing.T) {
 // Sampling that starts late from a picture ends near it, and what it gives can
 // be copied.
 func TestStartPicture(t *testing.T) {
-	p := open(t, 1280, 900, 5*time.Minute)
+	p := studio(t, 1280, 900, 5*time.Minute)
 	// The page copies without being asked; reading is the test's.
 	_, err := chromedp.Call(p.ctx, browser.SetPermission, browser.SetPermissionParams{
 		Permission: &browser.PermissionDescriptor{Name: "clipboard-read"}, Setting: "granted"})
 	require.NoError(t, err)
-	p.until("ready", 3*time.Minute)
 	list, err := examples.All()
 	require.NoError(t, err)
 	p.give("drop", "portrait.jpg", "image/jpeg", encoded(list[3].Picture))
@@ -441,53 +478,20 @@ func (p *page) near(s spot, is func(color.RGBA) bool) bool {
 	return false
 }
 
-// Without WebGL the board goes on, with zoom and mirror.
-func TestBoardWithoutWebGL(t *testing.T) {
-	p := open(t, 1280, 900, 4*time.Minute)
-	p.until("ready", 3*time.Minute)
-	p.draw(spot{.2, .25}, spot{.6, .25})
-	eval[bool](p, `(document.querySelector("#board canvas").getContext("webgl2").getExtension("WEBGL_lose_context").loseContext(), true)`)
-	require.Eventually(t, func() bool {
-		return eval[bool](p, `document.querySelector("#board canvas").getContext("2d") !== null`)
-	}, 10*time.Second, 100*time.Millisecond)
-	assert.True(t, dark(p.seen(spot{.5, .25})), "what was drawn is gone")
-	p.wheel(spot{.5, .25}, -300, 0)
-	assert.True(t, dark(p.seen(spot{.7, .25})), "the line's end is at .5 + .1 * 2.1")
-	assert.Equal(t, white, p.seen(spot{.75, .25}))
-	p.run(chromedp.KeyEvent("0"), chromedp.KeyEvent("m"))
-	p.draw(spot{.1, .8}, spot{.3, .8})
-	assert.True(t, dark(p.seen(spot{.2, .8})))
-	assert.True(t, dark(p.seen(spot{.8, .8})))
-	p.set("opacity-sketch", "50")
-	assert.InDelta(t, 137, p.seen(spot{.8, .8}).R, 25)
-	p.screenshot("board-plain")
-	p.quiet()
-}
-
 // Two fingers zoom and move the board and leave no line; the page stays where
 // it is. At 2 screen pixels per CSS pixel everything is as sharp as the screen.
 func TestPinch(t *testing.T) {
-	p := open(t, 390, 800, 8*time.Minute)
+	p := studio(t, 390, 800, 8*time.Minute)
 	p.run(chromedp.EmulateViewport(390, 800, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
-	p.until("ready", 3*time.Minute)
 	p.finger(spot{.4, .5}, spot{.5, .5}, spot{.6, .5})
 	require.True(t, dark(p.seen(spot{.5, .5})))
 
-	x, y, w, h := p.board()
-	touch := func(kind input.DispatchTouchEventType, at ...spot) {
-		points := []*input.TouchPoint{}
-		for i, s := range at {
-			points = append(points, &input.TouchPoint{X: x + s.x*w, Y: y + s.y*h, ID: new(float64(i))})
-		}
-		_, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
-		require.NoError(t, err)
-	}
-	touch("touchStart", spot{.45, .3})
-	touch("touchStart", spot{.45, .3}, spot{.55, .3})
+	p.touch("#board", "touchStart", spot{.45, .3})
+	p.touch("#board", "touchStart", spot{.45, .3}, spot{.55, .3})
 	for d := .05; d < .15; d += .01 {
-		touch("touchMove", spot{.5 - d, .3}, spot{.5 + d, .3})
+		p.touch("#board", "touchMove", spot{.5 - d, .3}, spot{.5 + d, .3})
 	}
-	touch("touchEnd")
+	p.touch("#board", "touchEnd")
 	assert.Contains(t, p.attribute("fit", "aria-label"), "%")
 	assert.True(t, dark(p.seen(spot{.25, .85})), "the line is now at .3 + .2 * 2.8")
 	assert.Equal(t, white, p.seen(spot{.4, .3}), "pinching draws nothing")

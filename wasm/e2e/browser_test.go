@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,9 +37,18 @@ type page struct {
 // open serves the built page and opens it. wait bounds the whole test.
 func open(t testing.TB, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
-	handler, err := site.Handler(os.DirFS("../../server/dist"))
+	return openAt(t, serve(t, os.DirFS(dist)), width, height, wait, more...)
+}
+
+// dist is what "make build" made.
+const dist = "../../server/dist"
+
+// serve is the page's server.
+func serve(t testing.TB, files fs.FS) http.Handler {
+	t.Helper()
+	handler, err := site.Handler(files)
 	require.NoError(t, err)
-	return openAt(t, handler, width, height, wait, more...)
+	return handler
 }
 
 // openAt opens the page that a server of one's own serves.
@@ -52,31 +62,42 @@ func openAt(t testing.TB, handler http.Handler, width, height int, wait time.Dur
 // visit opens the page of an address.
 func visit(t testing.TB, url string, width, height int, wait time.Duration, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
+	p, end := launch(t, url, width, height, more...)
+	t.Cleanup(end)
+	p.lend(t, wait)
+	return p
+}
+
+// launch starts a browser and opens the page of an address; end ends the browser.
+func launch(t testing.TB, url string, width, height int, more ...chromedp.ExecAllocatorOption) (p *page, end func()) {
+	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal(`chromium is not installed: run "make deps"`)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
-	t.Cleanup(cancel)
 	options := append(headless.Flags(), chromedp.WindowSize(width, height))
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(options, more...)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-
-	p := &page{t: t, ctx: ctx, url: url}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	ctx, leave := chromedp.NewContext(ctx)
+	p = &page{t: t, ctx: ctx, url: url}
 	require.NoError(t, chromedp.Listen(ctx, p.listen))
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	require.NoError(t, err)
 	_, err = chromedp.Call(ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
 	require.NoError(t, err)
 	p.run(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(p.url))
+	return p, func() { leave(); stop() }
+}
+
+// lend gives the page to a test for some time.
+func (p *page) lend(t testing.TB, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(p.ctx, wait)
+	t.Cleanup(cancel)
+	p.t, p.ctx = t, ctx
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.screenshot("failed-" + t.Name())
 			t.Logf("the page said: %s; %s; %v", p.text("#status"), p.text("#notice-text"), p.problems)
 		}
 	})
-	return p
 }
 
 // watch runs before the page does: what its policy blocks is a console error,

@@ -3,43 +3,41 @@ package e2e
 import (
 	"image"
 	"image/color"
+	"io/fs"
 	"math"
-	"net/http"
 	"os"
-	"path"
-	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mcdm/mcdm/server/site"
 	"github.com/mcdm/mcdm/ui/recipe"
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/golden"
 )
 
-// random is the page's server with a bundle of small random networks, among them
-// one for colours, on a grid of 4.
-func random(t *testing.T) http.Handler {
+// small is what the server serves, with a bundle of small random networks in
+// place of the shipped one: among them one for colours, on a grid of 4.
+func small(t *testing.T) fs.FS {
 	t.Helper()
-	page, err := site.Handler(os.DirFS(dist))
+	out := fstest.MapFS{}
+	built := os.DirFS(dist)
+	names, err := fs.Glob(built, "*.*")
 	require.NoError(t, err)
+	for _, name := range names {
+		data, err := fs.ReadFile(built, name)
+		require.NoError(t, err)
+		out[name] = &fstest.MapFile{Data: data}
+	}
 	files, err := golden.Bundle(64)
 	require.NoError(t, err)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/bundle/") {
-			if data, ok := files[path.Base(r.URL.Path)]; ok {
-				_, _ = w.Write(data)
-			} else {
-				http.NotFound(w, r)
-			}
-			return
-		}
-		page.ServeHTTP(w, r)
-	})
+	for name, data := range files {
+		out["bundle/"+name] = &fstest.MapFile{Data: data}
+	}
+	return out
 }
 
 func (p *page) visible(id string) bool {
@@ -52,7 +50,7 @@ func reddish(c color.RGBA) bool { return c.R > 180 && c.G < 150 && c.B < 150 }
 // Colours are dabbed, poured, erased, hidden and counted; they change the
 // picture, and come back from its file, the history and an earlier visit.
 func TestColours(t *testing.T) {
-	p := openAt(t, random(t), 1280, 1100, 6*time.Minute)
+	p := openAt(t, serve(t, small(t)), 1280, 1100, 6*time.Minute)
 	p.until("ready", 3*time.Minute)
 	require.True(t, p.visible("card-colour") && p.visible("tool-dab") && p.visible("layer-colour"))
 	assert.False(t, p.visible("card-text"), "the bundle has no network for it")
@@ -142,8 +140,7 @@ func TestColours(t *testing.T) {
 func TestColoursObeyed(t *testing.T) {
 	b, err := bundle.Open(os.DirFS(dist + "/bundle"))
 	require.NoError(t, err)
-	p := open(t, 1280, 900, 9*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 900, 9*time.Minute)
 	trained := b.Manifest.Network("colour") != nil
 	for _, id := range []string{"card-colour", "tool-dab", "layer-colour"} {
 		require.Equal(t, trained, p.visible(id), id)

@@ -58,22 +58,26 @@ func (p *page) board() (x, y, w, h float64) {
 // finger draws on the board by touch.
 func (p *page) finger(spots ...spot) {
 	p.t.Helper()
-	x, y, w, h := p.board()
-	send := func(kind input.DispatchTouchEventType, at ...*input.TouchPoint) {
-		if at == nil {
-			at = []*input.TouchPoint{}
-		}
-		_, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: at})
-		require.NoError(p.t, err)
+	p.board()
+	kind := input.DispatchTouchEventType("touchStart")
+	for _, s := range spots {
+		p.touch("#board", kind, s)
+		kind = "touchMove"
 	}
-	for i, s := range spots {
-		kind := input.DispatchTouchEventType("touchMove")
-		if i == 0 {
-			kind = "touchStart"
-		}
-		send(kind, &input.TouchPoint{X: x + s.x*w, Y: y + s.y*h})
+	p.touch("#board", "touchEnd")
+}
+
+// touch sends one event of the fingers that are on an element, in parts of its
+// width and height.
+func (p *page) touch(selector string, kind input.DispatchTouchEventType, fingers ...spot) {
+	p.t.Helper()
+	x, y, w, h := p.rect(selector)
+	points := []*input.TouchPoint{}
+	for i, s := range fingers {
+		points = append(points, &input.TouchPoint{X: x + s.x*w, Y: y + s.y*h, ID: new(float64(i))})
 	}
-	send("touchEnd")
+	_, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+	require.NoError(p.t, err)
 }
 
 // window is what the browser shows.

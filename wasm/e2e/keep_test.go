@@ -66,8 +66,7 @@ func pixelsOf(img image.Image) []uint8 {
 // A picture is saved; in another visit it is dropped on the page, everything
 // comes back, and the same seed gives the same picture. Files that are none say so.
 func TestRecipeFile(t *testing.T) {
-	p := open(t, 1280, 860, 8*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 860, 8*time.Minute)
 	p.click("#tool-bucket")
 	p.click("#label-hair")
 	p.draw(spot{.5, .6})
@@ -92,7 +91,7 @@ func TestRecipeFile(t *testing.T) {
 
 	// Wiped out, and brought back by the file.
 	p.click("#clear")
-	p.run(chromedp.Navigate(p.url), chromedp.Reload())
+	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
 	p.set("prompt", "")
 	p.set("seed", "1")

@@ -15,8 +15,7 @@ import (
 
 // Words are offered while typing, and taken by keys or by a click.
 func TestSuggestions(t *testing.T) {
-	p := open(t, 1280, 860, 4*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 860, 4*time.Minute)
 	p.run(chromedp.SendKeys("#prompt", "a person with Gla"))
 	require.False(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 	assert.Contains(t, p.text("#prompt-offers"), "glasses")
@@ -42,8 +41,7 @@ func TestSuggestions(t *testing.T) {
 // What is not wanted is typed like the sentence, changes the picture, and is part of
 // its recipe, of the history and of what outlives the page.
 func TestNotThis(t *testing.T) {
-	p := open(t, 1280, 1100, 9*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 1100, 9*time.Minute)
 	p.alone("text")
 	p.set("steps", "1")
 	p.set("seed", "4")
@@ -86,8 +84,9 @@ func TestNotThis(t *testing.T) {
 // Live: a stroke gives a quick picture, a newer stroke replaces one that forms,
 // and Generate takes over.
 func TestLive(t *testing.T) {
-	p := open(t, 1280, 860, 6*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 860, 6*time.Minute)
+	const count = `document.querySelectorAll("#strip button").length`
+	before := eval[int](p, count)
 	p.alone("sketch")
 	p.set("steps", "3")
 	p.click("#live")
@@ -101,15 +100,13 @@ func TestLive(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "a queue of strokes goes on")
 	quick := p.picture()
-	assert.Zero(t, eval[int](p, `document.querySelectorAll("#strip button").length`), "quick pictures fill no history")
+	assert.Equal(t, before, eval[int](p, count), "quick pictures fill no history")
 	// The whole drawing was seen: Generate gives the same with as many steps.
 	p.draw(spot{.1, .1}, spot{.1, .2})
 	p.click("#undo")
 	p.click("#generate")
 	p.until("ready", 2*time.Minute)
-	require.Eventually(t, func() bool {
-		return eval[int](p, `document.querySelectorAll("#strip button").length`) == 1
-	}, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return eval[int](p, count) == before+1 }, time.Minute, 50*time.Millisecond)
 	assert.Equal(t, quick.Pix, p.picture().Pix)
 	// What the history brings back stays to be seen.
 	p.click("#strip button")
@@ -120,8 +117,7 @@ func TestLive(t *testing.T) {
 
 // The tint shows which pixels a modality shapes.
 func TestInfluence(t *testing.T) {
-	p := open(t, 1280, 1000, 6*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 1000, 6*time.Minute)
 	p.click("#example")
 	p.click("#use-text")
 	p.set("steps", "4")

@@ -30,8 +30,7 @@ var hairColors = map[string][3]float64{
 // the hair's colour where hair was painted, and edges where lines were drawn;
 // the same measures on a picture made from nothing must fail.
 func TestObeys(t *testing.T) {
-	p := open(t, 1280, 900, 14*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 900, 14*time.Minute)
 
 	// A held-out portrait says where a person would draw and paint.
 	list, err := examples.All()

@@ -11,8 +11,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/mcdm/mcdm/server/site"
 )
 
 // oneFile is the address of the page of one file.
@@ -26,26 +24,9 @@ func oneFile(t *testing.T) string {
 	return "file://" + path
 }
 
-// The one file opens from the disk and makes a picture; nothing of it lies in
-// the storage that all local pages share.
-func TestOneFile(t *testing.T) {
-	p := visit(t, oneFile(t), 1280, 860, 6*time.Minute)
-	p.until("ready", 3*time.Minute)
-	p.draw(spot{.3, .3}, spot{.7, .3})
-	p.run(chromedp.SendKeys("#prompt", "a person with red hair"))
-	p.set("steps", "1")
-	picture := p.generate()
-	assert.NotZero(t, picture.Pix[0])
-	p.screenshot("one-file")
-	time.Sleep(time.Second) // as long as keeping takes on http
-	assert.Zero(t, eval[int](p, "localStorage.length"))
-	p.quiet()
-}
-
 // With its server gone the page opens all the same, and makes a picture.
 func TestServerGone(t *testing.T) {
-	whole, err := site.Handler(os.DirFS("../../server/dist"))
-	require.NoError(t, err)
+	whole := serve(t, os.DirFS(dist))
 	var gone atomic.Bool
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if gone.Load() {

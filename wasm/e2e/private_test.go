@@ -104,8 +104,8 @@ func TestForeignRequestIsSeen(t *testing.T) {
 
 // TestPrivate records every request of a whole visit, by the browser's debugger
 // and by its net log, which has those of the worker too: on http all go
-// to the page's own server, and from the one file none is made at all. What the
-// policy blocks fails the test, too.
+// to the page's own server, and from the one file, opened from the disk, none is made at
+// all. What the policy blocks fails the test, too.
 func TestPrivate(t *testing.T) {
 	for _, kind := range []string{"http", "file"} {
 		t.Run(kind, func(t *testing.T) {
@@ -121,6 +121,7 @@ func TestPrivate(t *testing.T) {
 			}
 			p.session()
 			p.quiet()
+			assert.Equal(t, kind == "http", eval[int](p, "localStorage.length") > 0, "all local pages share a storage: the one file keeps nothing there")
 			require.NoError(t, chromedp.Cancel(p.ctx)) // only a browser that ends writes all of its log
 			n, foreign := private(t, log, own)
 			assert.Empty(t, foreign)

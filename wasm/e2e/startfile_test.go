@@ -16,8 +16,7 @@ import (
 // A start picture is part of the recipe: it comes back with the file, and the
 // same picture comes out.
 func TestStartPictureInRecipe(t *testing.T) {
-	p := open(t, 1280, 1000, 6*time.Minute)
-	p.until("ready", 3*time.Minute)
+	p := studio(t, 1280, 1000, 6*time.Minute)
 	start := image.NewRGBA(image.Rect(0, 0, 128, 128))
 	for i := range 128 * 128 {
 		start.Set(i%128, i/128, color.RGBA{R: uint8(i % 256), G: uint8(i / 128), B: 90, A: 255})

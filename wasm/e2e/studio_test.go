@@ -3,7 +3,6 @@ package e2e
 import (
 	"image/color"
 	"net/http"
-	"os"
 	"path"
 	"strings"
 	"sync/atomic"
@@ -14,8 +13,6 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/mcdm/mcdm/server/site"
 )
 
 var white = color.RGBA{255, 255, 255, 255}
@@ -26,9 +23,7 @@ func dark(c color.RGBA) bool { return int(c.R)+int(c.G)+int(c.B) < 150 }
 // A person draws, paints, fills, erases, changes their mind, types, and stops
 // the sampling.
 func TestDrawPaintType(t *testing.T) {
-	p := open(t, 1280, 860, 5*time.Minute)
-	p.until("ready", 3*time.Minute)
-	p.screenshot("ready")
+	p := studio(t, 1280, 860, 5*time.Minute)
 
 	require.Equal(t, white, p.seen(spot{.5, .5}), "the board's hint must lie beside this spot")
 	assert.Equal(t, "empty", p.text("#state-sketch"))
@@ -136,9 +131,8 @@ func (p *page) quiet() {
 
 // A phone: narrow, sharp, scrolled, drawn on with a finger.
 func TestPhone(t *testing.T) {
-	p := open(t, 390, 700, 5*time.Minute)
+	p := studio(t, 390, 700, 5*time.Minute)
 	p.run(chromedp.EmulateViewport(390, 700, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
-	p.until("ready", 3*time.Minute)
 	assert.Equal(t, 390, eval[int](p, "document.documentElement.scrollWidth"), "nothing is wider than the screen")
 	eval[bool](p, "(scrollTo(0, 60), true)")
 	p.finger(spot{.2, .4}, spot{.4, .4}, spot{.6, .4}, spot{.8, .4})
@@ -190,8 +184,7 @@ func TestLostGraphicsCard(t *testing.T) {
 // Whatever does not arrive is named and fetched again on demand: the program,
 // the manifest, a shard.
 func TestTornDownload(t *testing.T) {
-	whole, err := site.Handler(os.DirFS("../../server/dist"))
-	require.NoError(t, err)
+	whole := serve(t, small(t))
 	missing := []string{"/main.", "/bundle/manifest.json", "/bundle/mask-0-"}
 	var stage atomic.Int32
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -34,12 +34,12 @@ func TestNoWebGPU(t *testing.T) {
 // The card's memory runs out in mid-sampling: said so, nothing is lost, and the
 // next Generate works.
 func TestOutOfMemory(t *testing.T) {
-	p := open(t, 1280, 860, 6*time.Minute)
+	p := openAt(t, serve(t, small(t)), 1280, 860, 6*time.Minute)
 	p.before(`{ const ask = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (d) { return globalThis.device = await ask.call(this, d); }; }`)
 	p.until("ready", 3*time.Minute)
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	p.alone("")
-	p.set("steps", "6")
+	p.set("steps", "1000")
 	p.click("#generate")
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
 	eval[bool](p, `device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", {error: new GPUOutOfMemoryError("planted")}))`)
