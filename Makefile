@@ -132,8 +132,8 @@ release-check: release
 
 screenshots: deps build
 	mkdir -p server/.cache/screenshots
-	SCREENSHOTS=$(CURDIR)/server/.cache/screenshots $(GO) test -count=1 -timeout 20m -run 'Obeys|DrawPaintType|Phone' ./wasm/e2e
-	cp server/.cache/screenshots/obeys.png wasm/screenshot.png
+	SCREENSHOTS=$(CURDIR)/server/.cache/screenshots $(GO) test -count=1 -timeout 20m -run Portrait ./wasm/e2e
+	cp server/.cache/screenshots/portrait.png wasm/screenshot.png
 
 data:
 	cd weights/dataset && npm ci && node build.mjs --split all
