@@ -38,7 +38,7 @@ func BenchmarkStep(b *testing.B) {
 				params := stepParams(1)
 				setStep(&params, m.diffusion.PredictionType, steps[0], weights[0], 1)
 				run := func() {
-					require.NoError(b, x.advance(ctx, params, steps[0].T, weights[0]))
+					require.NoError(b, x.advance(ctx, &params, steps[0].T, weights[0]))
 					require.NoError(b, x.loaded.Wait(ctx))
 				}
 				require.NoError(b, x.loaded.Write(x.params, params.Bytes()))

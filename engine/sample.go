@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"image"
+	"math"
 	"time"
 
 	"github.com/mcdm/mcdm/engine/sampler"
@@ -125,7 +127,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	var shown time.Time
 	for i, s := range steps {
 		setStep(&params, m.diffusion.PredictionType, s, weights[i], i+1)
-		if err := x.advance(ctx, params, s.T, weights[i]); err != nil {
+		if err := x.advance(ctx, &params, s.T, weights[i]); err != nil {
 			return nil, err
 		}
 		if report == nil {
@@ -188,18 +190,20 @@ func setStep(p *shaders.StepParams, prediction string, s sampler.Step, weights [
 }
 
 // advance starts one step: the networks that have some weight in it, merge, update.
-func (x *session) advance(ctx context.Context, p shaders.StepParams, t int, weights []float64) error {
-	ts := make([]float32, x.z.N)
-	for i := range ts {
-		ts[i] = float32(t)
+// It allocates nothing itself; what it is given stays the caller's.
+func (x *session) advance(ctx context.Context, p *shaders.StepParams, t int, weights []float64) error {
+	for at := 0; at < len(x.scratch.times); at += 16 {
+		binary.LittleEndian.PutUint32(x.scratch.times[at:], math.Float32bits(float32(t)))
 	}
-	if err := x.setT(ts); err != nil {
+	if err := x.loaded.Write(x.t, x.scratch.times); err != nil {
 		return err
 	}
-	if err := x.loaded.Write(x.params, p.Bytes()); err != nil {
+	p.Encode(x.scratch.params)
+	if err := x.loaded.Write(x.params, x.scratch.params); err != nil {
 		return err
 	}
-	return x.loaded.Run(ctx, x.evaluate(weights), x.step)
+	x.scratch.programs[0], x.scratch.programs[1] = x.evaluate(weights), x.step
+	return x.loaded.Run(ctx, x.scratch.programs[:]...)
 }
 
 // pictures reads the preview of every sample, after the last step the result.

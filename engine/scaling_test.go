@@ -106,7 +106,7 @@ func (m *Model) timeSteps(b *testing.B, x *session, steps int, now func() time.D
 	for i := range b.N + 1 {
 		start := now()
 		for range steps {
-			require.NoError(b, x.advance(ctx, params, s[0].T, weights))
+			require.NoError(b, x.advance(ctx, &params, s[0].T, weights))
 		}
 		require.NoError(b, x.loaded.Wait(ctx))
 		if i > 0 {

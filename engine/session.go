@@ -50,6 +50,11 @@ type session struct {
 	energy  shaders.Tensor // [N, 1, 1, 4] of shaders.Metropolis, where corrector steps are judged
 	base    shaders.Tensor // [N, H, W, C] what is known of x0, merged like one more network's eps; bound where the shape is based
 	known   shaders.Tensor // [2, H, W, C] a given picture, and where it stays; with maps [2+M, H, W, C]
+
+	scratch struct { // what every step writes, as t and params take it, and runs
+		times, params []byte
+		programs      [2]*record.Program
+	}
 }
 
 // evaluation is a recorded term.
@@ -100,6 +105,7 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 		N:      s.batch, H: s.height * r, W: s.width * r, C: 1,
 	}
 	x.params = shaders.Tensor{Buffer: plan.KeepBytes("step parameters", shaders.StepParamsSize), N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4}
+	x.scratch.times, x.scratch.params = make([]byte, 16*x.t.N), make([]byte, shaders.StepParamsSize)
 
 	for i, t := range terms {
 		e := evaluation{term: t, out: x.z}
@@ -213,14 +219,18 @@ func patterns(terms []term, weights [][]float64, maps bool) string {
 
 // pattern has a 1 for each term that a step needs and a 0 for the others.
 func pattern(terms []term, weights []float64, maps bool) string {
-	set := make([]byte, len(terms))
+	return string(appendPattern(nil, terms, weights, maps))
+}
+
+func appendPattern(set []byte, terms []term, weights []float64, maps bool) []byte {
 	for i, t := range terms {
-		set[i] = '0'
+		bit := byte('0')
 		if t.needed(weights[i], maps) {
-			set[i] = '1'
+			bit = '1'
 		}
+		set = append(set, bit)
 	}
-	return string(set)
+	return set
 }
 
 // needed tells whether a step evaluates a term: one with some weight, or the
@@ -234,7 +244,8 @@ func everyTerm(n int) string { return strings.Repeat("1", n) }
 
 // evaluate is the program of the terms that a step needs.
 func (x *session) evaluate(weights []float64) *record.Program {
-	return x.eps[pattern(x.bare, weights, x.maps)]
+	var set [shaders.MaxNetworks]byte
+	return x.eps[string(appendPattern(set[:0], x.bare, weights, x.maps))]
 }
 
 // evaluateAll is the program of all terms.

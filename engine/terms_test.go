@@ -106,6 +106,41 @@ func (l countingLoaded) Run(ctx context.Context, programs ...*record.Program) er
 	return l.Loaded.Run(ctx, programs...)
 }
 
+// silent is a loaded plan that does nothing.
+type silent struct{ record.Loaded }
+
+func (silent) Write(shaders.Tensor, []byte) error            { return nil }
+func (silent) Run(context.Context, ...*record.Program) error { return nil }
+
+func TestStepsAllocateNothing(t *testing.T) {
+	ctx := context.Background()
+	m := load(t, record.CPU())
+	steps, err := sampler.Options{Steps: 10}.StepsOf(m.schedule)
+	require.NoError(t, err)
+	sketch, mask := drawing()
+	q := Request{Conditions: Conditions{Sketch: sketch, Mask: mask}, Windows: map[string]Window{"sketch": {End: .5}}}
+	terms, weights, err := m.choose(q, steps)
+	require.NoError(t, err)
+	s := m.square(2)
+	s.sets = patterns(terms, weights, false)
+	x, err := m.newSession(ctx, terms, s)
+	require.NoError(t, err)
+	defer x.loaded.Release()
+	x.loaded = silent{x.loaded}
+	params := stepParams(1)
+	at := 0
+	allocations := testing.AllocsPerRun(100, func() {
+		i := at % len(steps)
+		at++
+		setStep(&params, m.diffusion.PredictionType, steps[i], weights[i], i+1)
+		if err := x.advance(ctx, &params, steps[i].T, weights[i]); err != nil {
+			panic(err)
+		}
+	})
+	require.Zero(t, allocations)
+	require.NotEqual(t, x.evaluate(weights[0]), x.evaluate(weights[9]), "both sets of networks must be among the steps")
+}
+
 // A network is not run in steps where it has no weight.
 func TestNetworksWithoutWeightAreNotRun(t *testing.T) {
 	sketch, mask := drawing()

@@ -71,9 +71,10 @@ func (m *Model) Upscale(ctx context.Context, small *image.RGBA, o Upscaling, rep
 	if err := x.loaded.Run(ctx, x.begin); err != nil {
 		return nil, err
 	}
+	one, both := []float64{1}, []float64{1, 1}
 	for i, s := range steps {
-		setStep(&params, bundle.Sample, s, []float64{1, 1}, i+1)
-		if err := x.advance(ctx, params, s.T, []float64{1}); err != nil {
+		setStep(&params, bundle.Sample, s, both, i+1)
+		if err := x.advance(ctx, &params, s.T, one); err != nil {
 			return nil, err
 		}
 		if report == nil {

@@ -30,11 +30,17 @@ const StepParamsSize = 256
 
 // Bytes packs the parameters for their buffer.
 func (s StepParams) Bytes() []byte {
-	b, err := binary.Append(nil, binary.LittleEndian, s)
-	if err != nil {
+	b := make([]byte, StepParamsSize)
+	s.Encode(b)
+	return b
+}
+
+// Encode packs the parameters into the first of StepParamsSize bytes; the others
+// stay as they are.
+func (s *StepParams) Encode(b []byte) {
+	if _, err := binary.Encode(b, binary.LittleEndian, s); err != nil {
 		panic(err)
 	}
-	return append(b, make([]byte, StepParamsSize-len(b))...)
 }
 
 func stepParams(b []byte) (s StepParams) {

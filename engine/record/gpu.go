@@ -218,6 +218,7 @@ type gpuPlan struct {
 	memory   []*gpu.Buffer
 	params   []*gpu.Buffer
 	programs map[*Program]*gpu.Program
+	pass     []*gpu.Program // of the last Run
 	bytes    int64
 }
 
@@ -283,13 +284,13 @@ func (l *gpuPlan) Run(ctx context.Context, programs ...*Program) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var pass []*gpu.Program
+	l.pass = l.pass[:0]
 	for _, g := range programs {
 		if len(g.Dispatches) > 0 {
-			pass = append(pass, l.programs[g])
+			l.pass = append(l.pass, l.programs[g])
 		}
 	}
-	return l.machine.dev.Run(pass...)
+	return l.machine.dev.Run(l.pass...)
 }
 
 func (l *gpuPlan) Wait(ctx context.Context) error { return l.machine.dev.Wait(ctx) }
