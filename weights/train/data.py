@@ -44,10 +44,14 @@ def _read(folder, seed):
         return i
 
     mask = np.asarray(image("masks"))
-    if mask.ndim != 2 or mask.max() >= len(LABELS):
-        raise ValueError(f"masks/{seed}.png: want one channel of labels below {len(LABELS)}")
+    if mask.ndim != 2 or ((mask >= len(LABELS)) & (mask != UNKNOWN)).any():
+        raise ValueError(f"masks/{seed}.png: want one channel of labels below {len(LABELS)}, or {UNKNOWN} where unknown")
     picture = _halve(np.asarray(image("pictures").convert("RGB")))
     return picture, 255 - _halve(np.asarray(image("sketches").convert("L"))), _halve_labels(mask)
+
+
+# What is said of a split's pictures, unless its folder's about.json says otherwise.
+ABOUT = {"name": "Lorelei portraits", "terms": "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"}
 
 
 class Split:
@@ -60,6 +64,9 @@ class Split:
         """path: a split's folder, or an .npz written by pack.py; several are joined in memory, the last one's pictures last."""
         if more:
             splits = [Split(p) for p in (path, *more)]
+            if any(s.about != splits[0].about for s in splits):
+                raise ValueError(f"{path} and {', '.join(more)}: pictures under different terms are not joined")
+            self.about = splits[0].about
             for name in self.arrays:
                 setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
             self.captions = [c for s in splits for c in s.captions]
@@ -68,8 +75,9 @@ class Split:
                 for name in self.arrays:
                     setattr(self, name, z[name] if name in z.files else None)
                 self.captions = json.loads(z["captions"].tobytes()) if "captions" in z.files else None
+                self.about = json.loads(z["about"].tobytes())
         else:
-            packed = pack_folder(path)
+            packed, self.about = pack_folder(path), about(path)
             for name in self.arrays:
                 setattr(self, name, np.load(os.path.join(packed, name + ".npy"), mmap_mode="r"))
             with open(os.path.join(packed, "captions.json"), encoding="utf-8") as f:
@@ -109,6 +117,15 @@ class Split:
             texts = [self.captions[i] if rng is None or rng.random() > 0.05 else "" for i in index]
             return torch.tensor([tokenizer(t) for t in texts])
         return None
+
+
+def about(folder):
+    """Name and terms of the pictures in a split's folder."""
+    path = os.path.join(folder, "about.json")
+    if not os.path.exists(path):
+        return ABOUT
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
 
 
 def records(folder):

@@ -36,6 +36,7 @@ def pack_split(split, modality, out, count):
     if modality == "text":
         captions = json.dumps([split.captions[i] for i in index]).encode()
         arrays["captions"] = np.frombuffer(captions, np.uint8)
+    arrays["about"] = np.frombuffer(json.dumps(split.about).encode(), np.uint8)
     path = os.path.join(out, modality + ".npz")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as z:
         for name, a in arrays.items():

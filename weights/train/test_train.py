@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import CONSTANT, Trainer
+from train import CONSTANT, Trainer, before
 from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
@@ -211,6 +212,32 @@ def test_text_goes_on_from_an_earlier_run(split, tmp_path):
     z, t, ids = torch.randn(2, 12, 32, 32), torch.tensor([3, 700]), split.condition("text", np.arange(2), tokenizer)
     with torch.no_grad():
         assert torch.equal(network(z, t, ids), earlier(z, t, ids)), "the text encoder is taken as well"
+
+
+def test_pictures_seen_before():
+    training = {"pictures_seen": 5, "dataset": "new", "started_from": {
+        "pictures_seen": 20, "dataset": "old", "started_from": {"pictures_seen": 300, "dataset": "oldest"}}}
+    assert before(training) == {"pictures_seen": 325, "dataset": "new"}
+
+
+def test_photos_say_what_they_are(tmp_path):
+    """A split of photos has its own name and terms, and parts that nobody labelled."""
+    folder = write_split(tmp_path, 2)
+    assert Split(folder).about == data.ABOUT
+    what = {"name": "photos", "terms": "at home only"}
+    (tmp_path / "about.json").write_text(json.dumps(what))
+    masks = np.full((128, 128), 255, np.uint8)
+    masks[:64] = 3
+    Image.fromarray(masks).save(tmp_path / "masks" / "1.png")
+    shutil.rmtree(tmp_path / "packed")
+    split = Split(folder)
+    assert split.about == what
+    assert (split.masks[1, :32] == 3).all() and (split.masks[1, 32:] == UNKNOWN).all()
+    assert encode_mask(split.masks[1:])[0, :, 16:].sum() == 0
+    split.validation = 1
+    Trainer(Network("none", **SMALL), split, batch=1).save(str(tmp_path), "photos: all")
+    with open(tmp_path / "export" / "mcdm.json") as f:
+        assert json.load(f)["training"]["terms"] == "at home only"
 
 
 @pytest.mark.parametrize("modality", ["sketch", "text"])

@@ -51,7 +51,6 @@ TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
 FOCUS = {"text": 2.0, "colour": 1.5, JOINT: 1.5}
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
-TERMS = "CC0-1.0 (pictures drawn from the Lorelei set by Lisa Wischofsky, CC0 1.0)"
 
 
 def arguments():
@@ -237,7 +236,14 @@ class Trainer:
         seeds = self.split.seeds
         self.ema.export(os.path.join(folder, "export"), {
             "pictures_seen": self.pictures, "dataset": name, "seeds": [int(seeds.min()), int(seeds.max())],
-            "terms": TERMS, **({"started_from": started_from} if started_from else {})})
+            "terms": self.split.about["terms"], **({"started_from": started_from} if started_from else {})})
+
+
+def before(training):
+    """What is kept of the run that another starts from: its pictures, and all that its own starts had seen."""
+    earlier = training.pop("started_from", None)
+    seen = training["pictures_seen"]
+    return {**training, "pictures_seen": seen + (before(earlier)["pictures_seen"] if earlier else 0)}
 
 
 def processor_has_bf16():
@@ -268,7 +274,7 @@ def main():
     started_from = None
     if a.init:
         with open(os.path.join(a.init, "export", "mcdm.json")) as f:
-            started_from = json.load(f)["training"]
+            started_from = before(json.load(f)["training"])
     split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
     tokenizer = None
     if reads_text(a.network):
@@ -325,7 +331,7 @@ def main():
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
                 names = [os.path.basename(d.rstrip("/")).removesuffix(".npz") for d in a.data]
-                trainer.save(a.out, "Lorelei portraits: " + ", ".join(names), started_from)
+                trainer.save(a.out, f"{split.about['name']}: {', '.join(names)}", started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
     log.close()

@@ -24,7 +24,7 @@ from diffusers import UNet2DModel
 from PIL import Image
 from torch.nn import functional as F
 
-from data import records
+from data import about, records
 from nets import GROUPS, IMAGE_SIZE, Network, alphas_cumprod
 
 UPSCALE, FACTOR = "upscale", 4
@@ -79,6 +79,7 @@ class LargeSplit:
     def __init__(self, folder):
         packed = os.path.join(folder, "packed.npy")
         self.seeds = np.array([r["seed"] for r in records(folder)])
+        self.about = about(folder)
         if not os.path.exists(packed):
             with ThreadPoolExecutor(4) as pool:
                 pictures = list(pool.map(lambda seed: _read(os.path.join(folder, "pictures", f"{seed}.png")), self.seeds))
