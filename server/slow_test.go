@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -40,19 +43,26 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p.done); return nil }
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// logged is the server as it runs unless told to be quiet: the log must not
+// hide from the handler what deadlines need.
+func logged(handler http.Handler) *http.Server {
+	logger := slog.New(slog.DiscardHandler)
+	return newServer(logRequests(handler, logger), logger)
+}
+
 // inBubble runs a client against the server's limits, in the bubble's time.
 func inBubble(t *testing.T, client func(t *testing.T, conn net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		handler, err := site.Handler(page)
 		require.NoError(t, err)
-		server := newServer(handler, slog.New(slog.DiscardHandler))
+		server := logged(handler)
 		p := pipes{make(chan net.Conn), make(chan struct{})}
 		go server.Serve(p)
+		defer server.Close()
 		here, there := net.Pipe()
+		defer here.Close()
 		p.conns <- there
 		client(t, here)
-		here.Close()
-		server.Close()
 	})
 }
 
@@ -87,6 +97,42 @@ func TestReaderThatStopsIsCutOff(t *testing.T) {
 		n, err := io.Copy(io.Discard, body)
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		assert.Less(t, n, int64(1<<20))
+	})
+}
+
+// On HTTP/2, where the deadline is the stream's and the client's window is 4 MiB.
+func TestStreamThatStopsIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler, err := site.Handler(fstest.MapFS{"index.html": {Data: make([]byte, 4*big4M)}})
+		require.NoError(t, err)
+		server := logged(handler)
+		cert, key := certificate(t) // of the bubble's time
+		server.TLSConfig, err = loadTLS(options{cert: cert, key: key})
+		require.NoError(t, err)
+		p := pipes{make(chan net.Conn), make(chan struct{})}
+		go server.ServeTLS(p, "", "")
+		defer server.Close()
+		here, there := net.Pipe()
+		defer here.Close()
+		p.conns <- there
+		transport := &http.Transport{
+			DialContext:       func(context.Context, string, string) (net.Conn, error) { return here, nil },
+			ForceAttemptHTTP2: true,
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		}
+		r, err := (&http.Client{Transport: transport}).Get("https://x/")
+		require.NoError(t, err)
+		defer r.Body.Close()
+		require.Equal(t, "HTTP/2.0", r.Proto)
+		for range 8 { // slow, and served for longer than the server's WriteTimeout
+			_, err = io.CopyN(io.Discard, r.Body, 1<<20)
+			require.NoError(t, err)
+			time.Sleep(site.Patience / 2)
+		}
+		time.Sleep(2 * site.Patience)
+		n, err := io.Copy(io.Discard, r.Body)
+		assert.ErrorContains(t, err, "stream error")
+		assert.Less(t, n, int64(2*big4M))
 	})
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -84,7 +85,7 @@ func (s *rogue) set(fault func(w http.ResponseWriter, r *http.Request, name stri
 func (s *rogue) requests() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked
+	return maps.Clone(s.asked)
 }
 
 // cut ends a connection after so many bytes of a body.
