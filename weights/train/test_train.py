@@ -419,3 +419,15 @@ def test_the_upscaler_learns_parts_then_whole_pictures(large, tmp_path, monkeypa
         facts = json.load(f)
     assert (facts["modality"], facts["image_size"], facts["pixel_unshuffle"], facts["prediction_type"]) == (
         "upscale", LARGE_SIZE, 4, "sample")
+
+
+def test_table(tmp_path):
+    """The table of a run, with what its start had seen."""
+    run = tmp_path / "mask"
+    (run / "export").mkdir(parents=True)
+    (run / "export" / "mcdm.json").write_text(json.dumps({"modality": "mask", "training": {
+        "pictures_seen": 30, "started_from": {"pictures_seen": 1000}}}))
+    (run / "log.csv").write_text("pictures,loss,validation\n10,0.3,\n20,0.2,0.25\n30,0.1,0.125\n")
+    subprocess.run([sys.executable, "-m", "table", str(run), "--out", str(tmp_path / "t.md")], check=True)
+    assert "| mask | 7.24 M | 2.49 | 1,000 | 30 | 0.2500 | 0.1250 |" in (tmp_path / "t.md").read_text()
+    assert "<svg" in (tmp_path / "curves.svg").read_text()
