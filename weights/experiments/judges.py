@@ -284,6 +284,7 @@ def main():
     if os.path.exists(scores) and not a.again:
         print(f"{a.out} is there: --again trains it anew")
         return
+    [said(r) for r in records(os.path.join(a.data, "test"))]  # what it is examined by must be there before it is trained
     judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
     torch.save(judge.state_dict(), a.out)
     result = {"pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"))}

@@ -58,9 +58,9 @@ var loads = []load{
 
 // rate is what one round measured: requests and bytes per second, and processor
 // time for a request in microseconds, which tells more than the clock where the
-// machine has other work. both is the server's and the client's: on loopback
-// the kernel books much of the sending to whoever acknowledges, the client, and
-// the more so the more of a file lies in the socket's buffer.
+// machine has other work. both is the server's and the client's: on loopback the
+// client's grows where the server's shrinks, by how much of a file is left in the
+// socket's buffer.
 type rate struct{ requests, bytes, cpu, both float64 }
 
 func run(ctx context.Context, ours, site string, rounds int, length, soaking time.Duration, out io.Writer) error {
