@@ -20,7 +20,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz release release-check screenshots data weights import experiments clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz release release-check screenshots data weights import experiments faces clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -40,6 +40,7 @@ help:
 	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES= leaves it at full int8'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
+	@echo 'make faces        train on the photos of FACES, FACES_MINUTES a network, and report; for research at home'
 	@echo 'make clean        remove what was built'
 
 run: build
@@ -168,6 +169,16 @@ experiments:
 	cd weights/experiments && $(PYTHON) -m search $(JUDGED) --out cache/best-$(SIZE).json
 	$(SAMPLE) --only best
 	cd weights/experiments && $(PYTHON) -m report $(JUDGED) --out report.html --readme ../../README.md
+
+# For research at home: neither photos nor networks trained on them leave the ignored folders.
+FACES ?= ../shared/data/faces
+FACES_MINUTES ?= 60
+faces:
+	test -e weights/train/faces || $(GO) run ./weights/cmd/photos faces --data $(FACES) --out weights/train/faces
+	cd weights/train && for n in none sketch mask text; do \
+	  init=$$(test $$n = none || echo "--init runs/faces/none"); \
+	  $(PYTHON) -m train --network $$n --data faces/$$n --out runs/faces/$$n $$init --minutes $(FACES_MINUTES) || exit 1; done
+	cd weights/experiments && $(PYTHON) -m faces --data ../train/faces --runs ../train/runs/faces --out ../train/runs/faces/report.md
 
 clean:
 	rm -rf server/.cache server/offline $(PEERS) $(RELEASE) && find server/dist -mindepth 1 ! -name .keep -delete

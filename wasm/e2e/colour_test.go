@@ -104,7 +104,7 @@ func TestColours(t *testing.T) {
 	assert.Equal(t, color.NRGBA{0xb5, 0x30, 0x1f, 255}, r.Colours.NRGBAAt(2, 0))
 	assert.Equal(t, color.NRGBA{}, r.Colours.NRGBAAt(3, 0))
 	assert.Equal(t, color.NRGBA{0xff, 0x20, 0x10, 255}, r.Colours.NRGBAAt(3, 3))
-	assert.Equal(t, recipe.Input{On: true, Weight: 1, End: .85}, r.Networks["colour"])
+	assert.Equal(t, recipe.Input{On: true, Weight: 1, End: .7}, r.Networks["colour"])
 	p.click("#clear-colour")
 	assert.Equal(t, "empty", p.text("#state-colour"))
 	assert.NotEqual(t, first.Pix, p.generate().Pix, "without colours, the same picture")

@@ -26,7 +26,9 @@ func TestPortrait(t *testing.T) {
 			p.offer(e, e)
 		}
 	}
-	p.click("#tool-dab")
+	for _, id := range []string{"#notice-close", "#delete", "#tool-dab"} {
+		p.click(id)
+	}
 	p.set("colour", "#8fd0b4")
 	p.draw(spot{.06, .06}, spot{.94, .06})
 	p.draw(spot{.06, .06}, spot{.06, .3})

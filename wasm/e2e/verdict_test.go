@@ -21,8 +21,11 @@ func (p *page) offer(sketch, mask examples.Example) {
 	lines := image.NewGray(sketch.Sketch.Bounds())
 	draw.Draw(lines, lines.Rect, sketch.Sketch, lines.Rect.Min, draw.Src)
 	file, err := recipe.Write(lines, recipe.Recipe{
-		Networks: map[string]recipe.Input{"sketch": {On: true, Weight: 1, End: 1}, "mask": {On: true, Weight: 1, End: .85}},
-		Sketch:   lines, Mask: mask.Mask, Labels: labelNames, Seed: 3, Sampler: recipe.Sampler{Name: "ddim", Steps: 10},
+		Networks: map[string]recipe.Input{
+			"sketch": {On: true, Weight: 1, End: 1}, "mask": {On: true, Weight: 1, End: .7},
+			"colour": {On: true, Weight: 1, End: .7}, "text": {On: true, Weight: 1.5, End: .6},
+		},
+		Sketch: lines, Mask: mask.Mask, Labels: labelNames, Seed: 3, Sampler: recipe.Sampler{Name: "ddim", Steps: 10},
 	})
 	require.NoError(p.t, err)
 	p.set("seed", "0")

@@ -1,0 +1,92 @@
+"""Figures of networks trained on photos: aggregates only, since neither photos nor what shows them are ours to pass on.
+
+    python -m faces --data ../train/faces --runs ../train/runs/faces --out ../train/runs/faces/report.md
+
+DATA is what weights/cmd/photos makes, RUNS has a run of train.py for each network. Held-out photos' sketches, parts and
+sentences are merged with weights 1, (12) of the paper. How near samples come to photos that were trained on is told beside
+how near held-out photos come: networks that had learnt photos by heart would come nearer.
+"""
+
+import argparse
+import csv
+import os
+import sys
+
+import numpy as np
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "train"))
+from data import Split, cells  # noqa: E402
+from nets import Network, to_pictures  # noqa: E402
+from sample import ddim, merge  # noqa: E402
+
+from metrics import edge_counts, edge_f1, edges, kernel_distance, lines  # noqa: E402
+
+NETWORKS = ("none", "sketch", "mask", "text")
+SHUFFLED = "held-out photos, shuffled sketches (floor)"
+
+
+def nearest(pictures, known):
+    """Root mean square distance, levels of 255, from each of [N,64,64,3] to the nearest of [M,64,64,3], mirrored or not: [N]."""
+    def flat(x):
+        return torch.from_numpy(np.asarray(x, np.float32).reshape(len(x), -1))
+
+    a, best = flat(pictures), None
+    for part in np.array_split(np.asarray(known), max(1, len(known) // 1000)):
+        for x in (part, part[:, :, ::-1]):
+            d = torch.cdist(a, flat(x)).amin(1)
+            best = d if best is None else torch.minimum(best, d)
+    return best.numpy() / np.sqrt(a.shape[1])
+
+
+def colours(pictures):
+    """Mean colours of 8x8 cells: [N,192] in -1..1."""
+    return cells(np.asarray(pictures)).mean(3).reshape(len(pictures), -1)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", required=True)
+    p.add_argument("--runs", required=True)
+    p.add_argument("--out", required=True, help="Markdown")
+    p.add_argument("--count", type=int, default=64, help="held-out photos")
+    p.add_argument("--steps", type=int, default=50)
+    a = p.parse_args()
+    held = Split(os.path.join(a.data, "test"))
+    trained = np.concatenate([np.asarray(Split(os.path.join(a.data, n)).pictures) for n in NETWORKS])
+    networks = [Network.load(os.path.join(a.runs, n, "export")) for n in NETWORKS]
+    index = np.arange(min(a.count, len(held)))
+    real = np.asarray(held.pictures[index])
+
+    def sample(networks):
+        conditions = {n.modality: held.condition(n.modality, index, n.tokenizer) for n in networks}
+        return to_pictures(ddim(merge(networks, {}, conditions), len(index), a.steps)).numpy()
+
+    rows = {"held-out photos": real, SHUFFLED: real, "unconditional network": sample(networks[:1]), "sketch alone": sample(networks[1:2]),
+            "merge of sketch, mask and text": sample(networks)}
+    out = ["# Networks trained on photos", held.about["terms"] + ".", "",
+           "| network | pictures seen | validation |", "|---|---|---|"]
+    for n in NETWORKS:
+        with open(os.path.join(a.runs, n, "log.csv"), encoding="utf-8") as f:
+            last = [r for r in csv.DictReader(f) if r["validation"]][-1]
+        out.append(f"| {n} | {int(last['pictures']):,} | {float(last['validation']):.4f} |")
+    out += ["", f"Of {len(index)} held-out photos, {a.steps} DDIM steps; {len(trained):,} photos were trained on.", "",
+            "| | edge F1 with the sketch | kernel distance of 8x8 colours to held-out photos | nearest trained photo, levels: median | least |",
+            "|---|---|---|---|---|"]
+    rest = colours(held.pictures[len(index):]) if len(held) > 2 * len(index) else colours(real)
+    drawn = lines(held.ink[index])
+    for name, pictures in rows.items():
+        wanted = np.roll(drawn, 1, 0) if name == SHUFFLED else drawn
+        counts = sum(edge_counts(e, w) for e, w in zip(edges(pictures), wanted))
+        f1 = "" if name.startswith("unconditional") else f"{edge_f1(counts):.2f}"
+        near = nearest(pictures, trained)
+        out.append(f"| {name} | {f1} | {float(kernel_distance(colours(pictures), rest)):.4f} | {np.median(near):.1f} | {near.min():.1f} |")
+    text = "\n".join(out) + "\n"
+    with open(a.out, "w", encoding="utf-8") as f:
+        f.write(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
