@@ -128,6 +128,7 @@ func plan(s scale, found *best) []cell {
 		for _, o := range compared {
 			add("sampler", "merged", all, func(c *cell) {
 				c.Sampler, c.Corrector = o.Name, o.Corrector
+				c.Weights, c.Windows = page.Weights, page.Windows
 				c.Steps = (budget + o.Corrector) / (o.Corrector + 1)
 				c.Count, c.Seeds = s.compared, 2
 				if budget > 100 {
@@ -145,19 +146,23 @@ var compared = []sampler.Options{
 	{Name: "ddim"}, {Name: "ddpm"}, {Name: "dpmsolver++"}, {Name: "sde-dpmsolver++"}, {Name: "ddpm", Corrector: 1},
 }
 
+// page is how the page samples unless it is told otherwise.
+var page = best{
+	Weights: map[string]float64{engine.Text: 1.5},
+	Windows: map[string]engine.Window{engine.Mask: {End: .7}, engine.Text: {End: .6}},
+}
+
 // searched are the weights among which the best ones are looked for: the text's,
-// those of the lines and parts, and whether parts and text end at 85% of the way.
+// and how early it and the parts let go.
 func searched(take []string) (list []best) {
 	for _, text := range []float64{1, 1.5, 2.5} {
-		for _, mask := range []float64{1, 0.7} {
-			for _, end := range []float64{1, 0.85} {
-				b := best{Weights: map[string]float64{engine.Text: text, engine.Mask: mask}}
-				if end < 1 {
-					b.Windows = map[string]engine.Window{engine.Mask: {End: end}, engine.Text: {End: end}}
-				}
-				b.Weights = among(take, b.Weights)
-				list = append(list, b)
+		for _, end := range []struct{ mask, text float64 }{{1, 1}, {.85, .85}, {.7, .6}, {.6, .4}} {
+			b := best{Weights: map[string]float64{engine.Text: text}}
+			if end.text < 1 {
+				b.Windows = map[string]engine.Window{engine.Mask: {End: end.mask}, engine.Text: {End: end.text}}
 			}
+			b.Weights = among(take, b.Weights)
+			list = append(list, b)
 		}
 	}
 	return list
@@ -197,13 +202,45 @@ func (c cell) request() engine.Request {
 	}
 }
 
-// evaluations of all networks that a picture costs.
-func (c cell) evaluations() int {
-	networks := 1
-	if c.Bundle != "joint" && len(c.Take) > 1 {
-		networks += len(c.Take)
+// schedule is that of the bundles that are compared.
+var schedule = func() *sampler.Schedule {
+	s, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	if err != nil {
+		panic(err)
 	}
-	return networks * (c.Steps + c.Corrector*(c.Steps-1))
+	return s
+}()
+
+// evaluations of all networks that a picture costs: those without weight in a step
+// are not run.
+func (c cell) evaluations() int {
+	steps, err := c.request().Sampler.StepsOf(schedule)
+	if err != nil {
+		panic(err)
+	}
+	if c.Bundle == "joint" {
+		return len(steps)
+	}
+	n := 0
+	for _, s := range steps {
+		var weights []float64
+		for _, name := range c.Take {
+			w, given := c.Weights[name]
+			if !given {
+				w = 1
+			}
+			if window, given := c.Windows[name]; given && !window.Open(schedule, s.T) {
+				w = 0
+			}
+			weights = append(weights, w)
+		}
+		for _, w := range sampler.Merge(weights) {
+			if w != 0 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // job is a few pictures of one portrait, made in one run.

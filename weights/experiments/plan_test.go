@@ -31,9 +31,9 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 				assert.Contains(t, c.Take, name)
 			}
 		}
-		// Only DDIM in the main comparison's steps may be in two groups.
+		// Only the page's own weights may be in two groups, for other portraits.
 		if other, twice := folders[c.folder()]; twice {
-			assert.Equal(t, []string{"unit", "sampler"}, []string{other, c.Group})
+			assert.Equal(t, []string{"search", "sampler"}, []string{other, c.Group})
 		}
 		folders[c.folder()] = c.Group
 	}
@@ -98,6 +98,8 @@ func TestEvaluations(t *testing.T) {
 	assert.Equal(t, 20, (&cell{Bundle: "joint", Take: all, Steps: 20}).evaluations(), "one network")
 	assert.Equal(t, 20, (&cell{Bundle: "merged", Take: all[:1], Steps: 20}).evaluations(), "with weight 1 the unconditional one is not run")
 	assert.Equal(t, 4*39, (&cell{Bundle: "merged", Take: all, Steps: 20, Corrector: 1}).evaluations())
+	half := map[string]engine.Window{"mask": {End: .5}, "text": {End: .5}}
+	assert.Equal(t, 4*5+5, (&cell{Bundle: "merged", Take: all, Steps: 10, Windows: half}).evaluations(), "the sketch ends alone, with weight 1")
 }
 
 // TestResume samples nothing: it plans around pictures that are there.

@@ -162,8 +162,11 @@ def samplers(held, samples, index):
     """One row a sampler and budget, over the portraits that all of the budget have."""
     lines = []
     cells = [(e, read_cell(samples, e, held)) for e in index if e["group"] == "sampler"]
-    for levels in sorted({e["evaluations"] // 4 for e, _ in cells}):
-        those = [(e, p) for e, p in cells if e["evaluations"] // 4 == levels and p]
+    def budget(e):  # of steps; with correctors a few less are used
+        return -(-(e["steps"] + e.get("corrector", 0) * (e["steps"] - 1)) // 10)
+
+    for levels in sorted({budget(e) for e, _ in cells}):
+        those = [(e, p) for e, p in cells if budget(e) == levels and p]
         common = sorted(set.intersection(*({i for i in p if len(p[i]) >= 2} for _, p in those))) if those else []
         for e, pictures in those if common else ():
             name = e["sampler"] + (f", {e['corrector']} Langevin a level" if e.get("corrector") else "")

@@ -71,7 +71,7 @@ def test_real_pictures_as_samples_reach_the_ceiling(held, tmp_path):
     perfect, wrong = (r.seen.scores() for r in rows)
     top, bottom = ceiling.seen.scores(), floor.seen.scores()
     for axis in ("sketch", "distance", "mask", "text", "kernel"):
-        assert perfect[axis] == top[axis]
+        assert perfect[axis] == pytest.approx(top[axis], rel=1e-3)
         assert perfect[axis][1] <= perfect[axis][0] <= perfect[axis][2]
     assert top["sketch"][0] > 0.95 and wrong["sketch"][0] < 0.8 and bottom["sketch"][0] < 0.8
     assert top["distance"][0] < 1 < wrong["distance"][0]
