@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nets import CONDITION_CHANNELS, IMAGE_SIZE, JOINT, LATENT, UNSHUFFLE, Network, reads_text
 from tokenizer import LENGTH
-from train import before
+from train import lineage
 from upscaler import UPSCALE, Upscaler
 
 matplotlib.use("svg")
@@ -56,7 +56,7 @@ def read(run):
     with open(os.path.join(run, "log.csv"), encoding="utf-8") as f:
         log = [(int(r["pictures"]), float(r["loss"]), float(r["validation"]) if r["validation"] else None) for r in csv.DictReader(f)]
     earlier = facts["training"].get("started_from")
-    return facts["modality"], vocabulary, before(earlier)["pictures_seen"] if earlier else 0, log
+    return facts["modality"], vocabulary, lineage(earlier)["pictures_seen"] if earlier else 0, log
 
 
 def main():

@@ -21,7 +21,7 @@ from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import CONSTANT, Trainer, before
+from train import CONSTANT, Trainer, lineage
 from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
@@ -217,7 +217,7 @@ def test_text_goes_on_from_an_earlier_run(split, tmp_path):
 def test_pictures_seen_before():
     training = {"pictures_seen": 5, "dataset": "new", "started_from": {
         "pictures_seen": 20, "dataset": "old", "started_from": {"pictures_seen": 300, "dataset": "oldest"}}}
-    assert before(training) == {"pictures_seen": 325, "dataset": "new"}
+    assert lineage(training) == {"pictures_seen": 325, "dataset": "new"}
 
 
 def test_photos_say_what_they_are(tmp_path):
@@ -349,6 +349,12 @@ def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
         assert p.wait(60) == 0, (tmp_path / "out").read_text()
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)
     assert state["step"] > 0 and (tmp_path / "run" / "export" / "mcdm.json").exists()
+    # Another network starts from what was left.
+    subprocess.run([sys.executable, "-m", "train", "--network", "sketch", "--data", folder, "--out", str(tmp_path / "sketch"),
+                    "--init", str(tmp_path / "run"), "--follow", str(tmp_path / "run"), str(tmp_path / "run"), "0.5",
+                    "--minutes", "0.001", "--batch", "1", "--threads", "1"], cwd=here, check=True)
+    with open(tmp_path / "sketch" / "export" / "mcdm.json") as f:
+        assert json.load(f)["training"]["started_from"]["pictures_seen"] == state["pictures"]
 
 
 @pytest.fixture(scope="session")

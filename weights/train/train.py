@@ -239,11 +239,11 @@ class Trainer:
             "terms": self.split.about["terms"], **({"started_from": started_from} if started_from else {})})
 
 
-def before(training):
+def lineage(training):
     """What is kept of the run that another starts from: its pictures, and all that its own starts had seen."""
     earlier = training.pop("started_from", None)
     seen = training["pictures_seen"]
-    return {**training, "pictures_seen": seen + (before(earlier)["pictures_seen"] if earlier else 0)}
+    return {**training, "pictures_seen": seen + (lineage(earlier)["pictures_seen"] if earlier else 0)}
 
 
 def processor_has_bf16():
@@ -274,7 +274,7 @@ def main():
     started_from = None
     if a.init:
         with open(os.path.join(a.init, "export", "mcdm.json")) as f:
-            started_from = before(json.load(f)["training"])
+            started_from = lineage(json.load(f)["training"])
     split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
     tokenizer = None
     if reads_text(a.network):
