@@ -167,7 +167,7 @@ func columns(path string, n int, each func([]string) error) (found bool, err err
 func celebMask(folder string, id int) (*image.Gray, error) {
 	base := filepath.Join(folder, "CelebAMask-HQ-mask-anno", strconv.Itoa(id/partsInFolder))
 	if _, err := os.Stat(base); err != nil {
-		return nil, fmt.Errorf("the parts of photo %d: %w", id, err)
+		return nil, fmt.Errorf("the parts of photo %d: %w (unpack CelebAMask-HQ.zip whole)", id, err)
 	}
 	var out *image.Gray
 	for _, part := range celebParts {

@@ -48,7 +48,7 @@ func command() *cobra.Command {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d photos\n", name, len(w.records[name]))
 				}
 				if !a.persons {
-					fmt.Fprintln(cmd.ErrOrStderr(), "photos: nothing says who is who, so one person may be in several splits: put identity_CelebA.txt (of CelebA) beside the mapping")
+					fmt.Fprintln(cmd.ErrOrStderr(), "photos: nothing says who is who, so one person may be in several splits: put CelebA-HQ-to-CelebA-mapping.txt and CelebA's identity_CelebA.txt into --data")
 				}
 				return nil
 			},
