@@ -146,7 +146,8 @@ var compared = []sampler.Options{
 	{Name: "ddim"}, {Name: "ddpm"}, {Name: "dpmsolver++"}, {Name: "sde-dpmsolver++"}, {Name: "ddpm", Corrector: 1},
 }
 
-// page is how the page samples unless it is told otherwise.
+// page is how the page samples unless it is told otherwise (data-weight and data-end
+// in wasm/index.html).
 var page = best{
 	Weights: map[string]float64{engine.Text: 1.5},
 	Windows: map[string]engine.Window{engine.Mask: {End: .7}, engine.Text: {End: .6}},

@@ -75,7 +75,7 @@ class Split:
                 for name in self.arrays:
                     setattr(self, name, z[name] if name in z.files else None)
                 self.captions = json.loads(z["captions"].tobytes()) if "captions" in z.files else None
-                self.about = json.loads(z["about"].tobytes())
+                self.about = json.loads(z["about"].tobytes()) if "about" in z.files else ABOUT
         else:
             packed, self.about = pack_folder(path), about(path)
             for name in self.arrays:

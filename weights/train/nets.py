@@ -122,8 +122,8 @@ class Network(nn.Module):
 
     def follow(self, new, old, share):
         """Adds share (new - old) of two exported unconditional networks: what the one that this network once started from has
-        learnt since (task arithmetic, Ilharco et al. 2023). Half of it made every network better by about 1% of its loss, and
-        spares a conditional network to be trained anew.
+        learnt since (task arithmetic, Ilharco et al. 2023). Shares of 0.3 to 0.6 lowered the losses of four networks by 1 to 4%
+        at once; all of it raised three of them.
         """
         new, old = (load_file(os.path.join(f, "diffusion_pytorch_model.safetensors")) for f in (new, old))
         for name, w in self.unet.state_dict().items():

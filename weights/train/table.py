@@ -26,7 +26,7 @@ from matplotlib import pyplot  # noqa: E402
 
 
 def cost(modality, vocabulary):
-    """Parameters, and multiply-adds of one evaluation for one picture, of a network as the trainer makes it."""
+    """Parameters, and floating-point operations of one evaluation for one picture, of a network as the trainer makes it."""
     if modality == UPSCALE:
         network = Upscaler().eval()
         size = network.unet.config.sample_size
@@ -41,7 +41,7 @@ def cost(modality, vocabulary):
         call = lambda: network(torch.zeros(1, LATENT, size, size), torch.tensor([0]), condition)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         call()
-    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() / 2
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops()
 
 
 def read(run):
@@ -71,9 +71,9 @@ def main():
         panel.remove()
     for run, panel in zip(a.runs, panels.flat):
         modality, vocabulary, seen, log = read(run)
-        parameters, adds = cost(modality, vocabulary)
+        parameters, operations = cost(modality, vocabulary)
         validated = [(n, v) for n, _, v in log if v is not None]
-        lines.append(f"| {modality} | {parameters / 1e6:.2f} M | {2 * adds / 1e9:.2f} | {seen:,} | {log[-1][0]:,} | "
+        lines.append(f"| {modality} | {parameters / 1e6:.2f} M | {operations / 1e9:.2f} | {seen:,} | {log[-1][0]:,} | "
                      f"{validated[0][1]:.4f} | {validated[-1][1]:.4f} |")
         panel.plot([(seen + n) / 1000 for n, _, _ in log], [loss for _, loss, _ in log], color="#bbbbbb", linewidth=0.7)
         panel.plot([(seen + n) / 1000 for n, _ in validated], [v for _, v in validated], color="#1f77b4", marker=".", markersize=3)
