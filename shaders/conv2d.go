@@ -42,7 +42,15 @@ type conv2dParams struct {
 	OutScale                       float32
 	Strips, TimeStride, TimeOffset uint32
 	Samples, Nets                  uint32
+	Zoom, Gh, Gw, Adds             uint32
 }
+
+// What is added to the sum, in conv2dParams.Adds.
+const (
+	addBias uint32 = 1 << iota
+	addTimeBias
+	addResidual
+)
 
 var (
 	conv2dDirect  = kernel("conv2d_direct", conv2dTwin, "conv2d")
@@ -74,17 +82,19 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	}
 	weights := map[DType]uint32{F32: 0, F16: 1, I8: 2}[a.W.DType]
 	c := Constants{
-		"KH": uint32(a.W.KH), "KW": uint32(a.W.KW), "STRIDE": uint32(a.Stride), "UPSAMPLE": uint32(a.Upsample),
-		"WEIGHTS": weights, "ACTIVATION": uint32(a.Activation),
-		"HAS_SKIP": flag(a.Skip.Ok()), "HAS_BIAS": flag(a.Bias.Ok()),
-		"HAS_TIMEBIAS": flag(a.TimeBias.Ok()), "HAS_RESIDUAL": flag(a.Residual.Ok()),
+		"KH": uint32(a.W.KH), "KW": uint32(a.W.KW), "STRIDE": uint32(a.Stride),
+		"WEIGHTS": weights, "ACTIVATION": uint32(a.Activation), "HAS_SKIP": flag(a.Skip.Ok()),
+	}
+	gh, gw := a.X.H, a.X.W
+	if a.Upsample == 2 {
+		gh, gw = y.H, y.W
 	}
 	o4 := y.Stride() / 4
 	strips := samples * y.H * ceil(y.W, 4)
 	if ceil(strips, 8) > maxGroups {
 		panic(fmt.Sprintf("shaders: conv2d: y %v has more pixels than one launch makes", y))
 	}
-	forms := conv2dForms(c, o4, strips, y.N/samples)
+	forms := conv2dForms(c, y, samples)
 	d := Dispatch{
 		Forms: forms,
 		Params: encode(conv2dParams{
@@ -92,6 +102,8 @@ func Conv2D(a Conv2DArgs) Dispatch {
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
 			int32(a.PadTop), int32(a.PadLeft), a.OutScale, uint32(strips), uint32(a.TimeBias.Stride() / 4), uint32(a.TimeOffset / 4),
 			uint32(samples), nets,
+			uint32(a.Upsample - 1), uint32(gh), uint32(gw),
+			flag(a.Bias.Ok())*addBias | flag(a.TimeBias.Ok())*addTimeBias | flag(a.Residual.Ok())*addResidual,
 		}),
 		Bindings: []View{
 			view(a.X), view(a.Skip), {Buffer: a.W.Data}, {Buffer: a.W.Scale},
@@ -101,14 +113,29 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	return d.In(forms[0])
 }
 
-func conv2dForms(c Constants, o4, strips, networks int) []Form {
+// conv2dForms are of a launch whose networks have so many of y's samples each.
+func conv2dForms(c Constants, y Tensor, samples int) []Form {
+	networks, o4, strips := y.N/samples, y.Stride()/4, samples*y.H*ceil(y.W, 4)
 	groups := func(x, y int) [3]uint32 { return [3]uint32{uint32(x), uint32(y), uint32(networks)} }
-	split := maps.Clone(c)
-	split["SPLIT"] = 8
+	with := func(name string, v uint32) Constants {
+		c := maps.Clone(c)
+		c[name] = v
+		return c
+	}
+	rows, taps := 1, 1
+	if c["KW"] == 3 && c["STRIDE"] == 1 {
+		taps = 3
+		// Two rows of 8 pixels where that leaves a tile for each of a workgroup's 8 invocations.
+		if y.H > 1 && samples*ceil(y.H, 2)*ceil(y.W, 8) >= 8 {
+			rows = 2
+		}
+	}
+	uniform := with("ROWS", uint32(rows))
+	uniform["TAPS"] = uint32(taps)
 	return []Form{
-		{conv2dUniform, c, groups(ceil(o4, 4), ceil(strips, 16))},
+		{conv2dUniform, uniform, groups(ceil(o4, 4), ceil(samples*ceil(y.H, rows)*ceil(y.W, 8), 8))},
 		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
-		{conv2dDirect, split, groups(ceil(o4, 2), ceil(strips, 8))},
+		{conv2dDirect, with("SPLIT", 8), groups(ceil(o4, 2), ceil(strips, 8))},
 		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},
 	}
 }
@@ -116,13 +143,9 @@ func conv2dForms(c Constants, o4, strips, networks int) []Form {
 func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 	p := decode[conv2dParams](params)
 	x, skip, scale, bias, timebias, residual, y := f32s(mem[0]), f32s(mem[1]), f32s(mem[3]), f32s(mem[4]), f32s(mem[5]), f32s(mem[6]), f32s(mem[7])
-	kh, kw, stride, up := int(c["KH"]), int(c["KW"]), int(c["STRIDE"]), int(c["UPSAMPLE"])
+	kh, kw, stride, up := int(c["KH"]), int(c["KW"]), int(c["STRIDE"]), int(p.Zoom)+1
 	s1, s2, so := 4*int(p.C1), 4*int(p.C2), 4*int(p.O4)
-	h, w, oh, ow := int(p.H), int(p.W), int(p.OH), int(p.OW)
-	gh, gw := h, w
-	if up == 2 {
-		gh, gw = oh, ow
-	}
+	h, w, oh, ow, gh, gw := int(p.H), int(p.W), int(p.OH), int(p.OW), int(p.Gh), int(p.Gw)
 	// The packed blocks as one row of inputs per output and tap.
 	at := unpack([]DType{F32, F16, I8}[c["WEIGHTS"]], mem[2], int(p.C1+p.C2), kh, kw)
 	taps := kh * kw
@@ -162,14 +185,14 @@ func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 				if c["WEIGHTS"] == 2 {
 					sum *= float64(scale[first+o])
 				}
-				if c["HAS_BIAS"] != 0 {
+				if p.Adds&addBias != 0 {
 					sum += float64(bias[first+o])
 				}
-				if c["HAS_TIMEBIAS"] != 0 {
+				if p.Adds&addTimeBias != 0 {
 					sum += float64(timebias[4*(n*int(p.TimeStride)+int(p.TimeOffset))+o])
 				}
 				to := (row*ow+ox)*so + o
-				if c["HAS_RESIDUAL"] != 0 {
+				if p.Adds&addResidual != 0 {
 					sum += float64(residual[to])
 				}
 				sum *= float64(p.OutScale)

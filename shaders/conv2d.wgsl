@@ -6,7 +6,7 @@
 // the next network, which has weights, scales and biases of its own.
 //
 // Convolution and linear layer (KH = KW = 1) in one. i runs over the channels of
-// x, then of skip: a concatenation that is never written. With UPSAMPLE 2 the
+// x, then of skip: a concatenation that is never written. With upsample 2 the
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
@@ -15,13 +15,9 @@
 override KH: u32 = 3u;
 override KW: u32 = 3u;
 override STRIDE: u32 = 1u;
-override UPSAMPLE: u32 = 1u;
 override WEIGHTS: u32 = 0u;      // 0 f32, 1 f16, 2 int8 with scale
 override ACTIVATION: u32 = 0u;   // 0 none, 1 SiLU, 2 GELU (erf)
 override HAS_SKIP: bool = false;
-override HAS_BIAS: bool = false;
-override HAS_TIMEBIAS: bool = false;
-override HAS_RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;         // [N, H, W, C1/4]
 @group(0) @binding(1) var<storage, read> skip: array<vec4<f32>>;      // [N, H, W, C2/4]
@@ -50,6 +46,10 @@ struct Params {
   time_offset: u32,
   samples: u32, // of a network
   nets: u32,    // 4 bits each: the launch's networks among those of w
+  zoom: u32, // binary logarithm of upsample
+  gh: u32, // the grid that is convolved: x's, or with upsample 2 y's
+  gw: u32,
+  adds: u32, // 1 bias, 2 timebias, 4 residual
 }
 
 // int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
@@ -94,9 +94,9 @@ fn first_output(z: u32) -> u32 { return ((p.nets >> (4u * z)) & 15u) * p.o4; }
 fn finish(acc: vec4<f32>, first: u32, o: u32, n: u32, at: u32) {
   var v = acc;
   if WEIGHTS == 2u { v *= scale[first + o] * INT8_UNITS; }
-  if HAS_BIAS { v += bias[first + o]; }
-  if HAS_TIMEBIAS { v += timebias[n * p.time_stride + p.time_offset + o]; }
-  if HAS_RESIDUAL { v += residual[at * p.o4 + o]; }
+  if (p.adds & 1u) != 0u { v += bias[first + o]; }
+  if (p.adds & 2u) != 0u { v += timebias[n * p.time_stride + p.time_offset + o]; }
+  if (p.adds & 4u) != 0u { v += residual[at * p.o4 + o]; }
   v *= p.out_scale;
   if ACTIVATION == 1u { v = v / (1.0 + exp(-v)); }
   if ACTIVATION == 2u { v = 0.5 * v * (1.0 + erf(v * 0.7071067811865476)); }

@@ -26,9 +26,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let first = first_output(group.z);
   let inside = o < p.o4 && index < p.strips;
 
-  var gh = p.h; // the grid that is convolved
-  var gw = p.w;
-  if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
   let inputs = p.c1 + p.c2;
   let o_next = select(0u, KH * KW * inputs, o + 1u < p.o4); // from block o to o + 1
 
@@ -36,14 +33,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   var b0 = vec4<f32>(); var b1 = vec4<f32>(); var b2 = vec4<f32>(); var b3 = vec4<f32>();
   for (var ky = 0u; inside && ky < KH; ky++) {
     let iy = i32(oy * STRIDE + ky) - p.pad_top;
-    if iy < 0 || iy >= i32(gh) { continue; }
-    let line = (n * p.h + u32(iy) / UPSAMPLE) * p.w;
+    if iy < 0 || iy >= i32(p.gh) { continue; }
+    let line = (n * p.h + (u32(iy) >> p.zoom)) * p.w;
     for (var kx = 0u; kx < KW; kx++) {
       // Pixels outside are read at the border and multiplied by zero.
       let ix = vec4<i32>(i32(ox * STRIDE + kx) - p.pad_left) + vec4<i32>(0, i32(STRIDE), 2 * i32(STRIDE), 3 * i32(STRIDE));
-      let last = vec4<i32>(i32(gw) - 1);
+      let last = vec4<i32>(i32(p.gw) - 1);
       let m = select(vec4<f32>(), vec4<f32>(1.0), (ix >= vec4<i32>()) & (ix <= last));
-      let at = vec4<u32>(line) + vec4<u32>(clamp(ix, vec4<i32>(), last)) / UPSAMPLE;
+      let at = vec4<u32>(line) + (vec4<u32>(clamp(ix, vec4<i32>(), last)) >> vec4<u32>(p.zoom));
       let tap = (((first + o) * KH + ky) * KW + kx) * inputs;
       let from_x = at * p.c1;
       for (var i = slice; i < p.c1; i += SPLIT) {

@@ -11,13 +11,10 @@ var<workgroup> ws: array<mat4x4<f32>, 64>;    // [16 vec4s of outputs, DEEP]
 fn pixel(z: u32, strip: u32, px: u32, ky: u32, kx: u32) -> i32 {
   let per_row = (p.ow + 3u) / 4u;
   let row = z * p.samples * p.oh + strip / per_row;
-  var gh = p.h; // the grid that is convolved
-  var gw = p.w;
-  if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
   let iy = i32(row % p.oh * STRIDE + ky) - p.pad_top;
   let ix = i32((4u * (strip % per_row) + px) * STRIDE + kx) - p.pad_left;
-  if strip >= p.strips || iy < 0 || iy >= i32(gh) || ix < 0 || ix >= i32(gw) { return -1; }
-  return i32((row / p.oh * p.h + u32(iy) / UPSAMPLE) * p.w + u32(ix) / UPSAMPLE);
+  if strip >= p.strips || iy < 0 || iy >= i32(p.gh) || ix < 0 || ix >= i32(p.gw) { return -1; }
+  return i32((row / p.oh * p.h + (u32(iy) >> p.zoom)) * p.w + (u32(ix) >> p.zoom));
 }
 
 // load reads vec4 c of a pixel of x or skip, zero outside.

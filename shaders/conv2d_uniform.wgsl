@@ -1,77 +1,148 @@
-// The form for software adapters: all invocations of a workgroup make the same 16
-// output channels, each 4 pixels of a row of its own, in registers, and none leaves
-// or skips anything before the end: a whole vector of invocations wants the same weights,
-// and a compiler can see it.
+// The form for software adapters, which are bound by loads: an invocation makes 16
+// output channels of 8 pixels of each of ROWS rows in registers, and a pixel that was
+// loaded serves all three taps of a row. Nothing is left or skipped before the end, and
+// what is written at the end is written in a loop: these adapters' compilers take as long
+// as a step for what is written out 64 times.
 
-const LANES = 16u;
+override ROWS: u32 = 1u; // 1 or 2
+override TAPS: u32 = 1u; // taps of a row made of one window: KW where that is 3 and STRIDE is 1, else 1
 
-@compute @workgroup_size(16)
+const LANES = 8u; // of a workgroup: each makes a tile of its own of the same channels
+
+// Line is where 8 pixels of a row lie, STRIDE apart, and the two to their right: their
+// numbers, and 1 or for pixels outside 0. Those are read at the border.
+struct Line {
+  a: vec4<u32>, b: vec4<u32>, c: vec2<u32>,
+  in_a: vec4<f32>, in_b: vec4<f32>, in_c: vec2<f32>,
+}
+
+// Window is 4 channels of a line's pixels.
+struct Window { a: mat4x4<f32>, b: mat4x4<f32>, c: mat2x4<f32> }
+
+// Tile is 4 channels of 8 pixels of the upper row, and of the lower.
+struct Tile { a: mat4x4<f32>, b: mat4x4<f32>, c: mat4x4<f32>, d: mat4x4<f32> }
+
+// Sums are the tiles of four output blocks.
+struct Sums { a: Tile, b: Tile, c: Tile, d: Tile }
+
+@compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let o = 4u * group.x;
+  let per_row = (p.ow + 7u) / 8u;
+  let per_sample = per_row * ((p.oh + ROWS - 1u) / ROWS);
   let index = group.y * LANES + lane;
-  let strip = min(index, p.strips - 1u);
-  let per_row = (p.ow + 3u) / 4u;
-  let ox = 4u * (strip % per_row);
-  let row = group.z * p.samples * p.oh + strip / per_row;
-  let oy = row % p.oh;
-  let n = row / p.oh;
+  let tile = min(index, p.samples * per_sample - 1u);
+  let ox = 8u * (tile % per_row);
+  let oy = ROWS * (tile % per_sample / per_row);
+  let n = group.z * p.samples + tile / per_sample;
+  let o = 4u * group.x;
   let first = first_output(group.z);
-
-  var gh = p.h; // the grid that is convolved
-  var gw = p.w;
-  if UPSAMPLE == 2u { gh = p.oh; gw = p.ow; }
   let inputs = p.c1 + p.c2;
   let o_step = KH * KW * inputs; // from block o to o + 1
   // Outputs beyond the last are made from its weights and dropped.
   let w_at = vec4<u32>(o, min(o + 1u, p.o4 - 1u), min(o + 2u, p.o4 - 1u), min(o + 3u, p.o4 - 1u)) * o_step + vec4<u32>(first * o_step);
 
-  var a = mat4x4<f32>(); var b = mat4x4<f32>(); var c = mat4x4<f32>(); var d = mat4x4<f32>();
+  var sums = Sums();
   for (var ky = 0u; ky < KH; ky++) {
-    let iy = i32(oy * STRIDE + ky) - p.pad_top;
-    let line = (n * p.h + u32(clamp(iy, 0, i32(gh) - 1)) / UPSAMPLE) * p.w;
-    for (var kx = 0u; kx < KW; kx++) {
-      // Pixels outside are read at the border and multiplied by zero.
-      let ix = vec4<i32>(i32(ox * STRIDE + kx) - p.pad_left) + vec4<i32>(0, i32(STRIDE), 2 * i32(STRIDE), 3 * i32(STRIDE));
-      let last = vec4<i32>(i32(gw) - 1);
-      let inside = (ix >= vec4<i32>()) & (ix <= last) & vec4<bool>(iy >= 0 && iy < i32(gh));
-      let m = select(vec4<f32>(), vec4<f32>(1.0), inside);
-      let at = vec4<u32>(line) + vec4<u32>(clamp(ix, vec4<i32>(), last)) / UPSAMPLE;
+    for (var kx = 0u; kx < KW; kx += TAPS) {
+      let upper = line(n, i32(oy * STRIDE + ky) - p.pad_top, i32(ox * STRIDE + kx) - p.pad_left);
+      var lower = upper;
+      if ROWS == 2u { lower = line(n, i32((oy + 1u) * STRIDE + ky) - p.pad_top, i32(ox * STRIDE + kx) - p.pad_left); }
       let tap = w_at + vec4<u32>((ky * KW + kx) * inputs);
-      let x_at = at * p.c1;
       for (var i = 0u; i < p.c1; i++) {
-        let v = mat4x4<f32>(x[x_at.x + i] * m.x, x[x_at.y + i] * m.y, x[x_at.z + i] * m.z, x[x_at.w + i] * m.w);
-        a += block(tap.x + i) * v;
-        b += block(tap.y + i) * v;
-        c += block(tap.z + i) * v;
-        d += block(tap.w + i) * v;
+        let u = of_x(upper, i);
+        var v = u;
+        if ROWS == 2u { v = of_x(lower, i); }
+        sums = taps(sums, tap + vec4<u32>(i), u, v);
       }
       if HAS_SKIP {
-        let skip_at = at * p.c2;
-        let skip_tap = tap + vec4<u32>(p.c1);
         for (var i = 0u; i < p.c2; i++) {
-          let v = mat4x4<f32>(skip[skip_at.x + i] * m.x, skip[skip_at.y + i] * m.y, skip[skip_at.z + i] * m.z, skip[skip_at.w + i] * m.w);
-          a += block(skip_tap.x + i) * v;
-          b += block(skip_tap.y + i) * v;
-          c += block(skip_tap.z + i) * v;
-          d += block(skip_tap.w + i) * v;
+          let u = of_skip(upper, i);
+          var v = u;
+          if ROWS == 2u { v = of_skip(lower, i); }
+          sums = taps(sums, tap + vec4<u32>(p.c1 + i), u, v);
         }
       }
     }
   }
 
-  if index >= p.strips { return; }
-  four(a, first, o, n, row, ox);
-  four(b, first, o + 1u, n, row, ox);
-  four(c, first, o + 2u, n, row, ox);
-  four(d, first, o + 3u, n, row, ox);
+  if index != tile { return; }
+  var all = array<mat4x4<f32>, 16>(
+    sums.a.a, sums.a.b, sums.a.c, sums.a.d, sums.b.a, sums.b.b, sums.b.c, sums.b.d,
+    sums.c.a, sums.c.b, sums.c.c, sums.c.d, sums.d.a, sums.d.b, sums.d.c, sums.d.d);
+  for (var k = 0u; k < 64u; k++) {
+    let block = o + k / 16u;
+    let row = k / 8u % 2u;
+    let column = ox + k % 8u;
+    if block < p.o4 && row < ROWS && oy + row < p.oh && column < p.ow {
+      finish(all[k / 4u][k % 4u], first, block, n, (n * p.oh + oy + row) * p.ow + column);
+    }
+  }
 }
 
-// four finishes an output's 4 pixels.
-fn four(v: mat4x4<f32>, first: u32, o: u32, n: u32, row: u32, ox: u32) {
-  if o >= p.o4 { return; }
-  let at = row * p.ow + ox;
-  finish(v[0], first, o, n, at);
-  if ox + 1u < p.ow { finish(v[1], first, o, n, at + 1u); }
-  if ox + 2u < p.ow { finish(v[2], first, o, n, at + 2u); }
-  if ox + 3u < p.ow { finish(v[3], first, o, n, at + 3u); }
+fn line(n: u32, iy: i32, ix: i32) -> Line {
+  let bottom = i32(p.gh) - 1;
+  let right = i32(p.gw) - 1;
+  let start = (n * p.h + (u32(clamp(iy, 0, bottom)) >> p.zoom)) * p.w;
+  let y_in = iy >= 0 && iy <= bottom;
+  let s = i32(STRIDE);
+  let a = vec4<i32>(ix) + vec4<i32>(0, s, 2 * s, 3 * s);
+  let b = a + vec4<i32>(4 * s);
+  let c = b.zw + vec2<i32>(2 * s);
+  return Line(
+    vec4<u32>(start) + (vec4<u32>(clamp(a, vec4<i32>(), vec4<i32>(right))) >> vec4<u32>(p.zoom)),
+    vec4<u32>(start) + (vec4<u32>(clamp(b, vec4<i32>(), vec4<i32>(right))) >> vec4<u32>(p.zoom)),
+    vec2<u32>(start) + (vec2<u32>(clamp(c, vec2<i32>(), vec2<i32>(right))) >> vec2<u32>(p.zoom)),
+    select(vec4<f32>(), vec4<f32>(1.0), (a >= vec4<i32>()) & (a <= vec4<i32>(right)) & vec4<bool>(y_in)),
+    select(vec4<f32>(), vec4<f32>(1.0), (b >= vec4<i32>()) & (b <= vec4<i32>(right)) & vec4<bool>(y_in)),
+    select(vec2<f32>(), vec2<f32>(1.0), (c >= vec2<i32>()) & (c <= vec2<i32>(right)) & vec2<bool>(y_in)),
+  );
+}
+
+fn of_x(l: Line, i: u32) -> Window {
+  let a = l.a * p.c1 + vec4<u32>(i);
+  let b = l.b * p.c1 + vec4<u32>(i);
+  let c = l.c * p.c1 + vec2<u32>(i);
+  var w = Window();
+  w.a = mat4x4<f32>(x[a.x] * l.in_a.x, x[a.y] * l.in_a.y, x[a.z] * l.in_a.z, x[a.w] * l.in_a.w);
+  w.b = mat4x4<f32>(x[b.x] * l.in_b.x, x[b.y] * l.in_b.y, x[b.z] * l.in_b.z, x[b.w] * l.in_b.w);
+  if TAPS == 3u { w.c = mat2x4<f32>(x[c.x] * l.in_c.x, x[c.y] * l.in_c.y); }
+  return w;
+}
+
+fn of_skip(l: Line, i: u32) -> Window {
+  let a = l.a * p.c2 + vec4<u32>(i);
+  let b = l.b * p.c2 + vec4<u32>(i);
+  let c = l.c * p.c2 + vec2<u32>(i);
+  var w = Window();
+  w.a = mat4x4<f32>(skip[a.x] * l.in_a.x, skip[a.y] * l.in_a.y, skip[a.z] * l.in_a.z, skip[a.w] * l.in_a.w);
+  w.b = mat4x4<f32>(skip[b.x] * l.in_b.x, skip[b.y] * l.in_b.y, skip[b.z] * l.in_b.z, skip[b.w] * l.in_b.w);
+  if TAPS == 3u { w.c = mat2x4<f32>(skip[c.x] * l.in_c.x, skip[c.y] * l.in_c.y); }
+  return w;
+}
+
+// taps adds the TAPS taps from the blocks at on.
+fn taps(s: Sums, at: vec4<u32>, u: Window, v: Window) -> Sums {
+  var t = tap(s, at, Tile(u.a, u.b, v.a, v.b));
+  if TAPS == 3u {
+    let next = vec4<u32>(p.c1 + p.c2);
+    t = tap(t, at + next, Tile(
+      mat4x4<f32>(u.a[1], u.a[2], u.a[3], u.b[0]), mat4x4<f32>(u.b[1], u.b[2], u.b[3], u.c[0]),
+      mat4x4<f32>(v.a[1], v.a[2], v.a[3], v.b[0]), mat4x4<f32>(v.b[1], v.b[2], v.b[3], v.c[0])));
+    t = tap(t, at + 2u * next, Tile(
+      mat4x4<f32>(u.a[2], u.a[3], u.b[0], u.b[1]), mat4x4<f32>(u.b[2], u.b[3], u.c[0], u.c[1]),
+      mat4x4<f32>(v.a[2], v.a[3], v.b[0], v.b[1]), mat4x4<f32>(v.b[2], v.b[3], v.c[0], v.c[1])));
+  }
+  return t;
+}
+
+fn tap(s: Sums, at: vec4<u32>, v: Tile) -> Sums {
+  return Sums(add(s.a, block(at.x), v), add(s.b, block(at.y), v), add(s.c, block(at.z), v), add(s.d, block(at.w), v));
+}
+
+fn add(s: Tile, w: mat4x4<f32>, v: Tile) -> Tile {
+  var t = s;
+  t.a += w * v.a;
+  t.b += w * v.b;
+  if ROWS == 2u { t.c += w * v.c; t.d += w * v.d; }
+  return t;
 }

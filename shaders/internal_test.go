@@ -56,11 +56,11 @@ func TestStepParamsMatchWGSL(t *testing.T) {
 }
 
 func TestCodeSetsConstants(t *testing.T) {
-	code, err := conv2dDirect.Code(Constants{"KH": 5, "HAS_BIAS": 1})
+	code, err := conv2dDirect.Code(Constants{"KH": 5, "HAS_SKIP": 1})
 	require.NoError(t, err)
 	assert.Contains(t, code, "const KH: u32 = 5u;")
 	assert.Contains(t, code, "const KW: u32 = 3u;")
-	assert.Contains(t, code, "const HAS_BIAS: bool = true;")
+	assert.Contains(t, code, "const HAS_SKIP: bool = true;")
 	assert.NotContains(t, code, "override")
 	_, err = conv2dDirect.Code(Constants{"KZ": 1})
 	assert.ErrorContains(t, err, "conv2d_direct.wgsl declares no override KZ")
