@@ -26,6 +26,7 @@ type Device struct {
 	funcs   []js.Func // live as long as the page: the device may call them late
 	small   js.Value  // Uint8Array of smallWrite bytes
 	breath  time.Time // when the event loop last had its turn, see breathe
+	args    []any     // of Run: the GPUDevice, room for programs
 }
 
 // Buffer is memory of a device.
@@ -48,7 +49,7 @@ type Pipeline struct {
 // replay.js runs.
 type Program struct {
 	label string
-	plan  js.Value
+	plan  any // js.Value, as Run passes it on: boxed once, not every step
 }
 
 // raw is the JavaScript object inside one of the binding's types, all of which
@@ -503,11 +504,16 @@ func (d *Device) Run(programs ...*Program) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	args := []any{d.js}
-	for _, p := range programs {
-		args = append(args, p.plan)
+	if d.args == nil {
+		d.args = []any{d.js}
 	}
-	if err := try(func() { js.Global().Call("mcdmReplay", args...) }); err != nil {
+	d.args = d.args[:1]
+	for _, p := range programs {
+		d.args = append(d.args, p.plan)
+	}
+	err := try(func() { js.Global().Call("mcdmReplay", d.args...) })
+	clear(d.args[1:]) // what is released shall not live on here
+	if err != nil {
 		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
 	return nil
