@@ -5,7 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,6 +40,27 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 		folders[c.folder()] = c.Group
 	}
 	assert.Equal(t, map[string]int{"unit": 5, "single": 4, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
+}
+
+// The samplers are compared as the page samples.
+func TestPageIsThePage(t *testing.T) {
+	html, err := os.ReadFile("../../wasm/index.html")
+	require.NoError(t, err)
+	of := best{Weights: map[string]float64{}, Windows: map[string]engine.Window{}}
+	for _, card := range regexp.MustCompile(`id="card-(\w+)" data-weight="([\d.]+)" .*data-end="(\d+)"`).FindAllStringSubmatch(string(html), -1) {
+		weight, err := strconv.ParseFloat(card[2], 64)
+		require.NoError(t, err)
+		end, err := strconv.ParseFloat(card[3], 64)
+		require.NoError(t, err)
+		if weight != 1 {
+			of.Weights[card[1]] = weight
+		}
+		if end != 100 {
+			of.Windows[card[1]] = engine.Window{End: end / 100}
+		}
+	}
+	of.Weights, of.Windows = among(all, of.Weights), among(all, of.Windows)
+	assert.Equal(t, page, of)
 }
 
 func TestFolderNamesWhatDecidesThePictures(t *testing.T) {

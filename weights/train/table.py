@@ -86,6 +86,8 @@ def main():
     with open(a.out, "w", encoding="utf-8") as f:
         f.write("# The shipped networks\nMade by `python -m table` of the runs that they came from.\n\n" + "\n".join(lines)
                 + "\n\n![Losses over pictures seen](curves.svg)\n")
+        if os.path.exists(os.path.join(os.path.dirname(a.out), "history.jpg")):
+            f.write("\n![What each bundle so far made of the same inputs and seeds, by `python -m history`](history.jpg)\n")
 
 
 if __name__ == "__main__":
