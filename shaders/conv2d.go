@@ -132,8 +132,12 @@ func conv2dForms(c Constants, y Tensor, samples int) []Form {
 	}
 	uniform := with("ROWS", uint32(rows))
 	uniform["TAPS"] = uint32(taps)
+	tiles, outs := samples*ceil(y.H, rows)*ceil(y.W, 8), 1
+	if tiles == 1 {
+		outs = 8
+	}
 	return []Form{
-		{conv2dUniform, uniform, groups(ceil(o4, 4), ceil(samples*ceil(y.H, rows)*ceil(y.W, 8), 8))},
+		{conv2dUniform, uniform, groups(ceil(o4, 4*outs), ceil(tiles*outs, 8))},
 		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
 		{conv2dDirect, with("SPLIT", 8), groups(ceil(o4, 2), ceil(strips, 8))},
 		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},

@@ -7,7 +7,8 @@
 override ROWS: u32 = 1u; // 1 or 2
 override TAPS: u32 = 1u; // taps of a row made of one window: KW where that is 3 and STRIDE is 1, else 1
 
-const LANES = 8u; // of a workgroup: each makes a tile of its own of the same channels
+// A workgroup's invocations make as many tiles of the same channels, or of a single tile different ones.
+const LANES = 8u;
 
 // Line is where 8 pixels of a row lie, STRIDE apart, and the two to their right: their
 // numbers, and 1 or for pixels outside 0. Those are read at the border.
@@ -29,17 +30,18 @@ struct Sums { a: Tile, b: Tile, c: Tile, d: Tile }
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let per_row = (p.ow + 7u) / 8u;
   let per_sample = per_row * ((p.oh + ROWS - 1u) / ROWS);
-  let index = group.y * LANES + lane;
+  let outs = select(1u, LANES, p.samples * per_sample == 1u); // of a workgroup, times 16 channels
+  let index = group.y * LANES / outs + lane / outs;
   let tile = min(index, p.samples * per_sample - 1u);
   let ox = 8u * (tile % per_row);
   let oy = ROWS * (tile % per_sample / per_row);
   let n = group.z * p.samples + tile / per_sample;
-  let o = 4u * group.x;
+  let o = 4u * (group.x * outs + lane % outs);
   let first = first_output(group.z);
   let inputs = p.c1 + p.c2;
   let o_step = KH * KW * inputs; // from block o to o + 1
   // Outputs beyond the last are made from its weights and dropped.
-  let w_at = vec4<u32>(o, min(o + 1u, p.o4 - 1u), min(o + 2u, p.o4 - 1u), min(o + 3u, p.o4 - 1u)) * o_step + vec4<u32>(first * o_step);
+  let w_at = (vec4<u32>(first) + min(vec4<u32>(o, o + 1u, o + 2u, o + 3u), vec4<u32>(p.o4 - 1u))) * o_step;
 
   var sums = Sums();
   for (var ky = 0u; ky < KH; ky++) {
