@@ -38,7 +38,7 @@ predictions are merged at every step: eps_c = eps_0 + sum w_i (eps_i - eps_0).`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(sampleCommand(), epsCommand(), exactCommand(), measureCommand(), devicesCommand())
+	root.AddCommand(sampleCommand(), epsCommand(), exactCommand(), devicesCommand())
 	return root
 }
 
