@@ -35,6 +35,13 @@ class Held:
         _, reference, _ = look(self.judge, self.split.pictures[REFERENCE])
         self.scale = reference.std(0)  # distances are in deviations of held-out portraits
         self.reference = reference / self.scale
+        # Of pictures unlike all that it learnt from, good ones among them, the judge's features may be many times anything
+        # it ever said, and one such picture would decide a kernel's mean: none counts as farther out than these.
+        self.least, self.most = self.reference.min(0), self.reference.max(0)
+
+    def features(self, found):
+        """What look found [n,F], in deviations of held-out portraits and within their range."""
+        return np.clip(found / self.scale, self.least, self.most)
 
 
 class Seen:
@@ -47,7 +54,7 @@ class Seen:
         if len(self.portraits) == 0:
             return
         parts, features, values = look(held.judge, pictures)
-        self.features = features / held.scale
+        self.features = held.features(features)
         found = edges(pictures)
         self.edges = np.array([edge_counts(f, held.ink[i]) for f, i in zip(found, obey)])
         self.chamfer = np.array([chamfer(f, held.ink[i]) for f, i in zip(found, obey)])
@@ -127,7 +134,7 @@ def diversity(held, pictures, seeds):
     each = []
     for i in whole:
         _, features, _ = look(held.judge, np.array([pictures[i][s] for s in sorted(pictures[i])[:seeds]]))
-        each.append(spread(features / held.scale))
+        each.append(spread(held.features(features)))
     each = np.array(each)
     ends = interval(lambda w: w @ each / w.sum(), len(each), np.random.default_rng(0)) if len(each) >= 5 else (np.nan, np.nan)
     return (float(each.mean()), *ends, len(each))

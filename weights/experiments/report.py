@@ -246,7 +246,7 @@ No judge is asked.</li>
 <li>text: share of right values among those that the sentence says, of {html.escape(", ".join(trusted)) or "none"}.</li>
 <li>colour: mean distance of the colours of 8x8 cells from the given ones, in levels of 255.</li>
 <li>Fr&eacute;chet (from 70 portraits on) and kernel distance: of the judge's {FEATURES} features, each in deviations of
-{REFERENCE.stop - REFERENCE.start} other held-out pictures, to these. Not to be compared with distances on Inception features.</li></ul>
+{REFERENCE.stop - REFERENCE.start} other held-out pictures and within their range, to these. Not to be compared with distances on Inception features.</li></ul>
 <h2>Aim</h2>{aims(main, top[0])}
 <h2>Variety</h2>{diversities(held, rows)}<p>Mean distance of the judge's features between two samples of one portrait's conditions.
 Between two real portraits it is {spread(held.reference):.2f}.</p>

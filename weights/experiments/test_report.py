@@ -78,6 +78,12 @@ def test_real_pictures_as_samples_reach_the_ceiling(held, tmp_path):
     assert perfect["frechet"] is None, "of 11 portraits the covariance of 64 features is not estimated"
 
 
+def test_features_stay_in_the_range_of_real_pictures(held):
+    np.testing.assert_allclose(held.features(held.reference * held.scale), held.reference, rtol=1e-5, atol=1e-6)
+    far = held.features(held.scale * 1e4 * np.array([[1.0], [-1.0]]))
+    np.testing.assert_array_equal(far, [held.reference.max(0), held.reference.min(0)])
+
+
 def test_a_page_of_what_is_there(held, tmp_path):
     real = dict(enumerate(np.array(held.split.pictures[:6])))
     index = [cell("unit", ["sketch", "mask", "text"], many_seeds=2), cell("joint", ["sketch", "mask", "text"]),
