@@ -94,7 +94,7 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	if ceil(strips, 8) > maxGroups {
 		panic(fmt.Sprintf("shaders: conv2d: y %v has more pixels than one launch makes", y))
 	}
-	forms := conv2dForms(c, y, samples)
+	forms := conv2dForms(c, y, samples, strips)
 	d := Dispatch{
 		Forms: forms,
 		Params: encode(conv2dParams{
@@ -114,8 +114,8 @@ func Conv2D(a Conv2DArgs) Dispatch {
 }
 
 // conv2dForms are of a launch whose networks have so many of y's samples each.
-func conv2dForms(c Constants, y Tensor, samples int) []Form {
-	networks, o4, strips := y.N/samples, y.Stride()/4, samples*y.H*ceil(y.W, 4)
+func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
+	networks, o4 := y.N/samples, y.Stride()/4
 	groups := func(x, y int) [3]uint32 { return [3]uint32{uint32(x), uint32(y), uint32(networks)} }
 	with := func(name string, v uint32) Constants {
 		c := maps.Clone(c)

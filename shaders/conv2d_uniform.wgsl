@@ -1,8 +1,8 @@
 // The form for software adapters, which are bound by loads: an invocation makes 16
 // output channels of 8 pixels of each of ROWS rows in registers, and a pixel that was
 // loaded serves all three taps of a row. Nothing is left or skipped before the end, and
-// what is written at the end is written in a loop: these adapters' compilers take as long
-// as a step for what is written out 64 times.
+// what is written at the end is written in a loop: written out 64 times, it made these
+// adapters' compilers take more than twice as long.
 
 override ROWS: u32 = 1u; // 1 or 2
 override TAPS: u32 = 1u; // taps of a row made of one window: KW where that is 3 and STRIDE is 1, else 1
@@ -50,17 +50,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       var lower = upper;
       if ROWS == 2u { lower = line(n, i32((oy + 1u) * STRIDE + ky) - p.pad_top, i32(ox * STRIDE + kx) - p.pad_left); }
       let tap = w_at + vec4<u32>((ky * KW + kx) * inputs);
+      let upper_x = vectors(upper, p.c1);
+      let lower_x = vectors(lower, p.c1);
       for (var i = 0u; i < p.c1; i++) {
-        let u = of_x(upper, i);
+        let u = of_x(upper_x, i);
         var v = u;
-        if ROWS == 2u { v = of_x(lower, i); }
+        if ROWS == 2u { v = of_x(lower_x, i); }
         sums = taps(sums, tap + vec4<u32>(i), u, v);
       }
       if HAS_SKIP {
+        let upper_skip = vectors(upper, p.c2);
+        let lower_skip = vectors(lower, p.c2);
         for (var i = 0u; i < p.c2; i++) {
-          let u = of_skip(upper, i);
+          let u = of_skip(upper_skip, i);
           var v = u;
-          if ROWS == 2u { v = of_skip(lower, i); }
+          if ROWS == 2u { v = of_skip(lower_skip, i); }
           sums = taps(sums, tap + vec4<u32>(p.c1 + i), u, v);
         }
       }
@@ -100,26 +104,33 @@ fn line(n: u32, iy: i32, ix: i32) -> Line {
   );
 }
 
+// vectors is a line of the vec4s, not the pixels, of a source that has so many a pixel.
+fn vectors(l: Line, channels: u32) -> Line {
+  return Line(l.a * channels, l.b * channels, l.c * channels, l.in_a, l.in_b, l.in_c);
+}
+
 fn of_x(l: Line, i: u32) -> Window {
-  let a = l.a * p.c1 + vec4<u32>(i);
-  let b = l.b * p.c1 + vec4<u32>(i);
-  let c = l.c * p.c1 + vec2<u32>(i);
   var w = Window();
-  w.a = mat4x4<f32>(x[a.x] * l.in_a.x, x[a.y] * l.in_a.y, x[a.z] * l.in_a.z, x[a.w] * l.in_a.w);
-  w.b = mat4x4<f32>(x[b.x] * l.in_b.x, x[b.y] * l.in_b.y, x[b.z] * l.in_b.z, x[b.w] * l.in_b.w);
-  if TAPS == 3u { w.c = mat2x4<f32>(x[c.x] * l.in_c.x, x[c.y] * l.in_c.y); }
-  return w;
+  w.a = mat4x4<f32>(x[l.a.x + i], x[l.a.y + i], x[l.a.z + i], x[l.a.w + i]);
+  w.b = mat4x4<f32>(x[l.b.x + i], x[l.b.y + i], x[l.b.z + i], x[l.b.w + i]);
+  if TAPS == 3u { w.c = mat2x4<f32>(x[l.c.x + i], x[l.c.y + i]); }
+  return inside(l, w);
 }
 
 fn of_skip(l: Line, i: u32) -> Window {
-  let a = l.a * p.c2 + vec4<u32>(i);
-  let b = l.b * p.c2 + vec4<u32>(i);
-  let c = l.c * p.c2 + vec2<u32>(i);
   var w = Window();
-  w.a = mat4x4<f32>(skip[a.x] * l.in_a.x, skip[a.y] * l.in_a.y, skip[a.z] * l.in_a.z, skip[a.w] * l.in_a.w);
-  w.b = mat4x4<f32>(skip[b.x] * l.in_b.x, skip[b.y] * l.in_b.y, skip[b.z] * l.in_b.z, skip[b.w] * l.in_b.w);
-  if TAPS == 3u { w.c = mat2x4<f32>(skip[c.x] * l.in_c.x, skip[c.y] * l.in_c.y); }
-  return w;
+  w.a = mat4x4<f32>(skip[l.a.x + i], skip[l.a.y + i], skip[l.a.z + i], skip[l.a.w + i]);
+  w.b = mat4x4<f32>(skip[l.b.x + i], skip[l.b.y + i], skip[l.b.z + i], skip[l.b.w + i]);
+  if TAPS == 3u { w.c = mat2x4<f32>(skip[l.c.x + i], skip[l.c.y + i]); }
+  return inside(l, w);
+}
+
+// inside is a window with zeros for the pixels outside.
+fn inside(l: Line, w: Window) -> Window {
+  return Window(
+    mat4x4<f32>(w.a[0] * l.in_a.x, w.a[1] * l.in_a.y, w.a[2] * l.in_a.z, w.a[3] * l.in_a.w),
+    mat4x4<f32>(w.b[0] * l.in_b.x, w.b[1] * l.in_b.y, w.b[2] * l.in_b.z, w.b[3] * l.in_b.w),
+    mat2x4<f32>(w.c[0] * l.in_c.x, w.c[1] * l.in_c.y));
 }
 
 // taps adds the TAPS taps from the blocks at on.

@@ -184,6 +184,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 		state: newState(), js: d, device: wgpu.NewDevice(d), queue: d.Get("queue"),
 		layouts: map[string]*wgpu.BindGroupLayout{},
 		small:   js.Global().Get("Uint8Array").New(smallWrite),
+		args:    []any{d},
 		limits: Limits{
 			MaxBinding: limit("maxStorageBufferBindingSize"), MaxBuffer: limit("maxBufferSize"),
 			MaxStorageBuffers:   limit("maxStorageBuffersPerShaderStage"),
@@ -503,9 +504,6 @@ func (p *Program) Release() { p.plan = js.Undefined() }
 func (d *Device) Run(programs ...*Program) error {
 	if err := d.Err(); err != nil {
 		return err
-	}
-	if d.args == nil {
-		d.args = []any{d.js}
 	}
 	d.args = d.args[:1]
 	for _, p := range programs {
