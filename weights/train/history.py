@@ -9,6 +9,7 @@ engine samples, so Go is needed; seeds and settings are the same in all rows, an
 import argparse
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -17,9 +18,8 @@ from PIL import Image, ImageDraw
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUNDLE = "weights/bundles/avatars"
 SCALE, GAP, LABEL, HEAD = 2, 4, 150, 34
-# How many portraits of each combination, and as the page samples: the sentence a little stronger, and letting go early.
+# How many portraits of each combination.
 COLUMNS = [("nothing", [], 2), ("text", ["text"], 3), ("sketch + mask + text", ["sketch", "mask", "text"], 5)]
-SETTINGS = {"mask": ["--window", "mask=0:0.7"], "text": ["--weight", "text=1.5", "--window", "text=0:0.6"]}
 STEPS, SEED = 20, 1
 
 
@@ -32,13 +32,22 @@ def portraits(data, count):
         return sorted(map(json.loads, f), key=lambda p: p["seed"])[:count]
 
 
-def sample(mcdm, bundle, data, portrait, take, seed, out):
+def settings():
+    """How the page samples unless it is told otherwise: each input's weight and the part of the way after which it lets go."""
+    with open(os.path.join(REPOSITORY, "wasm", "index.html"), encoding="utf-8") as f:
+        cards = re.findall(r'id="card-(\w+)" data-weight="([\d.]+)" .*data-end="(\d+)"', f.read())
+    return {name: ["--weight", f"{name}={weight}", "--window", f"{name}=0:{int(end) / 100}"] for name, weight, end in cards}
+
+
+def sample(mcdm, bundle, data, portrait, take, page, seed, out):
     given = {"sketch": os.path.join(data, "sketches", f"{portrait['seed']}.png"),
              "mask": os.path.join(data, "masks", f"{portrait['seed']}.png"), "text": portrait["caption"]}
     command = [mcdm, "sample", "--bundle", bundle, "--steps", str(STEPS), "--seed", str(seed), "--out", out]
     for what in take:
-        command += [f"--{what}", given[what], *SETTINGS.get(what, [])]
-    subprocess.run(command, check=True, capture_output=True)
+        command += [f"--{what}", given[what], *page[what]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     return Image.open(out).convert("RGB")
 
 
@@ -49,6 +58,7 @@ def main():
     a = p.parse_args()
 
     commits = [line.split(maxsplit=1) for line in git("log", "--reverse", "--format=%h %as", "--", BUNDLE, text=True).splitlines()]
+    page = settings()
     asked = portraits(a.data, max(n for _, _, n in COLUMNS))
     side = 64 * SCALE
     width = LABEL + sum(n * (side + GAP) + GAP for _, _, n in COLUMNS)
@@ -78,7 +88,7 @@ def main():
             os.mkdir(folder)
             subprocess.run(["tar", "-x", "-C", folder], input=git("archive", commit, BUNDLE), check=True)
             row(number, f"{date}\n{commit}", lambda take, k: sample(
-                mcdm, os.path.join(folder, BUNDLE), a.data, asked[k], take, SEED + k, os.path.join(scratch, "sample.png")))
+                mcdm, os.path.join(folder, BUNDLE), a.data, asked[k], take, page, SEED + k, os.path.join(scratch, "sample.png")))
             print(commit, date, flush=True)
     grid.save(a.out, quality=88)
 
