@@ -138,16 +138,19 @@ def records(folder):
 
 
 def pack_folder(folder):
-    """Packs a split's folder into <folder>/packed; does nothing if it is there. Returns its path."""
+    """Packs a split's folder into <folder>/packed; does nothing if it is there and of the same portraits. Returns its path."""
     out = os.path.join(folder, "packed")
-    if os.path.exists(out):
-        return out
     portraits = records(folder)
+    seeds = [r["seed"] for r in portraits]
+    if os.path.exists(out):
+        if np.array_equal(np.load(os.path.join(out, "seeds.npy")), seeds):
+            return out
+        shutil.rmtree(out, ignore_errors=True)
     with ThreadPoolExecutor(4) as pool:
         pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), portraits))
     temporary = out + f".{os.getpid()}"
     os.makedirs(temporary)
-    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=[r["seed"] for r in portraits]).items():
+    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=seeds).items():
         np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
     with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
         json.dump([r["caption"] for r in portraits], f)

@@ -30,7 +30,7 @@ SMALL = dict(widths=(32, 32, 32), groups=8)
 def write_split(folder, n):
     rng = np.random.default_rng(0)
     for kind in ("pictures", "masks", "sketches"):
-        os.makedirs(folder / kind)
+        os.makedirs(folder / kind, exist_ok=True)
     with open(folder / "captions.jsonl", "w") as f:
         for s in range(n):
             picture = np.repeat(np.repeat(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), 32, 0), 32, 1)
@@ -218,6 +218,14 @@ def test_pictures_seen_before():
     training = {"pictures_seen": 5, "dataset": "new", "started_from": {
         "pictures_seen": 20, "dataset": "old", "started_from": {"pictures_seen": 300, "dataset": "oldest"}}}
     assert lineage(training) == {"pictures_seen": 325, "dataset": "new"}
+
+
+def test_a_larger_split_is_packed_anew(tmp_path):
+    assert len(Split(write_split(tmp_path, 2))) == 2
+    packed = os.path.getmtime(tmp_path / "packed" / "seeds.npy")
+    assert len(Split(str(tmp_path))) == 2
+    assert os.path.getmtime(tmp_path / "packed" / "seeds.npy") == packed
+    assert len(Split(write_split(tmp_path, 3))) == 3
 
 
 def test_photos_say_what_they_are(tmp_path):
