@@ -101,23 +101,26 @@ func TestMixtureMerged(t *testing.T) {
 	a, b, c := prior.Given(0, .1, .3), prior.Given(1, .1, .3), prior.Given(0, .2, .2)
 	exact := a.Given(1, .1, .3).Given(0, .2, .2)
 	const n = 4096
-	off := func(o sampler.Options) (gaps float64) {
+	off := func(m record.Machine, o sampler.Options) (gaps float64) {
 		steps, err := o.StepsOf(s)
 		require.NoError(t, err)
 		e := Exact{Weights: sampler.Merge([]float64{1, 1, 1}), Count: n / 2, Seed: 8}
 		for _, k := range []sampler.Known{prior, a, b, c} {
 			e.Networks = append(e.Networks, sampler.Copies{Of: k, N: 2})
 		}
-		m := record.CPU()
-		defer m.Release()
 		z, err := e.Run(context.Background(), m, s, steps, nil)
 		require.NoError(t, err)
 		return max(gap(z, 2, 0, exact), gap(z, 2, 1, exact))
 	}
-	ddim, ddpm := off(sampler.Options{Name: "ddim", Steps: 100}), off(sampler.Options{Name: "ddpm", Steps: 100})
-	corrected := off(sampler.Options{Name: "ddpm", Steps: 100, Corrector: 2})
-	t.Logf("off by %.3f (ddim), %.3f (ddpm), %.3f (corrected); noise %.3f", ddim, ddpm, corrected, gapNoise(n))
-	assert.Greater(t, ddpm, gapNoise(n), "the merge is not exact")
-	assert.Less(t, corrected, ddpm-gapNoise(n))
-	assert.Less(t, ddpm, ddim-gapNoise(n))
+	for where, m := range machines(t) {
+		t.Run(where, func(t *testing.T) {
+			defer m.Release()
+			ddim, ddpm := off(m, sampler.Options{Name: "ddim", Steps: 100}), off(m, sampler.Options{Name: "ddpm", Steps: 100})
+			corrected := off(m, sampler.Options{Name: "ddpm", Steps: 100, Corrector: 2})
+			t.Logf("off by %.3f (ddim), %.3f (ddpm), %.3f (corrected); noise %.3f", ddim, ddpm, corrected, gapNoise(n))
+			assert.Greater(t, ddpm, gapNoise(n), "the merge is not exact")
+			assert.Less(t, corrected, ddpm-gapNoise(n))
+			assert.Less(t, ddpm, ddim-gapNoise(n))
+		})
+	}
 }
