@@ -46,12 +46,15 @@ func keepPage(workers, at js.Value) error {
 	if err != nil {
 		return err
 	}
+	// As loaded, from the browser's own cache, even where the server has a newer build by now: its page and manifest
+	// would name files that are not kept.
+	asLoaded := map[string]any{"cache": "force-cache"}
 	var missing []any
 	for name := range wanted {
 		// All other names carry their content's hash.
 		changes := name == page || strings.HasSuffix(name, ".json")
 		if changes || !has(old, name) {
-			missing = append(missing, name) // from the browser's own cache, as a rule
+			missing = append(missing, js.Global().Get("Request").New(name, asLoaded))
 		}
 	}
 	if _, err := dom.Await(cache.Call("addAll", missing)); err != nil {
