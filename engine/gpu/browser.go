@@ -200,7 +200,8 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 			break
 		}
 	}
-	dev.info.Software = info.Get("isFallbackAdapter").Truthy() || software(dev.info.Name, dev.info.Vendor, dev.info.Architecture)
+	dev.info.Software = info.Get("isFallbackAdapter").Truthy()
+	dev.info.judge()
 	for _, f := range wanted {
 		dev.info.Features = append(dev.info.Features, f.(string))
 	}

@@ -69,8 +69,11 @@ func adapters() []*wgpu.Adapter {
 	return out
 }
 
-// rank orders adapters: discrete, integrated, others, CPU.
+// rank orders adapters: discrete, integrated, others, CPU, SwiftShader.
 func rank(a *wgpu.Adapter) int {
+	if describe(a).SwiftShader {
+		return 4
+	}
 	switch a.GetInfo().AdapterType {
 	case wgpu.AdapterTypeDiscreteGPU:
 		return 0
@@ -87,8 +90,9 @@ func describe(a *wgpu.Adapter) Info {
 	info := Info{
 		Name: adapterName(i), Vendor: i.VendorName, Architecture: i.Architecture,
 		Backend: i.BackendType.String(), Type: i.AdapterType.String(),
-		Software: i.AdapterType == wgpu.AdapterTypeCPU || software(i.Name, i.DriverDescription),
+		Software: i.AdapterType == wgpu.AdapterTypeCPU,
 	}
+	info.judge(i.DriverDescription)
 	for _, f := range features {
 		if a.HasFeature(f) {
 			info.Features = append(info.Features, f.String())
