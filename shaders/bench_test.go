@@ -18,25 +18,17 @@ import (
 // once. Small tensors stay in caches, so it may pass 100 where little is
 // computed.
 //
-// Where a call has several forms, each is timed; SwiftShader's on SwiftShader.
+// Where a call has several forms, each is timed.
 func benchmark(b *testing.B, flop float64, build func(f *fixture) func() []shaders.Dispatch) {
-	call := build(newFixture(b))()[0]
-	if len(call.Forms) == 0 {
+	forms := len(build(newFixture(b))()[0].Forms)
+	if forms == 0 {
 		benchmarkForm(b, flop, 0, build)
 		return
 	}
-	for form := range call.Forms {
+	for form := range forms {
 		b.Run(fmt.Sprintf("form%d", form), func(b *testing.B) { benchmarkForm(b, flop, form, build) })
 	}
-	dev, err := openGPU()
-	require.NoError(b, err)
-	if call.SwiftShader != nil && dev.Info().SwiftShader {
-		b.Run("swiftshader", func(b *testing.B) { benchmarkForm(b, flop, swiftShader, build) })
-	}
 }
-
-// swiftShader is the number of SwiftShader's form.
-const swiftShader = -1
 
 func benchmarkForm(b *testing.B, flop float64, form int, build func(f *fixture) func() []shaders.Dispatch) {
 	best, err := measurePeak()
@@ -47,12 +39,7 @@ func benchmarkForm(b *testing.B, flop float64, form int, build func(f *fixture) 
 	defer m.Release()
 	f := newFixture(b)
 	launch := build(f)
-	call := func() []shaders.Dispatch {
-		if form == swiftShader {
-			return launch()
-		}
-		return in(form, launch())
-	}
+	call := func() []shaders.Dispatch { return in(form, launch()) }
 	for _, c := range f.consts {
 		buffer, err := m.Upload("weights", c.data)
 		require.NoError(b, err)

@@ -56,7 +56,6 @@ var (
 	conv2dDirect  = kernel("conv2d_direct", conv2dTwin, "conv2d")
 	conv2dTile    = kernel("conv2d_tile", conv2dTwin, "conv2d")
 	conv2dUniform = kernel("conv2d_uniform", conv2dTwin, "conv2d")
-	conv2dMemory  = kernel("conv2d_memory", conv2dTwin, "conv2d")
 )
 
 // Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
@@ -97,7 +96,7 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	}
 	forms := conv2dForms(c, y, samples, strips)
 	d := Dispatch{
-		Forms: forms, SwiftShader: conv2dSwiftShader(c, y, samples, a.X, a.Skip),
+		Forms: forms,
 		Params: encode(conv2dParams{
 			uint32(y.N), uint32(a.X.H), uint32(a.X.W), uint32(y.H), uint32(y.W),
 			uint32(a.X.Stride() / 4), uint32(a.Skip.Stride() / 4), uint32(o4),
@@ -118,65 +117,31 @@ func Conv2D(a Conv2DArgs) Dispatch {
 func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	networks, o4 := y.N/samples, y.Stride()/4
 	groups := func(x, y int) [3]uint32 { return [3]uint32{uint32(x), uint32(y), uint32(networks)} }
-	taps := rowTaps(c)
-	// Two rows of 8 pixels where that leaves a tile for each of a workgroup's 8 invocations.
-	rows, tiles := tall(y, samples, 8)
-	if taps == 1 {
-		rows, tiles = 1, samples*y.H*ceil(y.W, 8)
+	with := func(name string, v uint32) Constants {
+		c := maps.Clone(c)
+		c[name] = v
+		return c
 	}
-	outs := 1
+	rows, taps := 1, 1
+	if c["KW"] == 3 && c["STRIDE"] == 1 {
+		taps = 3
+		// Two rows of 8 pixels where that leaves a tile for each of a workgroup's 8 invocations.
+		if y.H > 1 && samples*ceil(y.H, 2)*ceil(y.W, 8) >= 8 {
+			rows = 2
+		}
+	}
+	uniform := with("ROWS", uint32(rows))
+	uniform["TAPS"] = uint32(taps)
+	tiles, outs := samples*ceil(y.H, rows)*ceil(y.W, 8), 1
 	if tiles == 1 {
 		outs = 8
 	}
 	return []Form{
-		{conv2dUniform, with(c, Constants{"ROWS": rows, "TAPS": taps}), groups(ceil(o4, 4*outs), ceil(tiles*outs, 8))},
+		{conv2dUniform, uniform, groups(ceil(o4, 4*outs), ceil(tiles*outs, 8))},
 		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
-		{conv2dDirect, with(c, Constants{"SPLIT": 8}), groups(ceil(o4, 2), ceil(strips, 8))},
+		{conv2dDirect, with("SPLIT", 8), groups(ceil(o4, 2), ceil(strips, 8))},
 		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},
 	}
-}
-
-// conv2dSwiftShader is the form for that adapter where it gains more than it takes
-// to compile: not for strided convolutions, for linear layers of a
-// single row or for those of two sources.
-func conv2dSwiftShader(c Constants, y Tensor, samples int, x, skip Tensor) *Form {
-	taps := rowTaps(c)
-	rows, tiles := tall(y, samples, 4)
-	if tiles == 1 || taps == 1 && (c["KW"] != 1 || skip.Ok()) {
-		return nil
-	}
-	depth := uint32(1)
-	if taps == 1 && x.Stride()/4%2 == 0 {
-		depth = 2
-	}
-	return &Form{
-		conv2dMemory, with(c, Constants{"ROWS": rows, "TAPS": taps, "DEPTH": depth}),
-		[3]uint32{uint32(ceil(y.Stride()/4, 8)), uint32(ceil(tiles, 4)), uint32(y.N / samples)},
-	}
-}
-
-// rowTaps is how many taps of a row can share the pixels that one invocation loads.
-func rowTaps(c Constants) uint32 {
-	if c["KW"] == 3 && c["STRIDE"] == 1 {
-		return 3
-	}
-	return 1
-}
-
-// tall is the number of rows of 8 pixels in a tile, two where that leaves enough tiles, and of
-// tiles of a network.
-func tall(y Tensor, samples, enough int) (rows uint32, tiles int) {
-	if tiles = samples * ceil(y.H, 2) * ceil(y.W, 8); y.H > 1 && tiles >= enough {
-		return 2, tiles
-	}
-	return 1, samples * y.H * ceil(y.W, 8)
-}
-
-// with are constants with some more.
-func with(c, more Constants) Constants {
-	c = maps.Clone(c)
-	maps.Copy(c, more)
-	return c
 }
 
 func conv2dTwin(c Constants, params []byte, mem [][]byte) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 
@@ -18,27 +17,9 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 )
 
-// swiftShaderICD is the Vulkan driver that Debian's Chromium brings along.
-const swiftShaderICD = "/usr/lib/chromium/vk_swiftshader_icd.json"
-
 // openGPU opens the adapter that all tests of the package share.
 var openGPU = sync.OnceValues(func() (*gpu.Device, error) {
-	if _, err := os.Stat(swiftShaderICD); err == nil {
-		os.Setenv("VK_ADD_DRIVER_FILES", swiftShaderICD) // beside the others
-	}
 	return gpu.Open(context.Background(), gpu.Options{})
-})
-
-// openSwiftShader opens Chrome's software adapter, which has forms of its own; nil
-// where Chromium is not installed.
-var openSwiftShader = sync.OnceValues(func() (*gpu.Device, error) {
-	if dev, err := openGPU(); err != nil || dev.Info().SwiftShader {
-		return dev, err
-	}
-	if _, err := os.Stat(swiftShaderICD); err != nil {
-		return nil, nil
-	}
-	return gpu.Open(context.Background(), gpu.Options{Adapter: "SwiftShader"})
 })
 
 // fixture is one kernel call with its inputs, to be run by the twin and on the
@@ -200,28 +181,14 @@ func (f *fixture) check(what string, tol float64, call func() []shaders.Dispatch
 	m := record.GPU(dev)
 	defer m.Release()
 	want := f.run(record.CPU(), call)
-	same := func(form string, got [][]uint32) {
+	for form := range max(1, len(call()[0].Forms)) {
+		got := f.run(m, func() []shaders.Dispatch { return in(form, call()) })
 		for i, t := range f.reads {
-			if err := compare(fmt.Sprintf("%s form %s %s", what, form, f.names[i]), t, got[i], want[i], tol); err != nil {
+			if err := compare(fmt.Sprintf("%s form %d %s", what, form, f.names[i]), t, got[i], want[i], tol); err != nil {
 				f.t.Error(err)
 			}
 		}
 	}
-	for form := range max(1, len(call()[0].Forms)) {
-		same(fmt.Sprint(form), f.run(m, func() []shaders.Dispatch { return in(form, call()) }))
-	}
-	if call()[0].SwiftShader == nil {
-		return
-	}
-	swift, err := openSwiftShader()
-	require.NoError(f.t, err)
-	if swift == nil {
-		f.t.Logf("%s is not there: the form for SwiftShader is not tested", swiftShaderICD)
-		return
-	}
-	s := record.GPU(swift)
-	defer s.Release()
-	same("SwiftShader", f.run(s, call))
 }
 
 // in puts a call's launches into their form of that number, alone.
@@ -229,8 +196,8 @@ func in(form int, call []shaders.Dispatch) []shaders.Dispatch {
 	for i, d := range call {
 		if form < len(d.Forms) {
 			call[i] = d.In(d.Forms[form])
+			call[i].Forms = nil
 		}
-		call[i].Forms, call[i].SwiftShader = nil, nil
 	}
 	return call
 }

@@ -68,9 +68,6 @@ type Dispatch struct {
 	// the one for software adapters, in which the launch comes. A machine takes
 	// the fastest on its adapter.
 	Forms []Form
-	// SwiftShader is one more, where there is one, for the software adapter of
-	// that name alone, which is Chrome's.
-	SwiftShader *Form
 }
 
 // Form is one division of a launch's work among invocations.

@@ -200,8 +200,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 			break
 		}
 	}
-	dev.info.Software = info.Get("isFallbackAdapter").Truthy()
-	dev.info.judge()
+	dev.info.Software = info.Get("isFallbackAdapter").Truthy() || software(dev.info.Name, dev.info.Vendor, dev.info.Architecture)
 	for _, f := range wanted {
 		dev.info.Features = append(dev.info.Features, f.(string))
 	}

@@ -44,7 +44,6 @@ type Info struct {
 	Backend                    string // vulkan, metal, d3d12, webgpu, ...
 	Type                       string // discrete, integrated, cpu, ...
 	Software                   bool   // it runs on the CPU: expect a hundredth of a GPU's speed
-	SwiftShader                bool   // it is Chrome's software adapter
 	Features                   []string
 }
 
@@ -56,13 +55,15 @@ func (i Info) String() string {
 	return s + ")"
 }
 
-// judge tells from an adapter's names whether it is a CPU in disguise.
-func (i *Info) judge(more ...string) {
-	all := strings.ToLower(strings.Join(append(more, i.Name, i.Vendor, i.Architecture), " "))
-	i.SwiftShader = strings.Contains(all, "swiftshader")
+// software tells from an adapter's names whether it is a CPU in disguise.
+func software(names ...string) bool {
+	all := strings.ToLower(strings.Join(names, " "))
 	for _, s := range []string{"swiftshader", "llvmpipe", "lavapipe", "software", "basic render"} {
-		i.Software = i.Software || strings.Contains(all, s)
+		if strings.Contains(all, s) {
+			return true
+		}
 	}
+	return false
 }
 
 // Limits are those of WebGPU that the engine lives within.

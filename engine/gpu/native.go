@@ -69,11 +69,8 @@ func adapters() []*wgpu.Adapter {
 	return out
 }
 
-// rank orders adapters: discrete, integrated, others, CPU, SwiftShader.
+// rank orders adapters: discrete, integrated, others, CPU.
 func rank(a *wgpu.Adapter) int {
-	if describe(a).SwiftShader {
-		return 4
-	}
 	switch a.GetInfo().AdapterType {
 	case wgpu.AdapterTypeDiscreteGPU:
 		return 0
@@ -90,9 +87,8 @@ func describe(a *wgpu.Adapter) Info {
 	info := Info{
 		Name: adapterName(i), Vendor: i.VendorName, Architecture: i.Architecture,
 		Backend: i.BackendType.String(), Type: i.AdapterType.String(),
-		Software: i.AdapterType == wgpu.AdapterTypeCPU,
+		Software: i.AdapterType == wgpu.AdapterTypeCPU || software(i.Name, i.DriverDescription),
 	}
-	info.judge(i.DriverDescription)
 	for _, f := range features {
 		if a.HasFeature(f) {
 			info.Features = append(info.Features, f.String())

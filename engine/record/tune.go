@@ -41,14 +41,9 @@ const tuneLaunches, tuneTimes = 8, 3
 // each shape that was never seen is timed in every form, on the plan's own
 // buffers, before anything is in them. A software adapter compiles for seconds
 // what a GPU's driver does in milliseconds, and one form is the best for all of
-// them: it takes the first, or SwiftShader's.
+// them: it takes the first.
 func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 	if !m.tunes() {
-		for _, g := range p.programs {
-			for i, d := range g.Dispatches {
-				g.Dispatches[i] = d.In(m.formsToTry(d)[0])
-			}
-		}
 		return nil
 	}
 	unseen := map[string]shaders.Dispatch{}
@@ -95,9 +90,6 @@ func (m *device) tunes() bool {
 
 // formsToTry are those that a launch may come in: one where the best is known.
 func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
-	if d.SwiftShader != nil && m.dev.Info().SwiftShader {
-		return []shaders.Form{*d.SwiftShader}
-	}
 	if len(d.Forms) < 2 || !m.tunes() {
 		return []shaders.Form{{Kernel: d.Kernel, Constants: d.Constants, Groups: d.Groups}}
 	}
