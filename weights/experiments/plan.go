@@ -16,15 +16,16 @@ import (
 type cell struct {
 	Group string   `json:"group"`
 	Take  []string `json:"take"` // the conditions that are given
-	// Bundle is a role: merged, float or joint; SHA256 is of its manifest, which
-	// names every shard by its own sum.
-	Bundle  string                   `json:"bundle"`
-	SHA256  string                   `json:"sha256"`
-	DType   string                   `json:"dtype"`
-	Weights map[string]float64       `json:"weights,omitempty"`
-	Windows map[string]engine.Window `json:"windows,omitempty"`
-	Sampler string                   `json:"sampler"`
-	Steps   int                      `json:"steps"`
+	// Bundle is a role: merged, float or joint; SHA256 is of its manifest, Networks of
+	// what that says of those that are run, their shards' own sums among it.
+	Bundle   string                   `json:"bundle"`
+	SHA256   string                   `json:"sha256"`
+	Networks string                   `json:"networks"`
+	DType    string                   `json:"dtype"`
+	Weights  map[string]float64       `json:"weights,omitempty"`
+	Windows  map[string]engine.Window `json:"windows,omitempty"`
+	Sampler  string                   `json:"sampler"`
+	Steps    int                      `json:"steps"`
 	// Corrector steps at every level after the first.
 	Corrector int `json:"corrector,omitempty"`
 
@@ -180,9 +181,10 @@ func among[T any](take []string, of map[string]T) map[string]T {
 }
 
 // folder names a cell by everything that decides its pictures, so that whatever
-// changes is sampled anew. How many pictures there are does not decide them.
+// changes is sampled anew. How many pictures there are does not decide them, nor do
+// networks of the bundle that are not run.
 func (c cell) folder() string {
-	c.Group, c.First, c.Count, c.Seeds, c.Many, c.ManySeeds = "", 0, 0, 0, 0, 0
+	c.SHA256, c.Group, c.First, c.Count, c.Seeds, c.Many, c.ManySeeds = "", "", 0, 0, 0, 0, 0
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err)

@@ -64,17 +64,18 @@ func TestPageIsThePage(t *testing.T) {
 }
 
 func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
-	a := cell{Group: "unit", Take: []string{"sketch", "mask"}, Bundle: "merged", SHA256: "x", Sampler: "ddim", Steps: 20, Count: 4, Seeds: 1}
+	a := cell{Group: "unit", Take: []string{"sketch", "mask"}, Bundle: "merged", SHA256: "x", Networks: "n", Sampler: "ddim", Steps: 20, Count: 4, Seeds: 1}
 	same := a
+	same.SHA256 = "y" // of another network's training
 	same.Group, same.Count, same.Seeds, same.Many, same.ManySeeds, same.Start, same.Pace = "sampler", 9, 2, 3, 8, 1, 2
 	assert.Equal(t, a.folder(), same.folder(), "as many pictures as wanted")
 	for name, change := range map[string]func(*cell){
-		"bundle's content": func(c *cell) { c.SHA256 = "y" },
-		"steps":            func(c *cell) { c.Steps = 21 },
-		"corrector":        func(c *cell) { c.Corrector = 1 },
-		"conditions":       func(c *cell) { c.Take = []string{"sketch", "text"} },
-		"weights":          func(c *cell) { c.Weights = map[string]float64{"mask": 2} },
-		"windows":          func(c *cell) { c.Windows = map[string]engine.Window{"mask": {End: .5}} },
+		"networks":   func(c *cell) { c.Networks = "y" },
+		"steps":      func(c *cell) { c.Steps = 21 },
+		"corrector":  func(c *cell) { c.Corrector = 1 },
+		"conditions": func(c *cell) { c.Take = []string{"sketch", "text"} },
+		"weights":    func(c *cell) { c.Weights = map[string]float64{"mask": 2} },
+		"windows":    func(c *cell) { c.Windows = map[string]engine.Window{"mask": {End: .5}} },
 	} {
 		b := a
 		change(&b)

@@ -180,11 +180,37 @@ func (r *run) present(cells []cell) ([]cell, error) {
 	var out []cell
 	for _, c := range cells {
 		if k, ok := found[c.Bundle]; ok && takes(manifests[c.Bundle], c.Take) {
-			c.SHA256, c.DType = k.sum, k.dtype
+			c.SHA256, c.Networks, c.DType = k.sum, sumOf(manifests[c.Bundle], c.Take), k.dtype
 			out = append(out, c)
 		}
 	}
 	return out, nil
+}
+
+// sumOf is a hash of the networks that are run with the conditions: of all that the
+// manifest says of them, and of the shards that they lie in.
+func sumOf(m *bundle.Manifest, conditions []string) string {
+	h := sha256.New()
+	shards := map[int]bool{}
+	for _, n := range m.Networks {
+		if n.Modality != engine.Unconditional && n.Modality != engine.Joint && !slices.Contains(conditions, n.Modality) {
+			continue
+		}
+		if err := json.NewEncoder(h).Encode(n); err != nil {
+			panic(err)
+		}
+		for _, t := range n.Tensors {
+			for _, part := range t.Parts {
+				shards[part.Shard] = true
+			}
+		}
+	}
+	for i, s := range m.Shards {
+		if shards[i] {
+			fmt.Fprintln(h, s.SHA256)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // takes tells whether a bundle has a network for each of the conditions, or one for
