@@ -83,6 +83,29 @@ func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
 	}
 }
 
+// What another network learnt since does not ask for new pictures; what a network that
+// is run learnt, or how it was rounded, does.
+func TestSumIsOfTheNetworksThatRun(t *testing.T) {
+	made := func(sums ...string) *bundle.Manifest {
+		m := new(bundle.Manifest)
+		for i, name := range []string{"none", "sketch", "text"} {
+			m.Networks = append(m.Networks, bundle.Network{
+				Name: name, Modality: name, Tensors: map[string]bundle.TensorRef{"w": {Parts: []bundle.Span{{Shard: i, Length: 4}}}},
+			})
+			m.Shards = append(m.Shards, bundle.Shard{SHA256: sums[i]})
+		}
+		return m
+	}
+	take := []string{"sketch"}
+	sum := sumOf(made("a", "b", "c"), take)
+	assert.Equal(t, sum, sumOf(made("a", "b", "other"), take))
+	assert.NotEqual(t, sum, sumOf(made("a", "other", "c"), take))
+	assert.NotEqual(t, sum, sumOf(made("other", "b", "c"), take))
+	trained := made("a", "b", "c")
+	trained.Networks[1].Training = []byte(`{"pictures_seen": 1}`)
+	assert.NotEqual(t, sum, sumOf(trained, take))
+}
+
 // TestJobsGoRoundByPortrait: when the run is cut anywhere, cells with the same
 // pace differ by one portrait at most; every picture is asked for once.
 func TestJobsGoRoundByPortrait(t *testing.T) {

@@ -142,10 +142,12 @@ def pack_folder(folder):
     out = os.path.join(folder, "packed")
     portraits = records(folder)
     seeds = [r["seed"] for r in portraits]
-    if os.path.exists(out):
+    try:
         if np.array_equal(np.load(os.path.join(out, "seeds.npy")), seeds):
             return out
         shutil.rmtree(out, ignore_errors=True)
+    except FileNotFoundError:  # not packed yet, or another process is at it
+        pass
     with ThreadPoolExecutor(4) as pool:
         pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), portraits))
     temporary = out + f".{os.getpid()}"

@@ -49,7 +49,7 @@ WARMUP = 30  # steps
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
 # T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
-FOCUS = {"text": 1.5, "colour": 1.5, JOINT: 1.5}
+FOCUS = dict.fromkeys(("text", "colour", JOINT), 1.5)
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 
 
