@@ -1,8 +1,11 @@
 // Builds the portraits. See CARD.md for what is in them.
 //
-//   node build.mjs --split all|none|sketch|mask|text|colour|upscale|test [--count N] [--out out] [--workers 2]
+//   node build.mjs --split all|none|sketch|mask|text|colour|upscale|test [--count N] [--out out] [--workers 2] [--packed]
 //   node build.mjs --contact-sheet        every piece of the drawings, into out/sheets, and contact.png
 //   node build.mjs --examples             the held-out portraits that the page ships
+//
+// --packed writes no PNG but, in <split>/packed, the arrays of half the size that training would make of them: training
+// takes these as they are. upscale has none.
 
 import fs from "node:fs";
 import os from "node:os";
@@ -11,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { SPLITS, maskPNG, picturePNG, sketchPNG } from "./files.mjs";
+import * as packing from "./packed.mjs";
 import { largePortrait, portrait } from "./portrait.mjs";
 
 const SPAN = 1_000_000; // seeds kept for each split
@@ -25,23 +29,26 @@ function write(dir, p) {
 
 const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said });
 
-// CHUNK seeds go to a worker at a time.
-const CHUNK = 50;
+// CHUNK seeds go to a worker at a time. Few: what the rasterizer allocates is
+// freed only between them.
+const CHUNK = 10;
 
-async function build(split, count, out, workers) {
+async function build(split, count, out, workers, packed) {
   if (!(count >= 1 && count <= SPAN)) throw new Error(`--count ${count}: want 1 to ${SPAN}`);
   if (!(workers >= 1)) throw new Error(`--workers ${workers}: want 1 or more`);
   const dir = path.join(out, split);
   const file = path.join(dir, "captions.jsonl");
   fs.rmSync(file, { force: true });
   const { first, large } = SPLITS[split];
-  for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
+  const part = packed ? path.join(dir, "packed.part") : null;
+  if (part) packing.start(part, count);
+  else for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
   const lines = new Array(Math.ceil(count / CHUNK));
   const started = Date.now();
   let next = 0, done = 0;
   const run = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, large } });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, first, large, part } });
       const feed = () => {
         const i = next++;
         if (i >= lines.length) return worker.postMessage(null);
@@ -59,6 +66,7 @@ async function build(split, count, out, workers) {
       feed();
     });
   await Promise.all(Array.from({ length: workers }, run));
+  if (part) packing.finish(part, lines, path.join(dir, "packed"));
   // The captions come last: their file is the mark of a whole split, so an old
   // one went first.
   fs.writeFileSync(file + ".part", lines.join(""));
@@ -69,12 +77,16 @@ async function build(split, count, out, workers) {
 function work() {
   parentPort.on("message", (job) => {
     if (!job) return parentPort.close();
+    const { dir, first, large, part } = workerData;
+    const portraits = [];
     let text = "";
     for (let seed = job.from; seed < job.to; seed++) {
-      const p = workerData.large ? largePortrait(seed) : portrait(seed);
-      write(workerData.dir, p);
+      const p = large ? largePortrait(seed) : portrait(seed);
+      if (part) portraits.push(p);
+      else write(dir, p);
       text += line(p) + "\n";
     }
+    if (part) packing.write(part, job.from - first, portraits);
     parentPort.postMessage({ i: job.i, text });
   });
 }
@@ -84,7 +96,7 @@ async function main() {
     options: {
       split: { type: "string" }, count: { type: "string" }, out: { type: "string", default: "out" },
       workers: { type: "string", default: String(os.availableParallelism()) },
-      "contact-sheet": { type: "boolean" }, examples: { type: "boolean" },
+      packed: { type: "boolean" }, "contact-sheet": { type: "boolean" }, examples: { type: "boolean" },
     },
   });
   if (o["contact-sheet"]) return (await import("./contact.mjs")).contactSheets(path.join(o.out, "sheets"));
@@ -92,8 +104,9 @@ async function main() {
   const splits = o.split === "all" ? Object.keys(SPLITS) : [o.split];
   for (const s of splits) {
     if (!SPLITS[s]) throw new Error(`--split ${s}: want all or one of ${Object.keys(SPLITS).join(", ")}`);
-    await build(s, Number(o.count ?? SPLITS[s].count), o.out, Number(o.workers));
+    if (o.packed && SPLITS[s].large) throw new Error(`--packed --split ${o.split}: there are no arrays of ${s}, whose pictures are large; name another split`);
   }
+  for (const s of splits) await build(s, Number(o.count ?? SPLITS[s].count), o.out, Number(o.workers), o.packed);
 }
 
 if (!isMainThread) work();

@@ -103,7 +103,8 @@ function colors(c) {
 // skin; what it always draws in white belongs to the part around it.
 const flat = Object.fromEntries(LABELS.map((name, i) => [name, (16 + 20 * i).toString(16).padStart(2, "0") + "4080"]));
 flat.freckles = flat.skin;
-const labelOfRed = new Map(LABELS.map((_, i) => [16 + 20 * i, i]));
+const labelOfRed = new Uint8Array(256).fill(255); // 255: no label's red
+LABELS.forEach((_, i) => (labelOfRed[16 + 20 * i] = i));
 const WHITE = 254, OUTLINE = 253, SKIN = 1, HAIR = 2, BEARD = 8;
 
 // labels gives the label of each pixel at side x side, OUTLINE included.
@@ -115,7 +116,7 @@ function labels(c, side) {
       const r = px[4 * i], g = px[4 * i + 1], b = px[4 * i + 2];
       if (r === 0 && g === 0 && b === 0) out[i] = OUTLINE;
       else if (r === 255 && g === 255 && b === 255) out[i] = WHITE;
-      else if (g === 0x40 && b === 0x80 && labelOfRed.has(r)) out[i] = labelOfRed.get(r);
+      else if (g === 0x40 && b === 0x80 && labelOfRed[r] !== 255) out[i] = labelOfRed[r];
       else throw new Error(`seed ${c.seed}: pixel ${i} of the flat drawing is ${r},${g},${b}: not a label's colour`);
     }
     return out;
@@ -135,38 +136,41 @@ function labels(c, side) {
 // touches it most, of those parts that hold white.
 const holdsWhite = [LABELS.indexOf("eyes"), LABELS.indexOf("glasses"), LABELS.indexOf("accessories")];
 function fillWhite(a, side) {
-  const stack = [];
-  for (let start = 0; start < a.length; start++) {
-    if (a[start] !== WHITE) continue;
-    const touch = new Map(), patch = [];
-    a[start] = 255;
-    stack.push(start);
-    while (stack.length) {
-      const i = stack.pop();
-      patch.push(i);
-      const x = i % side, y = (i - x) / side;
-      for (const [u, v] of [[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]) {
-        if (u < 0 || v < 0 || u >= side || v >= side) continue;
-        const j = v * side + u;
-        if (a[j] === WHITE) { a[j] = 255; stack.push(j); }
-        else if (holdsWhite.includes(a[j])) touch.set(a[j], (touch.get(a[j]) ?? 0) + 1);
-      }
+  const patch = new Int32Array(a.length); // the first `done` pixels have been looked around
+  for (let start = a.indexOf(WHITE); start >= 0; start = a.indexOf(WHITE, start + 1)) {
+    const touch = new Uint32Array(256);
+    let size = 0;
+    const look = (j) => {
+      if (a[j] === WHITE) { a[j] = 255; patch[size++] = j; }
+      else touch[a[j]]++;
+    };
+    look(start);
+    for (let done = 0; done < size; done++) {
+      const i = patch[done], x = i % side;
+      if (x > 0) look(i - 1);
+      if (x + 1 < side) look(i + 1);
+      if (i >= side) look(i - side);
+      if (i + side < a.length) look(i + side);
     }
-    const best = [...touch].sort((p, q) => q[1] - p[1] || p[0] - q[0])[0]?.[0] ?? holdsWhite[0];
-    for (const i of patch) a[i] = best;
+    // holdsWhite ascends: of equals the first stays
+    const best = holdsWhite.reduce((p, q) => (touch[q] > touch[p] ? q : p));
+    for (let k = 0; k < size; k++) a[patch[k]] = best;
   }
 }
 
 // halve keeps the most frequent label of every 2x2 pixels; on a tie the later
 // in LABELS, so that thin parts stay.
-function halve(a, side) {
+export function halve(a, side) {
   const half = side / 2, out = new Uint8Array(half * half), count = new Uint8Array(LABELS.length);
   for (let y = 0; y < half; y++) {
     for (let x = 0; x < half; x++) {
-      count.fill(0);
-      for (const k of [0, 1, side, side + 1]) count[a[2 * y * side + 2 * x + k]]++;
-      let best = 0;
-      for (let l = 1; l < count.length; l++) if (count[l] >= count[best] && count[l] > 0) best = l;
+      const i = 2 * y * side + 2 * x, p = a[i], q = a[i + 1], r = a[i + side], s = a[i + side + 1];
+      let best = p;
+      if (p !== q || p !== r || p !== s) {
+        count[p] = count[q] = count[r] = count[s] = 0;
+        count[p]++; count[q]++; count[r]++; count[s]++;
+        for (const l of [q, r, s]) if (count[l] > count[best] || (count[l] === count[best] && l > best)) best = l;
+      }
       out[y * half + x] = best;
     }
   }
@@ -189,6 +193,7 @@ export function portrait(seed) {
   const picture = draw(choices);
   const large = labels(choices, 2 * SIZE);
   const sketch = sketchOf(large, 2 * SIZE); // a person draws the jaw, which the outline shows
-  const mask = halve(large.map((l) => (l === OUTLINE ? SKIN : l)), 2 * SIZE);
+  for (let i = 0; i < large.length; i++) if (large[i] === OUTLINE) large[i] = SKIN;
+  const mask = halve(large, 2 * SIZE);
   return { choices, picture, mask, sketch, ...caption(choices) };
 }

@@ -1,6 +1,11 @@
 import test from "node:test";
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { decode } from "fast-png";
 import { portrait, choose, SIZE, LABELS } from "./portrait.mjs";
 import { caption } from "./caption.mjs";
 import { SPLITS, picturePNG, maskPNG, sketchPNG } from "./files.mjs";
@@ -84,6 +89,53 @@ test("a sketch is thin dark lines on white, where labels meet", () => {
     }
     assert.ok(drawn / edges > 0.97, `seed ${choices.seed}: ${drawn} of ${edges} edges are drawn`);
     assert.ok(ink < 0.15 * SIZE * SIZE, `seed ${choices.seed}: ${ink} pixels of ink`);
+  }
+});
+
+// What data.py reads of a PNG, halved: of every 2x2 pixels one, made of their values by `one`.
+function halved(png, one) {
+  const { width, data } = decode(png), channels = data.length / width ** 2, out = [];
+  for (let y = 0; y < width; y += 2) {
+    for (let x = 0; x < width; x += 2) {
+      for (let c = 0; c < channels; c++) out.push(one([0, 1, width, width + 1].map((k) => data[(y * width + x + k) * channels + c])));
+    }
+  }
+  return Buffer.from(out);
+}
+const mean = (v) => Math.floor((v[0] + v[1] + v[2] + v[3] + 2) / 4);
+const most = (v) => v.reduce((p, q) => {
+  const [m, n] = [p, q].map((l) => v.filter((o) => o === l).length);
+  return n > m || (n === m && q > p) ? q : p;
+});
+
+test("--packed writes what training makes of the PNGs", () => {
+  const out = fs.mkdtempSync(path.join(os.tmpdir(), "packed-")), count = 53; // more than one worker gets at a time
+  try {
+    const run = (...more) =>
+      execFileSync(process.execPath, [fileURLToPath(new URL("build.mjs", import.meta.url)), "--packed", "--count", String(count), "--out", "o", ...more], { cwd: out, stdio: "pipe" });
+    run("--split", "test", "--workers", "3");
+    const dir = path.join(out, "o", "test"), packed = path.join(dir, "packed");
+    assert.deepEqual(fs.readdirSync(dir).sort(), ["captions.jsonl", "packed"]);
+    const some = portraits.slice(0, count);
+    const want = {
+      pictures: some.map((p) => halved(picturePNG(p), mean)),
+      ink: some.map((p) => halved(sketchPNG(p), mean).map((v) => 255 - v)),
+      masks: some.map((p) => halved(maskPNG(p), most)),
+      seeds: [Buffer.from(BigInt64Array.from(some, (p) => BigInt(p.choices.seed)).buffer)],
+    };
+    const shape = { pictures: "53, 64, 64, 3", ink: "53, 64, 64", masks: "53, 64, 64", seeds: "53," };
+    for (const [name, arrays] of Object.entries(want)) {
+      const got = fs.readFileSync(path.join(packed, name + ".npy")), type = name === "seeds" ? "<i8" : "|u1";
+      const header = `\x93NUMPY\x01\0v\0{'descr': '${type}', 'fortran_order': False, 'shape': (${shape[name]}), }`.padEnd(127) + "\n";
+      assert.equal(got.toString("latin1", 0, 128), header);
+      assert.ok(got.subarray(128).equals(Buffer.concat(arrays)), `${name} differ`);
+    }
+    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(packed, "captions.json"))), some.map((p) => p.caption));
+    const lines = fs.readFileSync(path.join(dir, "captions.jsonl"), "utf8").trim().split("\n").map((l) => JSON.parse(l));
+    assert.deepEqual(lines.map((l) => l.seed), some.map((p) => p.choices.seed));
+    assert.throws(() => run("--split", "upscale"), /no arrays of upscale/);
+  } finally {
+    fs.rmSync(out, { recursive: true });
   }
 });
 

@@ -18,47 +18,48 @@ export function sketchOf(labels, side) {
 
 // dilate grows by one pixel in the four directions.
 function dilate(a, side) {
-  const out = Uint8Array.from(a);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const i = y * side + x;
-      if (!a[i]) continue;
-      if (x > 0) out[i - 1] = 1;
-      if (x + 1 < side) out[i + 1] = 1;
-      if (y > 0) out[i - side] = 1;
-      if (y + 1 < side) out[i + side] = 1;
-    }
+  const out = a.slice();
+  for (let i = a.indexOf(1); i >= 0; i = a.indexOf(1, i + 1)) {
+    const x = i % side;
+    if (x > 0) out[i - 1] = 1;
+    if (x + 1 < side) out[i + 1] = 1;
+    if (i >= side) out[i - side] = 1;
+    if (i + side < a.length) out[i + side] = 1;
   }
   return out;
 }
 
+// goes[phase] says of the eight pixels around one, a bit each, clockwise from
+// north, whether thin takes the one away.
+const goes = [0, 1].map((phase) =>
+  Uint8Array.from({ length: 256 }, (_, around) => {
+    const p = Array.from({ length: 8 }, (_, k) => (around >> k) & 1);
+    const sum = p.reduce((m, v) => m + v), rises = p.filter((v, k) => !v && p[(k + 1) & 7]).length;
+    const [n, , e, , s, , w] = p;
+    return sum >= 2 && sum <= 6 && rises === 1 && !(phase === 0 ? n * e * s || e * s * w : n * e * w || n * s * w);
+  }),
+);
+
 // thin is the algorithm of Zhang and Suen 1984: lines of one pixel.
 function thin(a, side) {
-  let live = [];
-  for (let y = 1; y < side - 1; y++) for (let x = 1; x < side - 1; x++) if (a[y * side + x]) live.push(y * side + x);
-  // p2..p9 clockwise from north
-  const around = [-side, -side + 1, 1, side + 1, side, side - 1, -1, -side - 1];
+  const live = new Int32Array(a.length), kill = new Int32Array(a.length);
+  let left = 0;
+  for (let y = 1; y < side - 1; y++) for (let x = 1; x < side - 1; x++) if (a[y * side + x]) live[left++] = y * side + x;
   for (let changed = true; changed; ) {
     changed = false;
-    for (const phase of [0, 1]) {
-      const kill = [];
-      for (const i of live) {
-        if (!a[i]) continue;
-        let sum = 0, rises = 0;
-        for (let k = 0; k < 8; k++) {
-          const v = a[i + around[k]];
-          sum += v;
-          if (!v && a[i + around[(k + 1) & 7]]) rises++;
-        }
-        if (sum < 2 || sum > 6 || rises !== 1) continue;
-        const n = a[i - side], e = a[i + 1], s = a[i + side], w = a[i - 1];
-        if (phase === 0 ? n * e * s || e * s * w : n * e * w || n * s * w) continue;
-        kill.push(i);
+    for (const table of goes) {
+      let killed = 0, kept = 0;
+      for (let k = 0; k < left; k++) {
+        const i = live[k], north = i - side, south = i + side;
+        const around = a[north] | (a[north + 1] << 1) | (a[i + 1] << 2) | (a[south + 1] << 3) |
+          (a[south] << 4) | (a[south - 1] << 5) | (a[i - 1] << 6) | (a[north - 1] << 7);
+        if (table[around]) kill[killed++] = i;
+        else live[kept++] = i;
       }
-      for (const i of kill) a[i] = 0;
-      if (kill.length) changed = true;
+      for (let k = 0; k < killed; k++) a[kill[k]] = 0;
+      left = kept;
+      if (killed) changed = true;
     }
-    live = live.filter((i) => a[i]);
   }
   return a;
 }
