@@ -42,7 +42,7 @@ def nearest(pictures, known):
 
 def colours(pictures):
     """Mean colours of 8x8 cells: [N,192] in -1..1."""
-    return cells(np.asarray(pictures)).mean(3).reshape(len(pictures), -1)
+    return cells(np.asarray(pictures)).mean(3).reshape(len(pictures), -1).numpy()
 
 
 def main():

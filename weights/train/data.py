@@ -59,6 +59,7 @@ class Split:
 
     arrays = ("pictures", "ink", "masks", "seeds")
     validation = VALIDATION
+    tokens = None
 
     def __init__(self, path, *more):
         """path: a split's folder, or an .npz written by pack.py; several are joined in memory, the last one's pictures last."""
@@ -86,9 +87,24 @@ class Split:
     def __len__(self):
         return len(self.pictures)
 
+    def to(self, device):
+        """Moves what training reads to a GPU; on the CPU it stays mapped."""
+        if torch.device(device).type != "cpu":
+            for name in ("pictures", "ink", "masks"):
+                if getattr(self, name) is not None:
+                    setattr(self, name, torch.from_numpy(np.array(getattr(self, name))).to(device))
+        return self
+
+    def rows(self, name, index):
+        """The array's rows of the pictures `index`, as a tensor where the array lies."""
+        array = getattr(self, name)
+        if isinstance(array, torch.Tensor):
+            return array[torch.from_numpy(index).to(array.device)]
+        return torch.from_numpy(array[index])
+
     def examples(self, network, index, rng=None, part=False):
         """The pictures `index` as the network is to make them, [B, 12, 32, 32], and its condition. There are no parts."""
-        return to_z(torch.from_numpy(self.pictures[index])), self.condition(network.modality, index, network.tokenizer, rng)
+        return to_z(self.rows("pictures", index)), self.condition(network.modality, index, network.tokenizer, rng)
 
     def whole(self, batch):
         """How many pictures take as long as a batch of parts."""
@@ -97,26 +113,35 @@ class Split:
     def condition(self, modality, index, tokenizer=None, rng=None):
         """What the network of this modality is given for the pictures `index`; with rng, varied for training."""
         if modality == "sketch":
-            ink = torch.from_numpy(self.ink[index]).float()[:, None] / 255
+            ink = self.rows("ink", index).float()[:, None] / 255
             return F.pixel_unshuffle(vary_ink(ink, rng) if rng is not None else ink, UNSHUFFLE)
         if modality == "mask":
-            masks = self.masks[index]
+            masks = self.rows("masks", index)
             return encode_mask(drop_labels(masks, rng) if rng is not None else masks)
         if modality == JOINT:
             parts = {m: self.condition(m, index, tokenizer, rng) for m in (*JOINT_SPATIAL, "text")}
             if rng is not None:
                 for part in parts.values():  # a row of zeros: no ink, no known label, <pad> alone
-                    part[torch.from_numpy(rng.random(len(index)) < JOINT_DROP)] = 0
+                    part[Draws(rng, part).chance(JOINT_DROP, len(index))] = 0
             return torch.cat([parts[m] for m in JOINT_SPATIAL], 1), parts["text"]
         if modality == "colour":
-            pictures = self.pictures[index]
+            pictures = self.rows("pictures", index)
             if rng is not None:
                 return encode_colours(*dab(pictures, rng))
-            return encode_colours(cells(pictures).mean(3), np.ones((len(pictures), COLOUR_GRID, COLOUR_GRID), bool))
+            colours = cells(pictures).mean(3)
+            return encode_colours(colours, torch.ones_like(colours[..., 0]))
         if modality == "text":
-            texts = [self.captions[i] if rng is None or rng.random() > 0.05 else "" for i in index]
-            return torch.tensor([tokenizer(t) for t in texts])
+            ids = self.ids(tokenizer)[torch.from_numpy(index)]
+            if rng is not None:
+                ids[Draws(rng, ids).chance(0.05, len(ids))] = 0
+            return ids
         return None
+
+    def ids(self, tokenizer):
+        """All captions in the tokenizer's numbers, [N, L]."""
+        if self.tokens is None or self.tokens[0] is not tokenizer:
+            self.tokens = tokenizer, torch.tensor([tokenizer(c) for c in self.captions])
+        return self.tokens[1]
 
 
 def about(folder):
@@ -167,106 +192,115 @@ def pack_folder(folder):
 
 def encode_mask(masks):
     """Labels [B,64,64], UNKNOWN anywhere -> one-hot, all zero where unknown, unshuffled [B, 44, 32, 32]."""
-    m = torch.from_numpy(np.ascontiguousarray(masks))
-    hot = (m[:, None] == torch.arange(len(LABELS), dtype=torch.uint8)[None, :, None, None]).float()
+    m = masks if isinstance(masks, torch.Tensor) else torch.from_numpy(np.array(masks))
+    hot = (m[:, None] == torch.arange(len(LABELS), dtype=torch.uint8, device=m.device)[None, :, None, None]).float()
     return F.pixel_unshuffle(hot, UNSHUFFLE)
 
 
 def cells(pictures):
     """uint8 pictures [B,64,64,3] -> their pixels in -1..1 by cells of the grid of colours: [B,8,8,64,3]."""
     g, s = COLOUR_GRID, IMAGE_SIZE // COLOUR_GRID
-    x = np.asarray(pictures).reshape(-1, g, s, g, s, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, g, g, s * s, 3)
-    return x.astype(np.float32) / 127.5 - 1
+    x = torch.as_tensor(pictures).reshape(-1, g, s, g, s, 3).permute(0, 1, 3, 2, 4, 5).reshape(-1, g, g, s * s, 3)
+    return x.float() / 127.5 - 1
 
 
 def encode_colours(colours, known):
     """Colours [B,8,8,3] in -1..1, known [B,8,8] -> R, G, B and 1 where known, all zero elsewhere, repeated: [B,4,32,32]."""
-    c = np.concatenate([colours, np.ones_like(colours[..., :1])], -1) * known[..., None]
+    c = torch.cat([colours, torch.ones_like(colours[..., :1])], -1) * known[..., None]
     repeat = IMAGE_SIZE // UNSHUFFLE // COLOUR_GRID
-    c = torch.from_numpy(c.astype(np.float32)).permute(0, 3, 1, 2)
-    return c.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+    return c.permute(0, 3, 1, 2).repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+class Draws:
+    """Random draws for the pictures of a batch, on the device where they lie: a factor or a choice for each."""
+
+    def __init__(self, rng, like):
+        self.device = like.device
+        self.generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
+
+    def uniform(self, low, high, *shape):
+        return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device)
+
+    def chance(self, p, *shape):
+        """True with probability p, a number or a tensor that is broadcast."""
+        return torch.rand(shape, generator=self.generator, device=self.device) < p
+
+    def integer(self, low, high, *shape):
+        """low..high, both included."""
+        return torch.randint(low, high + 1, shape, generator=self.generator, device=self.device)
+
+    def normal(self, *shape):
+        return torch.randn(shape, generator=self.generator, device=self.device)
+
+    def rectangles(self, batch, low, high, most, size=IMAGE_SIZE):
+        """bool [B, size, size], true within 1..most rectangles of each, whose sides are low..high, cut at the border."""
+        side = self.integer(low, high, batch, most, 2)
+        start = self.integer(0, size - 1, batch, most, 2) - side // 2
+        p = torch.arange(size, device=self.device)
+        inside = (p >= start[..., None]) & (p < (start + side)[..., None])
+        drawn = torch.arange(most, device=self.device) < self.integer(1, most, batch, 1)
+        return (inside[:, :, 0, :, None] & inside[:, :, 1, None, :] & drawn[:, :, None, None]).any(1)
 
 
 def dab(pictures, rng):
     """Colours as a hand dabs them on the grid: few of them, not quite right, and not everywhere.
 
     pictures uint8 [B,64,64,3]; returns colours [B,8,8,3] in -1..1 and known [B,8,8] bool. A person gives a cell on an edge
-    the colour of one side, which the median of its pixels stands for, and whole regions one colour: cells near to one
-    drawn at random take its colour, until none is left.
+    the colour of one side, which the median of its pixels stands for, and whole regions one colour.
     """
     pixels = cells(pictures)
-    colours = pixels.mean(3)
-    known = np.ones(colours.shape[:3], bool)
-    for x, c, k in zip(pixels, colours, known):
-        if rng.random() < 0.5:
-            c[:] = np.median(x, 2)
-        if rng.random() < 0.5:
-            flat, near = c.reshape(-1, 3), rng.uniform(0.2, 0.7)
-            left = np.ones(len(flat), bool)
-            for i in rng.permutation(len(flat)):
-                if left[i]:
-                    region = left & (np.linalg.norm(flat - flat[i], axis=1) < near)
-                    flat[region], left = flat[i], left & ~region
-        c += rng.normal(0, rng.uniform(0, 0.06), 3) + rng.normal(0, rng.uniform(0, 0.06), c.shape)
-        np.clip(c, -1, 1, out=c)
-        if rng.random() < 0.1:
-            continue
-        if rng.random() < 0.5:
-            k &= rng.random(k.shape) < rng.random()
-        if rng.random() < 0.6:
-            kept = np.zeros_like(k)
-            for _ in range(int(rng.integers(1, 5))):
-                kept[rectangle(rng, 1, COLOUR_GRID, COLOUR_GRID)] = True
-            k &= kept if rng.random() < 0.7 else ~kept
-        if rng.random() < 0.05:
-            k[:] = False
-    return colours, known
+    b, middle = len(pixels), pixels.shape[3] // 2
+    draw = Draws(rng, pixels)
+    median = pixels.sort(3).values[..., middle - 1 : middle + 1, :].mean(3)
+    colours = torch.where(draw.chance(0.5, b, 1, 1, 1), median, pixels.mean(3))
+    regions = merge_near(colours.flatten(1, 2), draw.uniform(0.2, 0.7, b, 1, 1), draw).view_as(colours)
+    colours = torch.where(draw.chance(0.5, b, 1, 1, 1), regions, colours)
+    colours = colours + draw.normal(b, 1, 1, 3) * draw.uniform(0, 0.06, b, 1, 1, 1)
+    colours = colours + draw.normal(*colours.shape) * draw.uniform(0, 0.06, b, 1, 1, 1)
+    known = ~draw.chance(0.5, b, 1, 1) | draw.chance(draw.uniform(0, 1, b, 1, 1), b, COLOUR_GRID, COLOUR_GRID)
+    kept = draw.rectangles(b, 1, COLOUR_GRID, 4, COLOUR_GRID) ^ draw.chance(0.3, b, 1, 1)
+    known &= ~draw.chance(0.6, b, 1, 1) | kept
+    known &= ~draw.chance(0.05, b, 1, 1)
+    return colours.clamp(-1, 1), known | draw.chance(0.1, b, 1, 1)
 
 
-def rectangle(rng, low, high, size=IMAGE_SIZE):
-    """A random rectangle with sides of low..high of a square of `size`, cut at the border: (rows, columns)."""
-    out = []
-    for _ in range(2):
-        side = int(rng.integers(low, high + 1))
-        start = int(rng.integers(-side // 2, size - side // 2))
-        out.append(slice(max(0, start), max(0, start + side)))
-    return tuple(out)
+def merge_near(colours, near, draw):
+    """One after the other in random order, each of the colours [B,N,3] that is left takes those nearer than near [B,1,1].
+
+    All pictures at once: a colour leads once no earlier one near to it may lead, and follows the first leader near to it.
+    """
+    close = (colours[:, :, None] - colours[:, None]).square().sum(3).sqrt() < near
+    order = draw.uniform(0, 1, *colours.shape[:2])
+    before = close & (order[:, None] < order[:, :, None])
+    leads = torch.zeros_like(order, dtype=torch.bool)
+    left = ~leads
+    while left.any():
+        follows = left & (before & leads[:, None]).any(2)
+        first = left & ~(before & (left | leads)[:, None]).any(2)
+        leads, left = leads | first, left & ~(first | follows)
+    leader = order[:, None].expand_as(close).masked_fill(~(close & leads[:, None]), 2).argmin(2)
+    return colours.gather(1, leader[..., None].expand_as(colours))
 
 
 def vary_ink(ink, rng):
-    """A drawing made by hand: paler or stronger, a bit beside, thicker, with parts not drawn. ink [B,1,64,64] in 0..1."""
-    out = torch.empty_like(ink)
-    for i, x in enumerate(ink):
-        if rng.random() < 0.15:
-            thick = F.max_pool2d(x, 3, 1, 1)
-            x = torch.maximum(x, thick * float(rng.uniform(0.4, 1)))
-        if rng.random() < 0.3:
-            dy, dx = rng.integers(-1, 2, 2)
-            x = F.pad(x, (1, 1, 1, 1))[:, 1 + dy : 1 + dy + IMAGE_SIZE, 1 + dx : 1 + dx + IMAGE_SIZE]
-        x = (x * float(rng.uniform(0.6, 1.6))).clamp(max=1)
-        if rng.random() < 0.5:
-            x = x.clone()
-            for _ in range(int(rng.integers(1, 4))):
-                x[0][rectangle(rng, 8, 44)] = 0
-        if rng.random() < 0.05:
-            x = torch.zeros_like(x)
-        out[i] = x
-    return out
+    """Drawings made by hand: paler or stronger, a bit beside, thicker, with parts not drawn. ink [B,1,64,64] in 0..1."""
+    b, draw = len(ink), Draws(rng, ink)
+    thick = torch.maximum(ink, F.max_pool2d(ink, 3, 1, 1) * draw.uniform(0.4, 1, b, 1, 1, 1))
+    x = torch.where(draw.chance(0.15, b, 1, 1, 1), thick, ink)
+    beside = 1 + draw.integer(-1, 1, b, 2, 1) * draw.chance(0.3, b, 1, 1)
+    at = beside + torch.arange(IMAGE_SIZE, device=ink.device)  # [B, 2, 64]: rows and columns of the picture with a margin of 1
+    picture = torch.arange(b, device=ink.device)[:, None, None]
+    x = F.pad(x, (1, 1, 1, 1))[picture, 0, at[:, 0, :, None], at[:, 1, None, :]][:, None]
+    x = (x * draw.uniform(0.6, 1.6, b, 1, 1, 1)).clamp(max=1)
+    gone = draw.rectangles(b, 8, 44, 3) & draw.chance(0.5, b, 1, 1) | draw.chance(0.05, b, 1, 1)
+    return x.masked_fill(gone[:, None], 0)
 
 
 def drop_labels(masks, rng):
     """Partial masks: labels and rectangles that become UNKNOWN. masks uint8 [B,64,64]."""
-    out = np.array(masks)
-    for m in out:
-        if rng.random() < 0.15:
-            continue
-        u = rng.random()
-        lost = np.flatnonzero(rng.random(len(LABELS)) < u)
-        m[np.isin(m, lost)] = UNKNOWN
-        if rng.random() < 0.3:
-            for _ in range(int(rng.integers(1, 4))):
-                m[rectangle(rng, 8, 44)] = UNKNOWN
-        if rng.random() < 0.05:
-            m[:] = UNKNOWN
-    return out
-
+    b, draw = len(masks), Draws(rng, masks)
+    lost = draw.chance(draw.uniform(0, 1, b, 1), b, len(LABELS) + 1)  # the last one's stand for UNKNOWN itself
+    gone = lost.gather(1, masks.flatten(1).long().clamp(max=len(LABELS))).view_as(masks)
+    gone |= draw.rectangles(b, 8, 44, 3) & draw.chance(0.3, b, 1, 1)
+    gone |= draw.chance(0.05, b, 1, 1)
+    return masks.masked_fill(gone & ~draw.chance(0.15, b, 1, 1), UNKNOWN)

@@ -108,7 +108,7 @@ def main():
     if "mask" in shown:
         rows.append(strip(PALETTE[split.masks[index]], "masks"))
     if "colour" in shown:
-        means = ((cells(split.pictures[index]).mean(3) + 1) * 127.5).round().astype(np.uint8)
+        means = ((cells(split.pictures[index]).mean(3) + 1) * 127.5).round().byte().numpy()
         repeat = IMAGE_SIZE // COLOUR_GRID
         rows.append(strip(means.repeat(repeat, 1).repeat(repeat, 2), "colours"))
     with open(a.out + ".txt", "w", encoding="utf-8") as f:

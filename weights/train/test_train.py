@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 import data
 import nets
-from data import UNKNOWN, Split, cells, dab, drop_labels, encode_colours, encode_mask, vary_ink
+from data import UNKNOWN, Draws, Split, cells, dab, drop_labels, encode_colours, encode_mask, merge_near, vary_ink
 from nets import Network, to_pictures, to_z
 from pack import unpack_weights
 from sample import ddim, merge
@@ -106,7 +106,7 @@ def test_mask_condition(split):
 
 def test_drop_labels_only_forgets(split):
     masks = np.array(split.masks[:200])
-    dropped = drop_labels(masks, np.random.default_rng(0))
+    dropped = drop_labels(torch.from_numpy(masks), np.random.default_rng(0)).numpy()
     known = dropped != UNKNOWN
     assert dropped.shape == masks.shape and np.array_equal(dropped[known], masks[known])
     whole = known.all((1, 2)).mean()
@@ -150,22 +150,37 @@ def test_colour_condition(split):
     # Cell (2, 5) is rows 16..23 and columns 40..47 of the picture, rows 8..11 and columns 20..23 of z.
     want = torch.from_numpy(pictures[1, 16:24, 40:48].reshape(-1, 3)).float().mean(0) / 127.5 - 1
     assert torch.allclose(c[1, :3, 8:12, 20:24], want[:, None, None].expand(3, 4, 4), atol=1e-5)
-    known = np.ones((2, 8, 8), bool)
+    known = torch.ones(2, 8, 8, dtype=torch.bool)
     known[0, 2, 5] = False
     c = encode_colours(cells(pictures).mean(3), known)
     assert (c[0, :, 8:12, 20:24] == 0).all() and (c[0, 3] == 0).sum() == 16 and (c[1, 3] == 1).all()
 
 
 def test_dab(split):
-    pictures = np.array(split.pictures[:200])
-    means = cells(pictures).mean(3)
-    colours, known = dab(pictures, np.random.default_rng(0))
-    assert np.abs(colours).max() <= 1 and np.array_equal(pictures, split.pictures[:200])
+    pictures = np.tile(split.pictures[:200], (5, 1, 1, 1))
+    means = cells(pictures).mean(3).numpy()
+    colours, known = (x.numpy() for x in dab(torch.from_numpy(pictures), np.random.default_rng(0)))
+    assert np.abs(colours).max() <= 1 and np.array_equal(pictures[:200], split.pictures[:200])
     whole, nothing = known.all((1, 2)).mean(), (~known).all((1, 2)).mean()
     assert 0.05 < whole < 0.5 and 0.03 < nothing < 0.3
     distance = np.linalg.norm(colours - means, axis=-1)
     assert 0.01 < np.median(distance) < 0.2, "near the picture's own colours, but not these"
     assert distance.max() > 0.3, "regions share one colour"
+
+
+def test_near_colours_merge_one_after_the_other():
+    """The same as for each picture by itself, cell by cell."""
+    colours = torch.rand(20, 30, 3, generator=torch.Generator().manual_seed(0))
+    near = torch.linspace(0.05, 1, 20)[:, None, None]
+    got = merge_near(colours, near, Draws(np.random.default_rng(0), colours))
+    orders = Draws(np.random.default_rng(0), colours).uniform(0, 1, 20, 30)
+    for c, n, order, g in zip(colours, near.flatten(), orders, got):
+        want, left = c.clone(), torch.ones(30, dtype=torch.bool)
+        for i in order.argsort():
+            if left[i]:
+                region = left & ((c - c[i]).square().sum(1).sqrt() < n)
+                want[region], left = c[i], left & ~region
+        assert torch.equal(g, want)
 
 
 @pytest.mark.parametrize("modality", ["sketch", "mask", "colour"])
@@ -296,11 +311,11 @@ def test_resume_gives_the_same_steps(modality, split, tmp_path):
     for _ in range(2):
         a.train_step(0.1)
     a.save(str(tmp_path), "test")
-    want = [a.train_step(0.2) for _ in range(2)]
+    want = [a.train_step(0.2).item() for _ in range(2)]
     b = trainer()
     b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
     assert b.step == 2 and b.pictures == 8
-    assert [b.train_step(0.2) for _ in range(2)] == pytest.approx(want, rel=1e-5)
+    assert [b.train_step(0.2).item() for _ in range(2)] == pytest.approx(want, rel=1e-5)
 
 
 def test_merge_is_equation_12():

@@ -99,11 +99,13 @@ class Trainer:
     def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4):
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         seed += self.rank * 1000003  # each process draws its own pictures, t and noise
-        self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split
+        self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split.to(device)
         # NHWC is what CUDA's tensor cores want; on CPUs NCHW was 1.2 times faster.
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if self.device.type == "cuda":
+            self.network.compile()
         fresh = [p for n, p in self.network.named_parameters() if reads_text(network.modality) and
                  (n.startswith("text_encoder.") or ".attentions." in n)]
         known = {id(p) for p in fresh}
@@ -160,8 +162,6 @@ class Trainer:
         t = (u * steps).long().clamp(max=steps - 1)
         t = t[torch.randperm(b, generator=self.noise, device=self.device)]
         loss = self.loss(self.network, index, t, self.noise, self.rng, part).mean()
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}: lower the learning rate")
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * group["factor"] * learning_rate(self.step, share)
         self.optimizer.zero_grad(set_to_none=True)
@@ -176,7 +176,7 @@ class Trainer:
         self.pictures += b * self.world
         decay = min(EMA, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1 - decay)
-        return loss.item()
+        return loss.detach()
 
     def average_gradients(self):
         grads = [p.grad for p in self.network.parameters() if p.grad is not None]
@@ -322,10 +322,13 @@ def main():
             continue
         save = ended or now - saved >= a.save_seconds
         if save or now - logged >= a.log_seconds:
+            loss = torch.stack(losses).mean().item()
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"loss is {loss} before step {trainer.step}: lower the learning rate")
             speed = (trainer.pictures - seen) / (now - logged)
             validation = f"{trainer.validate():.5f}" if save else ""
             row = [f"{trainer.seconds:.0f}", trainer.step, trainer.pictures,
-                   f"{trainer.optimizer.param_groups[0]['lr']:.2e}", f"{np.mean(losses):.5f}", validation, f"{speed:.1f}"]
+                   f"{trainer.optimizer.param_groups[0]['lr']:.2e}", f"{loss:.5f}", validation, f"{speed:.1f}"]
             rows.writerow(row)
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)

@@ -91,6 +91,10 @@ class LargeSplit:
     def __len__(self):
         return len(self.pictures)
 
+    def to(self, _):
+        """Pictures of this size stay on the CPU."""
+        return self
+
     def whole(self, batch):
         """How many pictures take as long as a batch of parts."""
         return max(1, batch * PART**2 // LARGE_SIZE**2)
