@@ -137,10 +137,10 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 		outs = 8
 	}
 	return []Form{
-		{conv2dUniform, uniform, groups(ceil(o4, 4*outs), ceil(tiles*outs, 8))},
-		{conv2dDirect, c, groups(ceil(o4, 16), ceil(strips, 8))},
-		{conv2dDirect, with("SPLIT", 8), groups(ceil(o4, 2), ceil(strips, 8))},
-		{conv2dTile, c, groups(ceil(o4, 16), ceil(strips, 8))},
+		{Kernel: conv2dUniform, Constants: uniform, Groups: groups(ceil(o4, 4*outs), ceil(tiles*outs, 8)), Software: true},
+		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
+		{Kernel: conv2dDirect, Constants: with("SPLIT", 8), Groups: groups(ceil(o4, 2), ceil(strips, 8))},
+		{Kernel: conv2dTile, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}
 }
 

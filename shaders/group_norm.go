@@ -49,10 +49,10 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
 	for _, lanes := range []uint32{32, 128, 256} {
-		forms = append(forms, Form{groupNorm, Constants{
+		forms = append(forms, Form{Kernel: groupNorm, Constants: Constants{
 			"LANES": lanes, "QUADS": flag(per%4 == 0 && a.X.C%4 == 0), "SILU": flag(a.SiLU),
 			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok()),
-		}, [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
+		}, Groups: [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
 	}
 	d := Dispatch{
 		Forms: forms,

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,8 +81,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 }
 
 const (
-	peakInvocations = 1 << 18  // enough for every lane of a large GPU, several times
-	copyBytes       = 64 << 20 // larger than caches, within WebGPU's default limit of a binding
+	peakInvocations = 1 << 20   // enough for every lane of a large GPU, several times
+	copyBytes       = 256 << 20 // larger than caches, where the adapter binds as much
+	copyLeast       = 4 << 20
 
 	// A run shall take so long that launching it does not matter, and stay far
 	// from 5 s, after which wgpu-native stops waiting whether it is done or not.
@@ -96,11 +98,15 @@ var measurePeak = sync.OnceValues(func() (*peak, error) {
 		return nil, err
 	}
 	p := &peak{}
-	x, err := d.NewBuffer("peak x", copyBytes)
+	largest := copyBytes // halved, it stays a multiple of what one launch copies
+	for largest > d.Limits().MaxBinding {
+		largest /= 2
+	}
+	x, err := d.NewBuffer("peak x", largest)
 	if err != nil {
 		return nil, err
 	}
-	y, err := d.NewBuffer("peak y", copyBytes)
+	y, err := d.NewBuffer("peak y", largest)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +118,7 @@ var measurePeak = sync.OnceValues(func() (*peak, error) {
 			}
 			// Longer and longer, until the time is the arithmetic's and not the launch's.
 			for n, took := 1, time.Duration(0); took < peakLeast; n *= 2 {
-				again := func() error { return errorsOf(d.Write(x, 0, multiplyAddInput(n)), run()) }
+				again := func() error { return errorsOf(d.Write(x, 0, multiplyAddInput(n)), run(1)) }
 				if took, err = best(again); err != nil {
 					return nil, err
 				}
@@ -124,21 +130,28 @@ var measurePeak = sync.OnceValues(func() (*peak, error) {
 		}
 	}
 	for _, each := range []int{1, 4} {
-		var run func() error
+		var run func(n int) error
 		var moved float64
 		var took time.Duration
 		// The largest that is not too slow counts: a smaller one may lie in a cache.
-		for size := copyBytes >> 4; size <= copyBytes && took < peakMost; size *= 2 {
+		for size := copyLeast; size <= largest && took < peakMost; size *= 2 {
 			moved = 2 * float64(size)
 			if run, err = program(d, copyCode(each), x, y, [3]uint32{1 << 10, uint32(size / 16 / 64 / each >> 10), 1}); err != nil {
 				return nil, err
 			}
-			if took, err = best(run); err != nil {
+			if took, err = best(func() error { return run(1) }); err != nil {
 				return nil, err
 			}
 		}
+		n := 1
+		for ; took < peakLeast; n *= 2 { // until it is the copying's time, as above
+			if took, err = best(func() error { return run(2 * n) }); err != nil {
+				return nil, err
+			}
+		}
+		moved *= float64(n)
 		if b := moved / took.Seconds(); b > p.bytes {
-			p.bytes, p.copy, p.moved = b, run, moved
+			p.bytes, p.copy, p.moved = b, func() error { return run(n) }, moved
 		}
 	}
 	return p, nil
@@ -163,8 +176,9 @@ func multiplyAddInput(n int) []byte {
 	return b
 }
 
-// program makes a launch of y from x that returns when it is done.
-func program(d *gpu.Device, code string, x, y *gpu.Buffer, groups [3]uint32) (func() error, error) {
+// program makes a launch of y from x; what it returns does that n times and comes
+// back when all are done.
+func program(d *gpu.Device, code string, x, y *gpu.Buffer, groups [3]uint32) (func(n int) error, error) {
 	ctx := context.Background()
 	ps, err := d.NewPipelines(ctx, []gpu.PipelineSpec{{
 		Label: "peak", Code: code, Bindings: []gpu.BindingKind{gpu.ReadOnlyStorage, gpu.Storage},
@@ -178,7 +192,7 @@ func program(d *gpu.Device, code string, x, y *gpu.Buffer, groups [3]uint32) (fu
 	if err != nil {
 		return nil, err
 	}
-	return func() error { return errorsOf(d.Run(g), d.Wait(ctx)) }, nil
+	return func(n int) error { return errorsOf(d.Run(slices.Repeat([]*gpu.Program{g}, n)...), d.Wait(ctx)) }, nil
 }
 
 func errorsOf(errs ...error) error {

@@ -75,6 +75,7 @@ type Form struct {
 	Kernel    *Kernel
 	Constants Constants
 	Groups    [3]uint32
+	Software  bool // made for software adapters: it is not tried on a GPU
 }
 
 // In is the launch in another form.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -452,16 +453,27 @@ func (d *Device) Wait(ctx context.Context) error {
 
 // drain waits until the queue is empty. It asks instead of letting wgpu wait:
 // that gives up after five seconds (CLEANUP_WAIT_MS), calls the work done and
-// frees what the device still uses.
+// frees what the device still uses. However short a sleep is meant to be, it takes
+// a millisecond on Linux, in which a GPU does much: for a GPU's shorter work it asks
+// without one. A software adapter wants the processor itself.
 func (d *Device) drain(ctx context.Context) error {
-	for pause := 20 * time.Microsecond; !d.device.Poll(false, nil); pause = min(2*pause, time.Millisecond) {
+	for start := time.Now(); !d.device.Poll(false, nil); {
 		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
 			return err
 		}
-		time.Sleep(pause)
+		if !d.info.Software && time.Since(start) < drainAwake {
+			runtime.Gosched()
+			continue
+		}
+		time.Sleep(drainPause)
 	}
 	return nil
 }
+
+const (
+	drainAwake = 20 * time.Millisecond
+	drainPause = 100 * time.Microsecond
+)
 
 // Close gives the device back. Every later call returns ErrClosed.
 func (d *Device) Close() {
