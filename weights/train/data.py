@@ -62,7 +62,7 @@ class Split:
     tokens = None
 
     def __init__(self, path, *more):
-        """path: a split's folder, or an .npz written by pack.py; several are joined in memory, the last one's pictures last."""
+        """path: a split's folder; several are joined in memory, the last one's pictures last."""
         if more:
             splits = [Split(p) for p in (path, *more)]
             if any(s.about != splits[0].about for s in splits):
@@ -71,12 +71,6 @@ class Split:
             for name in self.arrays:
                 setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
             self.captions = [c for s in splits for c in s.captions]
-        elif path.endswith(".npz"):
-            with np.load(path) as z:
-                for name in self.arrays:
-                    setattr(self, name, z[name] if name in z.files else None)
-                self.captions = json.loads(z["captions"].tobytes()) if "captions" in z.files else None
-                self.about = json.loads(z["about"].tobytes()) if "about" in z.files else ABOUT
         else:
             packed, self.about = pack_folder(path), about(path)
             for name in self.arrays:

@@ -76,7 +76,7 @@ def write_text(text, width=IMAGE_SIZE * 2, height=96):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("networks", nargs="+", help="exported folders")
-    p.add_argument("--data", required=True, help="held-out split: a folder, or an .npz of pack.py")
+    p.add_argument("--data", required=True, help="held-out split: a folder")
     p.add_argument("--out", required=True, help="PNG; the captions go beside it, to OUT.txt")
     p.add_argument("--first", type=int, default=0, help="number of the first held-out picture")
     p.add_argument("--count", type=int, default=8)

@@ -1,5 +1,6 @@
 """python -m pytest -q, in this folder."""
 
+import argparse
 import json
 import os
 import shutil
@@ -16,9 +17,10 @@ from safetensors.torch import load_file
 
 import data
 import nets
+import together
 from data import UNKNOWN, Draws, Split, cells, dab, drop_labels, encode_colours, encode_mask, merge_near, vary_ink
 from nets import Network, to_pictures, to_z
-from pack import unpack_weights
+from pack import pack_weights, unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
 from train import CONSTANT, Trainer, lineage
@@ -341,20 +343,40 @@ def test_ddim_finds_a_single_picture(eta):
     assert torch.allclose(ddim(eps, 1, 20, eta), picture, atol=1e-3)
 
 
-def test_travel_pack(folder, split, tmp_path):
-    """An .npz reads like the folder, and fp16 weights of a pack start a network."""
-    from pack import pack_split, pack_weights
-
-    path = pack_split(split, "mask", str(tmp_path), len(split))
-    again = Split(path)
-    assert np.array_equal(again.masks, split.masks) and np.array_equal(again.seeds, split.seeds)
-    assert again.pictures.shape == split.pictures.shape
+def test_weights_travel(tmp_path):
     none = Network("none", **SMALL).eval()
     none.export(str(tmp_path / "none"), {})
     packed = pack_weights(str(tmp_path / "none"), str(tmp_path))
     unpack_weights(packed, str(tmp_path / "back"))
     a, b = none.state_dict(), Network.load(str(tmp_path / "back")).state_dict()
     assert all(torch.allclose(a[k], b[k], atol=1e-3) for k in a)
+
+
+def test_networks_trained_together_start_when_their_splits_are_there(monkeypatch, tmp_path):
+    commands, data = {}, tmp_path / "data"
+    options = argparse.Namespace(data=str(data), start="start", runs=str(tmp_path / "runs"), rate=1e-3, batch=8)
+
+    def run(command, **_):
+        network = command[command.index("--network") + 1]
+        given = command[command.index("--data") + 1 : command.index("--out")]
+        assert all(os.path.exists(os.path.join(d, "captions.jsonl")) for d in given)
+        commands[network] = command
+        return argparse.Namespace(returncode=0)
+
+    def build(seconds):
+        missing = next(s for s in ("none", "sketch", "mask", "text") if not (data / s).exists())
+        (data / missing).mkdir(parents=True)
+        (data / missing / "captions.jsonl").touch()
+
+    monkeypatch.setattr(together.subprocess, "run", run)
+    monkeypatch.setattr(together.time, "sleep", build)
+    end = time.monotonic() + 300
+    for network in ("none", "joint"):
+        assert together.train(network, options, end) == 0
+    minutes = float(commands["joint"][commands["joint"].index("--minutes") + 1])
+    assert 4 < minutes < 5 and "start/text" in commands["joint"] and "start/none" in commands["none"]
+    with pytest.raises(TimeoutError, match="colour"):
+        together.train("colour", options, time.monotonic() + 1)
 
 
 def test_sigterm_leaves_a_checkpoint(folder, tmp_path):

@@ -11,12 +11,12 @@ What the merge is compared with is one network that learns all conditions at onc
     python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
       --out runs/joint --init runs/none --minutes 90
 
-The same command trains on a CPU or a CUDA device, and in several processes, which average their gradients, with
-`python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`: on shared CPU cores that is much faster than
-two threads, which wait for each other at every operation instead of once a step. The learning rate follows the share of --minutes that has passed, so
-that a run ends annealed whatever the speed of the machine. A run that is stopped (Ctrl-C, SIGTERM) leaves a checkpoint,
-and the same command resumes it; with a larger --minutes it goes on. OUT/log.csv has the losses, OUT/export the EMA
-weights as a diffusers folder, rewritten at each checkpoint.
+The same command trains on a CPU or a CUDA device; together.py trains several networks side by side on one. It trains in several
+processes too, which average their gradients, with `python -m torch.distributed.run --nproc-per-node 2 -m train ... --threads 1`:
+on shared CPU cores that is much faster than two threads, which wait for each other at every operation instead of once a step.
+The learning rate follows the share of --minutes that has passed, so that a run ends annealed whatever the speed of the machine.
+A run that is stopped (Ctrl-C, SIGTERM) leaves a checkpoint, and the same command resumes it; with a larger --minutes it goes on.
+OUT/log.csv has the losses, OUT/export the EMA weights as a diffusers folder, rewritten at each checkpoint.
 
 The networks predict v = sqrt(abar) eps - sqrt(1 - abar) x (Salimans and Ho 2022), from which eps = sqrt(abar) v +
 sqrt(1 - abar) z follows exactly: the merge is of noise predictions all the same. Predicting eps itself, a network of this
@@ -56,7 +56,7 @@ CONSTANT = 0.4  # share of the time at the full learning rate, before it falls l
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--network", required=True, choices=(*MODALITIES, UPSCALE, JOINT))
-    p.add_argument("--data", required=True, nargs="+", help="a split's folder, or an .npz of pack.py; several are joined")
+    p.add_argument("--data", required=True, nargs="+", help="a split's folder; several are joined")
     p.add_argument("--out", required=True, help="the run's folder")
     p.add_argument("--init", help="start from this run: the unconditional network's, or an earlier one of the same")
     p.add_argument("--follow", nargs=3, metavar=("NEW", "OLD", "SHARE"),
@@ -68,7 +68,8 @@ def arguments():
     p.add_argument("--threads", type=int, default=0, help="CPU threads, 0 = all")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
-                   help="of convolutions and matrix products; auto is bf16 where the processor has it")
+                   help="of convolutions and matrix products; auto is bf16 where the processor has it, on CUDA but for networks "
+                        "that read text: their losses were not finite after 100 steps on an H200, in f32 they fell")
     p.add_argument("--coarse", action="store_true",
                    help="train only the layers of the coarsest grid, and the text encoder: faster, for what is decided there")
     p.add_argument("--seed", type=int, default=0)
@@ -260,7 +261,8 @@ def main():
         torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     on_cuda = a.device.startswith("cuda")
-    bf16 = a.precision == "bf16" or a.precision == "auto" and (on_cuda or processor_has_bf16())
+    suits = not reads_text(a.network) if on_cuda else processor_has_bf16()
+    bf16 = a.precision == "bf16" or a.precision == "auto" and suits
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = on_cuda
     os.makedirs(a.out, exist_ok=True)
@@ -333,7 +335,7 @@ def main():
             log.flush()
             print("{}s step {} pictures {} lr {} loss {} val {} {}/s".format(*row), flush=True)
             if save:
-                names = [os.path.basename(d.rstrip("/")).removesuffix(".npz") for d in a.data]
+                names = [os.path.basename(d.rstrip("/")) for d in a.data]
                 trainer.save(a.out, f"{split.about['name']}: {', '.join(names)}", started_from)
                 saved = time.monotonic()
             logged, losses, seen = time.monotonic(), [], trainer.pictures
