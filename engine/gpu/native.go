@@ -152,15 +152,16 @@ func open(a *wgpu.Adapter, info Info) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gpu: opening %s: %w", info, err)
 	}
+	got := device.GetLimits().Limits
 	return &Device{
 		state: newState(), device: device, queue: device.GetQueue(), info: info,
 		layouts: map[string]*wgpu.BindGroupLayout{},
 		limits: Limits{
-			MaxBinding: int(min(has.MaxStorageBufferBindingSize, 1<<40)), MaxBuffer: int(min(has.MaxBufferSize, 1<<40)),
-			MaxStorageBuffers:   int(want.MaxStorageBuffersPerShaderStage),
-			MaxWorkgroupStorage: int(want.MaxComputeWorkgroupStorageSize),
-			MaxInvocations:      int(want.MaxComputeInvocationsPerWorkgroup),
-			MaxGroups:           int(want.MaxComputeWorkgroupsPerDimension),
+			MaxBinding: int(min(got.MaxStorageBufferBindingSize, 1<<40)), MaxBuffer: int(min(got.MaxBufferSize, 1<<40)),
+			MaxStorageBuffers:   int(got.MaxStorageBuffersPerShaderStage),
+			MaxWorkgroupStorage: int(got.MaxComputeWorkgroupStorageSize),
+			MaxInvocations:      int(got.MaxComputeInvocationsPerWorkgroup),
+			MaxGroups:           int(got.MaxComputeWorkgroupsPerDimension),
 		},
 	}, nil
 }

@@ -104,6 +104,9 @@ func TestMisuseIsAnError(t *testing.T) {
 	assert.ErrorContains(t, err, "layer binds 1 buffers")
 	_, err = d.NewProgram("none", []Launch{{ps[0], []BufferView{{x, 0, 0}, {x, 256, 0}, {x, 0, 0}}, [3]uint32{0, 1, 1}, "layer"}})
 	assert.ErrorContains(t, err, "workgroups")
+	many := uint32(d.Limits().MaxGroups) + 1
+	_, err = d.NewProgram("many", []Launch{{ps[0], []BufferView{{x, 0, 0}, {x, 256, 0}, {x, 0, 0}}, [3]uint32{many, 1, 1}, "layer"}})
+	assert.ErrorContains(t, err, "want 1 to 65535")
 	_, err = d.NewProgram("unaligned", []Launch{{ps[0], []BufferView{{x, 4, 0}, {x, 0, 0}, {x, 0, 0}}, [3]uint32{1, 1, 1}, "layer"}})
 	assert.ErrorContains(t, err, "binding 0")
 	_, err = d.NewBuffer("huge", d.Limits().MaxBuffer+4)
