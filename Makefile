@@ -20,7 +20,7 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz release release-check screenshots data weights import experiments faces clean
+.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz bench-torch release release-check screenshots data weights import experiments faces clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
 	@echo 'make bench-peers  one composed step in Chromium: ours, onnxruntime-web, TensorFlow.js (needs Node and'
 	@echo '                  Python with weights/peers/requirements.txt; PYTHON=... names it)'
+	@echo 'make bench-torch  one step on this GPU, natively, and PyTorch beside it (needs Python as bench-peers does, with CUDA)'
 	@echo 'make bench-server the server beside nginx and Caddy, two minutes (Debian)'
 	@echo 'make soak         the server alone under load, SOAK=10m: its memory must not grow (Debian)'
 	@echo 'make fuzz         every parser under hostile input, FUZZTIME=6m each'
@@ -93,6 +94,11 @@ $(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manif
 	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
 	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
+bench-torch:
+	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
+	$(GO) test -run '^$$' -bench 'Step$$' ./engine
+	$(PYTHON) -W ignore weights/peers/step_torch.py $(PEERS)/networks
+
 SOAK ?= 10m
 soak: BENCH := -soak $(SOAK)
 soak: bench-server
@@ -137,7 +143,8 @@ screenshots: deps build
 	cp server/.cache/screenshots/portrait.png wasm/screenshot.png
 
 data:
-	cd weights/dataset && npm ci && node build.mjs --split all
+	cd weights/dataset && npm ci && for n in $(NETWORKS); do node build.mjs --split $$n --packed || exit 1; done
+	cd weights/dataset && node build.mjs --split upscale && node build.mjs --split test
 
 weights:
 	cd weights/train && for n in $(NETWORKS) upscale; do \

@@ -5,11 +5,11 @@ import { encode } from "fast-png";
 // Seed ranges. No two networks that are merged ever see the same portrait; the upscaler, which is not merged, sees some of
 // colour's. Of a large split there are pictures alone, 2 SIZE pixels wide.
 export const SPLITS = {
-  none: { first: 1_000_000, count: 30_000 },
+  none: { first: 1_000_000, count: 60_000 },
   text: { first: 2_000_000, count: 30_000 },
-  mask: { first: 3_000_000, count: 30_000 },
-  sketch: { first: 4_000_000, count: 30_000 },
-  colour: { first: 5_000_000, count: 30_000 },
+  mask: { first: 3_000_000, count: 60_000 },
+  sketch: { first: 4_000_000, count: 60_000 },
+  colour: { first: 5_000_000, count: 60_000 },
   upscale: { first: 5_000_000, count: 4_000, large: true },
   test: { first: 9_000_000, count: 500 },
 };
