@@ -85,8 +85,7 @@ class Split:
         """Moves what training reads to a GPU; on the CPU it stays mapped."""
         if torch.device(device).type != "cpu":
             for name in ("pictures", "ink", "masks"):
-                if getattr(self, name) is not None:
-                    setattr(self, name, torch.from_numpy(np.array(getattr(self, name))).to(device))
+                setattr(self, name, torch.from_numpy(np.array(getattr(self, name))).to(device))
         return self
 
     def rows(self, name, index):
