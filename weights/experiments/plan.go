@@ -150,15 +150,15 @@ var compared = []sampler.Options{
 // page is how the page samples unless it is told otherwise (data-weight and data-end
 // in wasm/index.html).
 var page = best{
-	Weights: map[string]float64{engine.Text: 1.5},
-	Windows: map[string]engine.Window{engine.Mask: {End: .7}, engine.Text: {End: .6}},
+	Weights: map[string]float64{engine.Text: 2},
+	Windows: map[string]engine.Window{engine.Mask: {End: .8}, engine.Text: {End: .7}},
 }
 
 // searched are the weights among which the best ones are looked for: the text's,
 // and how early it and the parts let go.
 func searched(take []string) (list []best) {
-	for _, text := range []float64{1, 1.5, 2.5} {
-		for _, end := range []struct{ mask, text float64 }{{1, 1}, {.85, .85}, {.7, .6}, {.6, .4}} {
+	for _, text := range []float64{1, 2, 3} {
+		for _, end := range []struct{ mask, text float64 }{{1, 1}, {.85, .85}, {.8, .7}, {.7, .6}} {
 			b := best{Weights: map[string]float64{engine.Text: text}}
 			if end.text < 1 {
 				b.Windows = map[string]engine.Window{engine.Mask: {End: end.mask}, engine.Text: {End: end.text}}
