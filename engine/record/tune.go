@@ -106,9 +106,8 @@ func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
 	return slices.DeleteFunc(slices.Clone(d.Forms), m.passesOver)
 }
 
-// passesOver tells of a form that was made for other adapters. NVIDIA's driver takes
-// long to compile conv2d_uniform, which an H200 then runs 6 to 70 times as slowly as
-// the fastest form.
+// passesOver tells of a form that was made for other adapters: an H200 runs
+// conv2d_uniform 6 to 70 times as slowly as its fastest form.
 func (m *device) passesOver(f shaders.Form) bool { return f.Software && !m.dev.Info().Software }
 
 // time finds the fastest form of each launch.
