@@ -27,7 +27,7 @@ function write(dir, p) {
   fs.writeFileSync(path.join(dir, "sketches", name), sketchPNG(p));
 }
 
-const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said });
+const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: p.more });
 
 // CHUNK seeds go to a worker at a time. Few: what the rasterizer allocates is
 // freed only between them.
@@ -66,7 +66,7 @@ async function build(split, count, out, workers, packed) {
       feed();
     });
   await Promise.all(Array.from({ length: workers }, run));
-  if (part) packing.finish(part, lines, path.join(dir, "packed"));
+  if (part) packing.finish(part, path.join(dir, "packed"));
   // The captions come last: their file is the mark of a whole split, so an old
   // one went first.
   fs.writeFileSync(file + ".part", lines.join(""));

@@ -1,25 +1,42 @@
-// caption puts the choices into plain words, varied in wording and order. What
-// a picture does not show (the colour of closed eyes) is not said, and most
-// other things are left out now and then. `said` lists the attributes whose value
-// the sentence leaves no doubt about.
+// Sentences about a portrait, made of clauses: words, and the attributes whose
+// values they leave no doubt about. What a picture does not show (the colour of
+// closed eyes) is not said.
 
 import * as words from "./words.mjs";
 import { pick, random } from "./random.mjs";
 
 const people = ["person", "person", "person", "portrait", "face", "character"];
 
+// caption puts the choices into plain words, varied in wording and order; most
+// things are left out now and then. `said` lists the attributes that it leaves
+// no doubt about. `more` are other sentences about the same picture and what they
+// say: one that says little, as people do who type.
 export function caption(c) {
   const rnd = random(c.seed ^ 0x2545f491);
+  const full = sentence(rnd, c, clauses(rnd, c), 0.95);
+  return { ...full, attributes: attributes(c), more: [brief(c)] };
+}
+
+// brief is a sentence of one to three clauses, the hair often by its colour alone.
+function brief(c) {
+  const rnd = random(c.seed ^ 0x6a09e667);
+  const all = clauses(rnd, c), hair = words.hair[c.hair];
+  if (hair.length !== "bald" && rnd() < 0.6) all.withs[0] = { words: `${c.hairColor} hair`, said: ["hair_color"] };
+  const scene = {};
+  const kept = shuffle(rnd, [...all.before, ...all.withs, scene]).slice(0, 1 + Math.floor(3 * rnd()));
+  const few = { before: all.before.filter((x) => kept.includes(x)), withs: all.withs.filter((x) => kept.includes(x)) };
+  return sentence(rnd, c, few, kept.includes(scene) ? 1 : 0);
+}
+
+// clauses are what is said of the person: before the noun, and after it, where
+// hair comes first.
+function clauses(rnd, c) {
   const often = (p) => rnd() < p;
   const hair = words.hair[c.hair], mood = words.mouthWords[words.mouth[c.mouth]];
-  const bald = hair.length === "bald";
-  const before = [], withs = [], said = [];
-  const say = (where, phrase, ...what) => {
-    where.push(phrase);
-    said.push(...what);
-  };
+  const before = [], withs = [];
+  const say = (where, words, ...said) => where.push({ words, said });
 
-  if (bald) say(before, "bald", "hair_length");
+  if (hair.length === "bald") say(before, "bald", "hair_length");
   else {
     const phrase = hairPhrase(rnd, c, hair);
     say(withs, phrase, "hair_color", ...["length", "shape", "style"]
@@ -55,16 +72,21 @@ export function caption(c) {
   if (often(0.2)) say(withs, `${words.eyebrows[c.eyebrows]} eyebrows`, "eyebrows");
   if (often(0.75)) say(withs, `${c.skin} skin`, "skin");
 
-  const list = shuffle(rnd, withs);
+  return { before, withs };
+}
+
+// sentence joins clauses, in random order, and with this probability the background.
+function sentence(rnd, c, { before, withs }, scenes) {
+  const list = shuffle(rnd, withs.map((x) => x.words));
   const noun = pick(rnd, people);
-  const subject = [...shuffle(rnd, before), noun].join(" ");
-  const scene = often(0.95) ? backgroundPhrase(rnd, c.background) : null;
-  if (scene) said.push("background");
+  const subject = [...shuffle(rnd, before.map((x) => x.words)), noun].join(" ");
+  const scene = rnd() < scenes ? backgroundPhrase(rnd, c.background) : null;
   const body = list.length ? ` with ${join(list)}` : "";
   const text =
     scene && scene.before ? `${scene.text}, a ${subject}${body}`
     : `a ${subject}${body}${scene ? scene.text : ""}`;
-  return { caption: text.replace(/\ba (?=[aeiou])/g, "an "), attributes: attributes(c, hair), said };
+  const said = [...before, ...withs].flatMap((x) => x.said);
+  return { caption: text.replace(/\ba (?=[aeiou])/g, "an "), said: scene ? [...said, "background"] : said };
 }
 
 function hairPhrase(rnd, c, hair) {
@@ -108,7 +130,8 @@ function shuffle(rnd, list) {
 }
 
 // attributes are the same facts for machines, whether the caption says them or not.
-function attributes(c, hair) {
+function attributes(c) {
+  const hair = words.hair[c.hair];
   return {
     hair_color: c.hairColor, hair_length: hair.length, hair_shape: hair.shape || null, hair_style: hair.style || null,
     skin: c.skin, background: c.background,

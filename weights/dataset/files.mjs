@@ -6,7 +6,7 @@ import { encode } from "fast-png";
 // colour's. Of a large split there are pictures alone, 2 SIZE pixels wide.
 export const SPLITS = {
   none: { first: 1_000_000, count: 60_000 },
-  text: { first: 2_000_000, count: 30_000 },
+  text: { first: 2_000_000, count: 60_000 },
   mask: { first: 3_000_000, count: 60_000 },
   sketch: { first: 4_000_000, count: 60_000 },
   colour: { first: 5_000_000, count: 60_000 },

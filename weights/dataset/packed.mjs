@@ -67,11 +67,8 @@ export function write(dir, index, portraits) {
   }
 }
 
-// finish adds the captions, given as the lines of captions.jsonl, and puts dir
-// in the place of what was packed before.
-export function finish(dir, lines, to) {
-  const captions = lines.join("").trim().split("\n").map((l) => JSON.stringify(JSON.parse(l).caption));
-  fs.writeFileSync(path.join(dir, "captions.json"), `[${captions.join(", ")}]`);
+// finish puts dir in the place of what was packed before.
+export function finish(dir, to) {
   fs.rmSync(to, { recursive: true, force: true });
   fs.renameSync(dir, to);
 }

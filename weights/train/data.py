@@ -6,6 +6,7 @@ Also the conditions as the networks see them, with what training does to them so
 import json
 import os
 import shutil
+from itertools import accumulate
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -55,7 +56,7 @@ ABOUT = {"name": "Lorelei portraits", "terms": "CC0-1.0 (pictures drawn from the
 
 
 class Split:
-    """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts."""
+    """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts, more: N lists of other texts."""
 
     arrays = ("pictures", "ink", "masks", "seeds")
     validation = VALIDATION
@@ -70,13 +71,13 @@ class Split:
             self.about = splits[0].about
             for name in self.arrays:
                 setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
-            self.captions = [c for s in splits for c in s.captions]
+            self.captions, self.more = ([c for s in splits for c in getattr(s, name)] for name in ("captions", "more"))
         else:
-            packed, self.about = pack_folder(path), about(path)
+            portraits = records(path)
+            packed, self.about = pack_folder(path, portraits), about(path)
             for name in self.arrays:
                 setattr(self, name, np.load(os.path.join(packed, name + ".npy"), mmap_mode="r"))
-            with open(os.path.join(packed, "captions.json"), encoding="utf-8") as f:
-                self.captions = json.load(f)
+            self.captions, self.more = [r["caption"] for r in portraits], [[m["caption"] for m in r.get("more", [])] for r in portraits]
 
     def __len__(self):
         return len(self.pictures)
@@ -124,16 +125,26 @@ class Split:
             colours = cells(pictures).mean(3)
             return encode_colours(colours, torch.ones_like(colours[..., 0]))
         if modality == "text":
-            ids = self.ids(tokenizer)[torch.from_numpy(index)]
-            if rng is not None:
-                ids[Draws(rng, ids).chance(0.05, len(ids))] = 0
+            ids, first, count = self.ids(tokenizer)
+            at, count = first[index], count[index]
+            if rng is None:
+                return ids[at]
+            draw = Draws(rng, ids)
+            ids = ids[at + (draw.uniform(0, 1, len(at)) * count).long()]
+            ids[draw.chance(0.05, len(ids))] = 0
             return ids
         return None
 
+    def sentences(self, n=None):
+        """All texts of the first n pictures (all), each picture's caption before its others."""
+        return [s for c, more in zip(self.captions[:n], self.more[:n]) for s in (c, *more)]
+
     def ids(self, tokenizer):
-        """All captions in the tokenizer's numbers, [N, L]."""
+        """All sentences in the tokenizer's numbers [S, L]; of each picture the first one and how many it has [N]."""
         if self.tokens is None or self.tokens[0] is not tokenizer:
-            self.tokens = tokenizer, torch.tensor([tokenizer(c) for c in self.captions])
+            count = [1 + len(m) for m in self.more]
+            self.tokens = tokenizer, (torch.tensor([tokenizer(s) for s in self.sentences()]),
+                                      torch.tensor([0, *accumulate(count[:-1])]), torch.tensor(count))
         return self.tokens[1]
 
 
@@ -155,10 +166,9 @@ def records(folder):
         return sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
 
 
-def pack_folder(folder):
+def pack_folder(folder, portraits):
     """Packs a split's folder into <folder>/packed; does nothing if it is there and of the same portraits. Returns its path."""
     out = os.path.join(folder, "packed")
-    portraits = records(folder)
     seeds = [r["seed"] for r in portraits]
     try:
         if np.array_equal(np.load(os.path.join(out, "seeds.npy")), seeds):
@@ -172,8 +182,6 @@ def pack_folder(folder):
     os.makedirs(temporary)
     for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=seeds).items():
         np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
-    with open(os.path.join(temporary, "captions.json"), "w", encoding="utf-8") as f:
-        json.dump([r["caption"] for r in portraits], f)
     try:
         os.rename(temporary, out)
     except OSError:  # another process was quicker

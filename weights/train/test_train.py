@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ def write_split(folder, n):
             sketch = np.full((128, 128), 255, np.uint8)
             sketch[20, 30:90] = 0
             Image.fromarray(sketch).save(folder / "sketches" / f"{s}.png")
-            f.write(json.dumps({"seed": s, "caption": f"a person with {'red' if s % 2 else 'blue'} hair"}) + "\n")
+            f.write(json.dumps({"seed": s, "caption": f"a person with {'red' if s % 2 else 'blue'} hair",
+                                **({"more": [{"caption": "a face"}, {"caption": "hair"}]} if s % 3 else {})}) + "\n")
     return str(folder)
 
 
@@ -88,6 +90,20 @@ def test_packing(split):
     assert split.ink[0, 10, 20] == 255 - (255 + 1) // 2 and split.ink[0, 5, 5] == 0
 
 
+def test_texts(split):
+    tokenizer = Tokenizer.build(split.sentences())
+    assert len(split.sentences(3)) == 1 + 3 + 3 and split.sentences(3)[1:3] == ["a person with red hair", "a face"]
+    known = [tokenizer(s) for s in ("a person with blue hair", "a person with red hair", "a face", "hair", "")]
+    index = np.tile(np.arange(6), 200)
+    assert split.condition("text", index, tokenizer).tolist() == [known[i % 2] for i in index], "validation reads the caption"
+    drawn = [Counter() for _ in range(6)]
+    for i, ids in zip(index, split.condition("text", index, tokenizer, np.random.default_rng(0)).tolist()):
+        drawn[i][known.index(ids)] += 1
+    for i, d in enumerate(drawn):
+        assert set(d) == ({i % 2, 2, 3, 4} if i % 3 else {i % 2, 4}), "its own sentences, or now and then none"
+        assert d[4] < 30 and (i % 3 == 0 or min(d[i % 2], d[2], d[3]) > 40)
+
+
 def test_unshuffle_round_trip_and_channel_order(split):
     p = torch.from_numpy(np.array(split.pictures[:2]))
     z = to_z(p)
@@ -126,7 +142,7 @@ def test_vary_ink(split):
 
 
 def test_joint_condition(folder, split):
-    tokenizer = Tokenizer.build(split.captions)
+    tokenizer = Tokenizer.build(split.sentences())
     index = np.arange(200)
     whole, ids = split.condition("joint", index, tokenizer)
     assert torch.equal(whole[:, :4], split.condition("sketch", index)) and torch.equal(whole[:, 4:], split.condition("mask", index))
@@ -220,7 +236,7 @@ def test_text_begins_with_silent_attention(modality, tmp_path):
 
 
 def test_text_goes_on_from_an_earlier_run(split, tmp_path):
-    tokenizer = Tokenizer.build(split.captions)
+    tokenizer = Tokenizer.build(split.sentences())
     earlier = Network("text", tokenizer, **SMALL).eval()
     earlier.export(str(tmp_path / "text"), {})
     network = Network("text", tokenizer, **SMALL).eval()
@@ -270,7 +286,7 @@ def test_follow(modality, split, tmp_path):
     """A network that has learnt nothing of its own follows the unconditional one exactly."""
     for name in ("old", "new"):
         Network("none", **SMALL).export(str(tmp_path / name), {})
-    tokenizer = Tokenizer.build(split.captions)
+    tokenizer = Tokenizer.build(split.sentences())
     network = Network(modality, tokenizer if modality == "text" else None, **SMALL).eval()
     network.start_from(str(tmp_path / "old"))
     before = {n: w.clone() for n, w in network.unet.state_dict().items()}
@@ -289,7 +305,7 @@ def test_follow(modality, split, tmp_path):
 
 @pytest.mark.parametrize("modality", ["text", "joint"])
 def test_export_and_load(modality, split, tmp_path):
-    tokenizer = Tokenizer.build(split.captions)
+    tokenizer = Tokenizer.build(split.sentences())
     network = Network(modality, tokenizer, **SMALL).eval()
     for _ in range(2):  # the second replaces the first
         network.export(str(tmp_path / modality), {"pictures_seen": 1})
@@ -306,7 +322,7 @@ def test_export_and_load(modality, split, tmp_path):
 def test_resume_gives_the_same_steps(modality, split, tmp_path):
     def trainer():
         torch.manual_seed(0)
-        return Trainer(Network(modality, Tokenizer.build(split.captions) if nets.reads_text(modality) else None, **SMALL),
+        return Trainer(Network(modality, Tokenizer.build(split.sentences()) if nets.reads_text(modality) else None, **SMALL),
                        split, batch=4)
 
     a = trainer()

@@ -286,7 +286,7 @@ def main():
         elif os.path.exists(earlier):
             tokenizer = Tokenizer.load(earlier)
         else:
-            tokenizer = Tokenizer.build(split.captions[: -split.validation])
+            tokenizer = Tokenizer.build(split.sentences(-split.validation))
     network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
     if a.coarse:
         network.freeze_fine_layers()

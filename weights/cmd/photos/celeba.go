@@ -59,7 +59,7 @@ func readCelebA(folder string, each func(photo)) (a about, err error) {
 		if p.mask, err = celebMask(folder, id); err != nil {
 			return a, err
 		}
-		if p.caption, err = celebCaption(folder, id); err != nil {
+		if p.captions, err = celebCaptions(folder, id); err != nil {
 			return a, err
 		}
 		if path := first(folder, "sketch/%d.png", "sketch/%d.jpg", "sketch/sketch/%d.png", "sketch/sketch/%d.jpg")(id); path != "" {
@@ -199,21 +199,25 @@ func celebMask(folder string, id int) (*image.Gray, error) {
 	return out, nil
 }
 
-// celebCaption is the first of a photo's sentences; "" where it has none.
-func celebCaption(folder string, id int) (string, error) {
+// celebCaptions is a photo's sentences; none where it has none.
+func celebCaptions(folder string, id int) (sentences []string, err error) {
 	path := first(folder, "celeba-caption/%d.txt", "text/celeba-caption/%d.txt")(id)
 	if path == "" {
-		return "", nil
+		return nil, nil
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	sentence, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-	if sentence == "" {
-		return "", fmt.Errorf("%s is empty: want a sentence on each line", path)
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" {
+			sentences = append(sentences, line)
+		}
 	}
-	return strings.TrimSpace(sentence), nil
+	if len(sentences) == 0 {
+		return nil, fmt.Errorf("%s is empty: want a sentence on each line", path)
+	}
+	return sentences, nil
 }
 
 func decode(path string) (image.Image, error) {

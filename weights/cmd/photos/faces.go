@@ -60,7 +60,7 @@ func readFaces(folder string, each func(photo)) (a about, err error) {
 		for i, name := range head {
 			said[name] = row[i]
 		}
-		p := photo{person: said["person"], caption: describe(said)}
+		p := photo{person: said["person"], captions: []string{describe(said)}}
 		if p.id, err = strconv.Atoi(said["id"]); err != nil {
 			return a, fmt.Errorf("%s: id %q: %w", labels.Name(), said["id"], err)
 		}

@@ -43,7 +43,7 @@ func celebs(t *testing.T, n int) string {
 			require.NoError(t, png.Encode(&mask, area(r)))
 			write(fmt.Sprintf("CelebAMask-HQ-mask-anno/%d/%05d_%s.png", id/2000, id, part), mask.String())
 		}
-		write(fmt.Sprintf("text/celeba-caption/%d.txt", id), fmt.Sprintf("She is number %d.\nShe smiles.\n", id))
+		write(fmt.Sprintf("text/celeba-caption/%d.txt", id), fmt.Sprintf("She is number %d.\n\n She smiles.\n", id))
 	}
 	write("CelebA-HQ-to-CelebA-mapping.txt", mapping)
 	write("identity_CelebA.txt", identity)
@@ -74,9 +74,9 @@ func run(args ...string) error {
 }
 
 // read gives what was written of every photo, by its number, with its split.
-func read(t *testing.T, out string) (captions, in map[int]string) {
+func read(t *testing.T, out string) (captions map[int][]string, in map[int]string) {
 	t.Helper()
-	captions, in = map[int]string{}, map[int]string{}
+	captions, in = map[int][]string{}, map[int]string{}
 	for _, split := range splits {
 		data, err := os.ReadFile(filepath.Join(out, split, "captions.jsonl"))
 		require.NoError(t, err)
@@ -84,7 +84,10 @@ func read(t *testing.T, out string) (captions, in map[int]string) {
 			var r record
 			require.NoError(t, json.Unmarshal([]byte(line), &r))
 			require.NotContains(t, in, r.Seed)
-			captions[r.Seed], in[r.Seed] = r.Caption, split
+			captions[r.Seed], in[r.Seed] = []string{r.Caption}, split
+			for _, c := range r.More {
+				captions[r.Seed] = append(captions[r.Seed], c.Caption)
+			}
 		}
 	}
 	return captions, in
@@ -103,7 +106,7 @@ func TestCelebA(t *testing.T) {
 	require.NoError(t, run("celeba", "--data", folder, "--out", out))
 	captions, in := read(t, out)
 	require.Len(t, in, 60)
-	assert.Equal(t, "She is number 7.", captions[7])
+	assert.Equal(t, []string{"She is number 7.", "She smiles."}, captions[7])
 	used := map[string]bool{}
 	for id, split := range in {
 		assert.Equal(t, in[id/3*3], split, "one person is in one split")
@@ -211,7 +214,7 @@ func TestFaces(t *testing.T) {
 	archives("00000", "00001")
 	require.NoError(t, run("faces", "--data", folder, "--out", out))
 	captions, in := read(t, out)
-	assert.Equal(t, map[int]string{0: "a smiling woman with blond hair and glasses", 1: "a person with a hat"}, captions)
+	assert.Equal(t, map[int][]string{0: {"a smiling woman with blond hair and glasses"}, 1: {"a person with a hat"}}, captions)
 	assert.Equal(t, in[0], in[1])
 	m := open(t, filepath.Join(out, in[0], "masks", "0.png")).(*image.Paletted)
 	for i, want := range []uint8{unknown, skin, brows, eyes, nose, mouth, mouth} {

@@ -52,7 +52,8 @@ type photo struct {
 	picture image.Image
 	sketch  image.Image // dark lines on white; nil: its contours, as the page finds them
 	mask    *image.Gray // labels; of any size
-	caption string
+	// captions are sentences about it, of which training draws; the first one validates.
+	captions []string
 }
 
 // about is what the trainer says of networks that saw these photos.
@@ -62,10 +63,15 @@ type about struct {
 	persons bool   // it is known who is who
 }
 
+type caption struct {
+	Caption string `json:"caption"`
+}
+
 // record is a line of captions.jsonl.
 type record struct {
-	Seed    int    `json:"seed"`
-	Caption string `json:"caption"`
+	Seed int `json:"seed"`
+	caption
+	More []caption `json:"more,omitempty"`
 }
 
 // writer writes photos to the splits of their persons, several at once.
@@ -139,7 +145,15 @@ func (w *writer) write(p photo) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.records[split] = append(w.records[split], record{p.id, p.caption})
+	r := record{Seed: p.id}
+	for i, c := range p.captions {
+		if i == 0 {
+			r.Caption = c
+		} else {
+			r.More = append(r.More, caption{c})
+		}
+	}
+	w.records[split] = append(w.records[split], r)
 	return nil
 }
 
