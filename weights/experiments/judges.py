@@ -76,10 +76,12 @@ def attributes(record):
     return np.array([values.index(a[name]) if a[name] else NONE for name, values in ATTRIBUTES.items()])
 
 
-def said(record):
-    """Which attributes the caption is sure about: bool [A]."""
-    if "said" not in record:
-        raise ValueError(f"the caption of portrait {record['seed']} does not list what it says: build its split again (make data)")
+def said(record, brief=False):
+    """Which attributes the caption, or the brief one, is sure about: bool [A]."""
+    if "said" not in record or not record.get("more"):
+        raise ValueError(f"the captions of portrait {record['seed']} do not list what they say: build its split again (make data)")
+    if brief:
+        record = record["more"][0]
     return np.array([name in record["said"] for name in ATTRIBUTES])
 
 

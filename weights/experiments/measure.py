@@ -31,7 +31,8 @@ class Held:
             self.scores = json.load(f)
         self.parts = [i for i, name in enumerate(LABELS) if self.scores["parts"][name] >= TRUSTED]
         trusted = np.array([self.scores["attributes"][name]["accuracy"] >= TRUSTED for name in ATTRIBUTES])
-        self.said = np.array([said(r) for r in lines_]) & trusted
+        # By whether the sentence is a brief one.
+        self.said = {brief: np.array([said(r, brief) for r in lines_]) & trusted for brief in (False, True)}
         _, reference, _ = look(self.judge, self.split.pictures[REFERENCE])
         self.scale = reference.std(0)  # distances are in deviations of held-out portraits
         self.reference = reference / self.scale
@@ -47,8 +48,9 @@ class Held:
 class Seen:
     """What was seen in pictures that shall obey the conditions of portraits: arrays with a row a portrait."""
 
-    def __init__(self, held, portraits, pictures, obey=None):
-        """portraits: numbers [n]; pictures uint8 [n,64,64,3]; obey: whose conditions they are held against, if not their own."""
+    def __init__(self, held, portraits, pictures, obey=None, brief=False):
+        """portraits: numbers [n]; pictures uint8 [n,64,64,3]; obey: whose conditions they are held against, if not their own;
+        brief: their sentences are the brief ones."""
         self.portraits, self.held = np.asarray(portraits), held
         obey = self.portraits if obey is None else np.asarray(obey)
         if len(self.portraits) == 0:
@@ -60,8 +62,9 @@ class Seen:
         self.chamfer = np.array([chamfer(f, held.ink[i]) for f, i in zip(found, obey)])
         self.colours = colour_distance(pictures, held.split.pictures[obey])
         self.iou = np.array([intersections(p, held.masks[i]) for p, i in zip(parts, obey)])
-        self.told = held.said[obey].sum(1)
-        self.right = ((values == held.attributes[obey]) & held.said[obey]).sum(1)
+        sure = held.said[brief][obey]
+        self.told = sure.sum(1)
+        self.right = ((values == held.attributes[obey]) & sure).sum(1)
 
     def only(self, portraits):
         """The same for some of the portraits."""
@@ -120,10 +123,10 @@ def read_cell(samples, entry, held):
     return out
 
 
-def see(held, pictures, seed=0):
-    """Seen, of the first seed of every portrait of read_cell."""
+def see(held, pictures, seed=0, brief=False):
+    """Seen, of one seed of every portrait of read_cell."""
     order = sorted(i for i in pictures if seed in pictures[i])
-    return Seen(held, order, np.array([pictures[i][seed] for i in order]) if order else [])
+    return Seen(held, order, np.array([pictures[i][seed] for i in order]) if order else [], brief=brief)
 
 
 def diversity(held, pictures, seeds):

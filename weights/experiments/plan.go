@@ -15,7 +15,8 @@ import (
 // cell is one way to sample, for many portraits: what report.py compares.
 type cell struct {
 	Group string   `json:"group"`
-	Take  []string `json:"take"` // the conditions that are given
+	Take  []string `json:"take"`            // the conditions that are given
+	Brief bool     `json:"brief,omitempty"` // a sentence that says little
 	// Bundle is a role: merged, float or joint; SHA256 is of its manifest, Networks of
 	// what that says of those that are run, their shards' own sums among it.
 	Bundle   string                   `json:"bundle"`
@@ -99,6 +100,7 @@ func plan(s scale, found *best) []cell {
 	for _, one := range all {
 		add("single", "merged", []string{one}, nil)
 	}
+	add("single", "merged", []string{engine.Text}, func(c *cell) { c.Brief = true })
 	for _, take := range added {
 		group := "unit"
 		if len(take) == 1 {

@@ -39,7 +39,7 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 		}
 		folders[c.folder()] = c.Group
 	}
-	assert.Equal(t, map[string]int{"unit": 5, "single": 4, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
+	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
 }
 
 // The samplers are compared as the page samples.
@@ -72,6 +72,7 @@ func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
 	for name, change := range map[string]func(*cell){
 		"networks":   func(c *cell) { c.Networks = "y" },
 		"steps":      func(c *cell) { c.Steps = 21 },
+		"sentence":   func(c *cell) { c.Brief = true },
 		"corrector":  func(c *cell) { c.Corrector = 1 },
 		"conditions": func(c *cell) { c.Take = []string{"sketch", "text"} },
 		"weights":    func(c *cell) { c.Weights = map[string]float64{"mask": 2} },

@@ -54,7 +54,7 @@ def table(head, rows):
 def title(entry):
     name = {"unit": "merge, weights 1", "best": "merge, best weights", "joint": "joint network", "single": "network alone",
             "float": "merge, weights 1, f32"}[entry["group"]]
-    return f"{name}: {', '.join(entry['take'])}"
+    return f"{name}: {', '.join(entry['take'])}{', brief sentences' if entry.get('brief') else ''}"
 
 
 def collect(held, samples, index):
@@ -64,7 +64,7 @@ def collect(held, samples, index):
         if e["group"] in ("single", "unit", "best", "joint", "float"):
             pictures = read_cell(samples, e, held)
             if pictures:
-                rows.append(Row(title(e), see(held, pictures), e["take"], e["evaluations"], pictures))
+                rows.append(Row(title(e), see(held, pictures, brief=e.get("brief", False)), e["take"], e["evaluations"], pictures))
                 rows[-1].entry = e
     main = [r for r in rows if r.entry["group"] != "float"]
     common = sorted(set.intersection(*(set(r.seen.portraits) for r in main))) if main else []

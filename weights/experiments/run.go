@@ -26,7 +26,12 @@ import (
 
 // portrait is a held-out one.
 type portrait struct {
-	Seed    int    `json:"seed"` // of the dataset's builder
+	Seed    int       `json:"seed"` // of the dataset's builder
+	Caption string    `json:"caption"`
+	More    []caption `json:"more"` // a brief one
+}
+
+type caption struct {
 	Caption string `json:"caption"`
 }
 
@@ -42,6 +47,9 @@ func readPortraits(folder string) (list []portrait, err error) {
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", f.Name(), len(list)+1, err)
 		}
+		if len(p.More) == 0 {
+			return nil, fmt.Errorf("%s: line %d has no brief caption: build the held-out portraits again (make data)", f.Name(), len(list)+1)
+		}
 		list = append(list, p)
 	}
 	slices.SortFunc(list, func(a, b portrait) int { return cmp.Compare(a.Seed, b.Seed) })
@@ -49,7 +57,7 @@ func readPortraits(folder string) (list []portrait, err error) {
 }
 
 // conditions reads what is taken of a portrait.
-func (p portrait) conditions(folder string, take []string) (c engine.Conditions, err error) {
+func (p portrait) conditions(folder string, take []string, brief bool) (c engine.Conditions, err error) {
 	read := func(kind string) ([]byte, error) {
 		return os.ReadFile(filepath.Join(folder, kind, fmt.Sprintf("%d.png", p.Seed)))
 	}
@@ -57,7 +65,9 @@ func (p portrait) conditions(folder string, take []string) (c engine.Conditions,
 		var data []byte
 		switch what {
 		case engine.Text:
-			c.Text = p.Caption
+			if c.Text = p.Caption; brief {
+				c.Text = p.More[0].Caption
+			}
 			continue
 		case engine.Sketch:
 			if data, err = read("sketches"); err == nil {
@@ -258,7 +268,7 @@ func (r *run) sample(ctx context.Context, j job) error {
 	}
 	q := j.request()
 	p := r.portraits[j.portrait]
-	if q.Conditions, err = p.conditions(r.data, j.Take); err != nil {
+	if q.Conditions, err = p.conditions(r.data, j.Take, j.Brief); err != nil {
 		return err
 	}
 	// No two portraits share noise.

@@ -27,7 +27,7 @@ def data(tmp_path_factory):
         lines = json.load(f)
     (root / "test").mkdir()
     with open(root / "test" / "captions.jsonl", "w") as f:
-        f.writelines(json.dumps({**line, "said": sorted(COLOURS)}) + "\n" for line in lines)
+        f.writelines(json.dumps({**line, "said": sorted(COLOURS), "more": [{"caption": "", "said": ["skin"]}]}) + "\n" for line in lines)
     for kind, folder in (("picture", "pictures"), ("sketch", "sketches"), ("mask", "masks")):
         (root / "test" / folder).mkdir()
         for line in lines:
@@ -76,6 +76,15 @@ def test_real_pictures_as_samples_reach_the_ceiling(held, tmp_path):
     assert top["sketch"][0] > 0.95 and wrong["sketch"][0] < 0.8 and bottom["sketch"][0] < 0.8
     assert top["distance"][0] < 1 < wrong["distance"][0]
     assert perfect["frechet"] is None, "of 11 portraits the covariance of 64 features is not estimated"
+
+
+def test_brief_sentences_are_judged_by_what_they_say(held, tmp_path):
+    long, brief = cell("single", ["text"]), cell("single", ["text"], brief=True)
+    for e in (long, brief):
+        write(tmp_path, e, held, dict(enumerate(np.array(held.split.pictures))))
+    (a, b), _ = report.collect(held, str(tmp_path), [long, brief])
+    assert a.seen.told.tolist() == [3] * 12 and b.seen.told.tolist() == [1] * 12
+    assert (a.name, b.name) == ("network alone: text", "network alone: text, brief sentences")
 
 
 def test_features_stay_in_the_range_of_real_pictures(held):
