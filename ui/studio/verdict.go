@@ -19,11 +19,11 @@ const early, late = .1, .5
 
 // opposed is the mean cosine between two pulls in these steps from which on a person
 // is told. In runs of ten DDIM steps for 24 held-out portraits (the page's weights and
-// windows), 1 in 100 of 528 pairs that belong together or have nothing to do with each
-// other had less than -.20. Of pairs that contradict each other, 7 in 10 dabs and another
-// hair colour in the sentence had as little, and half of the lines or parts and the wrong
-// length of hair; other portraits' parts, dabs and sentences 2 to 5 in 10.
-const opposed = -.22
+// windows), 4 of 528 pairs that belong together or have nothing to do with each other
+// had as little. Of pairs that contradict each other, 9 in 10 dabs and another hair
+// colour in the sentence had, and two thirds of the lines or parts and the wrong length
+// of hair; other portraits' parts, dabs and sentences 2 to 6 in 10.
+const opposed = -.18
 
 // telling says whether a step's angles count: p of a run that skipped a part of the way,
 // as with a start picture.
