@@ -34,7 +34,7 @@ function clauses(rnd, c) {
   const often = (p) => rnd() < p;
   const hair = words.hair[c.hair], mood = words.mouthWords[words.mouth[c.mouth]];
   const before = [], withs = [];
-  const say = (where, words, ...said) => where.push({ words, said });
+  const say = (where, phrase, ...said) => where.push({ words: phrase, said });
 
   if (hair.length === "bald") say(before, "bald", "hair_length");
   else {

@@ -6,8 +6,8 @@ Also the conditions as the networks see them, with what training does to them so
 import json
 import os
 import shutil
-from itertools import accumulate
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -56,7 +56,10 @@ ABOUT = {"name": "Lorelei portraits", "terms": "CC0-1.0 (pictures drawn from the
 
 
 class Split:
-    """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts, more: N lists of other texts."""
+    """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts.
+
+    more: of each picture further texts, which training draws from as well; the caption alone validates.
+    """
 
     arrays = ("pictures", "ink", "masks", "seeds")
     validation = VALIDATION
@@ -136,7 +139,7 @@ class Split:
         return None
 
     def sentences(self, n=None):
-        """All texts of the first n pictures (all), each picture's caption before its others."""
+        """All texts of the pictures [:n], each picture's caption before its others."""
         return [s for c, more in zip(self.captions[:n], self.more[:n]) for s in (c, *more)]
 
     def ids(self, tokenizer):
