@@ -54,13 +54,16 @@ type scale struct {
 	portraits, many, manySeeds int // of the main comparison
 	steps                      int
 	searched                   int // validation portraits
-	compared                   int // portraits of the samplers' comparison, with two seeds each
-	evaluations                []int
+	budgets                    []budget
 }
 
+// budget is how often all networks are evaluated in the samplers' comparison, and on
+// how many portraits, with two seeds each.
+type budget struct{ evaluations, portraits int }
+
 var scales = map[string]scale{
-	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, compared: 4, evaluations: []int{10, 20, 50, 250}},
-	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, compared: 1, evaluations: []int{4}},
+	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, budgets: []budget{{10, 24}, {20, 4}, {50, 4}, {250, 1}}},
+	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, budgets: []budget{{4, 1}}},
 }
 
 // Validation portraits are those from this one on; the others are compared.
@@ -127,17 +130,14 @@ func plan(s scale, found *best) []cell {
 			})
 		}
 	}
-	for _, budget := range s.evaluations {
+	for _, b := range s.budgets {
 		for _, o := range compared {
 			add("sampler", "merged", all, func(c *cell) {
 				c.Sampler, c.Corrector = o.Name, o.Corrector
 				c.Weights, c.Windows = page.Weights, page.Windows
-				c.Steps = (budget + o.Corrector) / (o.Corrector + 1)
-				c.Count, c.Seeds = s.compared, 2
-				if budget > 100 {
-					c.Count = 1 // one such picture costs what 50 of the others do
-				}
-				c.Start, c.Pace = 5+float64(budget)/10, 20
+				c.Steps = (b.evaluations + o.Corrector) / (o.Corrector + 1)
+				c.Count, c.Seeds = b.portraits, 2
+				c.Start, c.Pace = 5+float64(b.evaluations)/10, 80/float64(b.portraits)
 			})
 		}
 	}

@@ -171,10 +171,11 @@ def samplers(held, samples, index):
         for e, pictures in those if common else ():
             name = e["sampler"] + (f", {e['corrector']} Langevin a level" if e.get("corrector") else "")
             ones, both = np.ones(len(common)), [see(held, pictures, s).only(common) for s in (0, 1)]
-            scores = [np.mean([getattr(s, a)(ones) for s in both]) for a in ("sketch", "mask", "text")]
+            score = {a: np.mean([getattr(s, a)(ones) for s in both]) for a in (*ALL, "colour")}
             apart = diversity(held, {i: pictures[i] for i in common}, 2)
-            lines.append([str(e["evaluations"]), name, *(f"{s:.3f}" for s in scores), number(apart, 2), str(len(common))])
-    head = ["network evaluations", "sampler", "sketch", "mask", "text", "distance of two seeds", "portraits"]
+            lines.append([str(e["evaluations"]), name, *(f"{score[a]:.3f}" for a in ALL), f"{score['colour']:.1f}",
+                          number(apart, 2), str(len(common))])
+    head = ["network evaluations", "sampler", *ALL, "colour, levels", "distance of two seeds", "portraits"]
     return table(head, lines) if lines else "<p>Not measured yet.</p>"
 
 
