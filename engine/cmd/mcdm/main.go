@@ -60,7 +60,7 @@ func samplerFlags(c *cobra.Command, o *sampler.Options) {
 	f.Float64Var(&o.Eta, "eta", 0, "noise of ddim, 0 to 1")
 	f.StringVar(&o.Variance, "variance", "posterior", "of ddpm: posterior or beta")
 	f.StringVar((*string)(&o.Spacing), "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
-	f.IntVar(&o.Corrector, "corrector", 0, "Langevin steps at every level after the first, each one more evaluation of the networks: wider variety")
+	f.IntVar(&o.Corrector, "corrector", 0, "Langevin steps at every level after the first, each one more evaluation of the networks: against the merge's own error")
 	f.BoolVar(&o.Metropolis, "metropolis", false, "accept or reject every corrector step: exact whatever its size, but pictures want small ones, such as --corrector-size 0.03")
 	f.Float64Var(&o.CorrectorSize, "corrector-size", sampler.DefaultCorrectorSize, "their step size, as a part of the level's noise variance: above 0, at most 1")
 }
