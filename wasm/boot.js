@@ -1,11 +1,10 @@
 // Starts the Go program. All else is in it.
 const go = new Go();
 const wasm = document.querySelector('meta[name="mcdm-wasm"]').content;
-const fail = (error) => {
+const fail = (status, text) => {
   document.getElementById("studio").dataset.state = "failed";
-  document.getElementById("status").textContent = "The program could not be started.";
-  document.getElementById("notice-text").textContent =
-    `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and try again.`;
+  document.getElementById("status").textContent = status;
+  document.getElementById("notice-text").textContent = text;
   const retry = document.getElementById("retry");
   retry.hidden = document.getElementById("notice").hidden = false;
   retry.onclick = () => location.reload();
@@ -23,7 +22,8 @@ const load = async () => {
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   return WebAssembly.instantiateStreaming(response, go.importObject);
 };
-load()
-  .then(({ instance }) => go.run(instance))
-  .then(() => { throw new Error("it has stopped"); })
-  .catch(fail);
+load().then(
+  ({ instance }) => go.run(instance).finally(() => fail("The program has stopped.",
+    "The program has stopped by a fault of its own, which the browser's console tells. Try again loads the page anew.")),
+  (error) => fail("The program could not be started.",
+    `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and try again.`));

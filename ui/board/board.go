@@ -314,14 +314,7 @@ func inkOf(sketch image.Image) (ink layer) {
 }
 
 // HasSketch tells whether any line can be seen.
-func (b *Board) HasSketch() bool {
-	for i := range b.ink {
-		if b.ink[i] >= visible {
-			return true
-		}
-	}
-	return false
-}
+func (b *Board) HasSketch() bool { return b.ink.seen() }
 
 // HasMask tells whether any part is painted.
 func (b *Board) HasMask() bool {

@@ -105,9 +105,11 @@ func TestTry(t *testing.T) {
 	}
 	b := New(labels)
 	stroke(b, [2]float64{20, 20}, [2]float64{30, 24})
-	drawn := b.state
+	drawn, sketch := b.state, b.Sketch()
+	assert.Equal(t, sketch, b.Kept())
 	b.Try(dark)
 	b.Try(light)
+	assert.Equal(t, sketch, b.Kept(), "lines that are only tried are not what is kept")
 	assert.Equal(t, uint8(55), b.ink[at(64, 64)])
 	assert.True(t, b.Trying())
 	assert.False(t, b.Drawing())
@@ -127,6 +129,11 @@ func TestTry(t *testing.T) {
 	b.Undo()
 	assert.False(t, b.HasMask())
 	assert.Equal(t, uint8(55), b.ink[at(64, 64)])
+	assert.Equal(t, b.Sketch(), b.Kept())
 	b.Undo() // both trials are one change
 	assert.True(t, drawn == b.state)
+
+	b = New(labels)
+	b.Try(dark)
+	assert.Nil(t, b.Kept())
 }

@@ -6,12 +6,37 @@ import (
 )
 
 // Sketch is the sketch layer: dark lines on white paper.
-func (b *Board) Sketch() *image.Gray {
+func (b *Board) Sketch() *image.Gray { return b.ink.onPaper() }
+
+// Kept is the sketch without lines that are only tried: what Cancel would leave.
+// It is nil where there is none.
+func (b *Board) Kept() *image.Gray {
+	ink := &b.ink
+	if b.Trying() {
+		ink = &b.before.ink
+	}
+	if !ink.seen() {
+		return nil
+	}
+	return ink.onPaper()
+}
+
+func (l *layer) onPaper() *image.Gray {
 	g := image.NewGray(image.Rect(0, 0, Side, Side))
-	for i, v := range b.ink {
+	for i, v := range l {
 		g.Pix[i] = 255 - v
 	}
 	return g
+}
+
+// seen tells whether any line of ink can be seen.
+func (l *layer) seen() bool {
+	for i := range l {
+		if l[i] >= visible {
+			return true
+		}
+	}
+	return false
 }
 
 // Mask is the mask layer, index = label; what is unknown has the index after

@@ -22,12 +22,12 @@ func (c *Canvas) listen() {
 		if button > 1 && !p.Eraser {
 			return
 		}
-		was := c.hand.Busy()
+		stroke := c.board.Drawing()
 		drawn := c.hand.Down(p)
 		if c.hand.Busy() {
 			c.capture(p.ID)
 		}
-		if drawn || was && !c.hand.Busy() {
+		if drawn || stroke && !c.board.Drawing() { // a second finger takes the first one's stroke back
 			c.changed()
 		}
 		c.cursor()

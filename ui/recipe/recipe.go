@@ -104,7 +104,8 @@ type Bundle struct {
 }
 
 // Not is a further sentence for the networks that Prompt is for. It counts
-// against the picture, in the same window; it is off where they are.
+// against the picture, in the same window and with a weight of its own; it is off
+// where they are.
 type Not struct {
 	Text   string  `json:"text"`   // never blank, but in a recipe without it
 	Weight float64 `json:"weight"` // above 0: in (12) it is -Weight

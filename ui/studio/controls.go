@@ -4,9 +4,7 @@ package studio
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -55,8 +53,8 @@ func (c *card) usual() bool {
 func (c *card) set(in recipe.Input) {
 	c.box.Set("checked", in.On)
 	c.slider.Set("value", in.Weight)
-	c.start.Set("value", math.Round(100*in.Start))
-	c.end.Set("value", math.Round(100*in.End))
+	c.start.Set("value", inPercent(in.Start))
+	c.end.Set("value", inPercent(in.End))
 	c.show()
 }
 
@@ -79,6 +77,7 @@ func (s *Studio) controls() {
 	enter := func() { go s.generate() }
 	s.prompt = s.addSentence("prompt", s.held, enter)
 	s.not = s.addSentence("not", s.held, enter)
+	dom.On(dom.Get("steps"), "input", func(js.Value) { s.untouched = false })
 	dom.On(dom.Get("not-weight"), "input", func(js.Value) { s.showNot(); s.held() })
 	s.addGrid()
 	s.addUpscale()
@@ -150,7 +149,7 @@ func (s *Studio) held() {
 	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
 	dom.Get("clear-colour").Set("disabled", cells == 0)
 	for _, c := range s.cards {
-		text := ""
+		text, silent := "", c.weight() == 0
 		switch c.modality {
 		case engine.Sketch:
 			if sketch {
@@ -162,17 +161,24 @@ func (s *Studio) held() {
 			text = counted(cells, "cell")
 		case engine.Text:
 			text = counted(len(strings.Fields(s.prompt.text())), "word")
-			if n := len(strings.Fields(s.not.text())); n > 0 {
-				text = List(slices.DeleteFunc([]string{text, fmt.Sprintf("%d not wanted", n)}, func(s string) bool { return s == "" }), "")
+			// What is not wanted has a weight of its own.
+			if n := len(strings.Fields(s.not.text())); n > 0 && value("not-weight") > 0 {
+				not := fmt.Sprintf("%d not wanted", n)
+				if text == "" || silent {
+					text = not
+				} else {
+					text = List([]string{text, not}, "")
+				}
+				silent = false
 			}
 		}
-		used := text != "" && c.on() && c.weight() > 0
+		used := text != "" && c.on() && !silent
 		switch {
 		case text == "":
 			text = "empty"
 		case !c.on():
 			text = "off"
-		case c.weight() == 0:
+		case silent:
 			text = "weight 0: off"
 		default:
 			if !c.usual() {

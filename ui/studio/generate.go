@@ -164,6 +164,7 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 		misfits = append(misfits, fmt.Sprintf("This page has no sampler %q.", r.Sampler.Name))
 	}
 	dom.Get("steps").Set("value", r.Sampler.Steps)
+	s.untouched = false
 	dom.Get("eta").Set("value", r.Sampler.Eta)
 	dom.Get("corrector").Set("value", r.Sampler.Corrector)
 	dom.Get("seed").Set("value", strconv.FormatUint(r.Seed, 10))
@@ -203,7 +204,9 @@ func (s *Studio) generate() {
 	if dom.Get("generate").Get("disabled").Bool() {
 		return // Enter in the sentence
 	}
-	s.endLive()
+	if s.endLive(); s.busy() {
+		return // another Enter came before
+	}
 	r, err := s.recipe()
 	count := s.count()
 	if err == nil && s.ran != nil && !pressed("lock") && s.ranCount == count && r.Same(*s.ran) {
@@ -217,7 +220,9 @@ func (s *Studio) generate() {
 	}
 	s.ran, s.ranCount = &r, count
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
-	s.sample(r, count)
+	if s.sample(r, count); len(s.batch) == 0 || s.batch[0].recipe.Unfinished {
+		s.ran = nil // who asks again wants this one
+	}
 	s.keep(s.batch)
 	s.enlargeByItself(s.batch...)
 	s.sayOdds()
@@ -256,6 +261,8 @@ func (s *Studio) sample(r recipe.Recipe, count int) {
 		s.batch = nil
 		if s.before != nil {
 			s.show(s.before)
+		} else {
+			s.showGrid()
 		}
 		return
 	}

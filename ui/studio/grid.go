@@ -27,7 +27,10 @@ func (s *Studio) addGrid() {
 
 // show shows one picture large.
 func (s *Studio) show(p *picture) {
-	s.shown, s.before = p, p
+	s.shown = p
+	if p.image != nil {
+		s.before = p
+	}
 	_, using := request(p.recipe, s.bundle)
 	s.describe(p.label(using))
 	s.paint()
@@ -43,7 +46,7 @@ func (s *Studio) showForming(p *picture) {
 	s.marked()
 }
 
-// showGrid shows all pictures of the last run.
+// showGrid shows all pictures of the last run, or that there are none.
 func (s *Studio) showGrid() {
 	s.shown = nil
 	grid := dom.Get("grid")
@@ -72,10 +75,10 @@ func (s *Studio) showGrid() {
 func (s *Studio) paint() {
 	defer s.verdict()
 	one := s.shown != nil
-	dom.Show(dom.Get("grid"), !one)
+	dom.Show(dom.Get("grid"), !one && len(s.batch) > 0)
 	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)
 	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
-	dom.Show(dom.Get("enlarge"), s.upscales() && one && s.shown.image != nil && s.shown.large == nil)
+	dom.Show(dom.Get("enlarge"), one && s.shown.large == nil && s.enlargeable(s.shown))
 	if !one {
 		cells := dom.Get("grid").Get("children")
 		for i, p := range s.batch {
@@ -83,7 +86,7 @@ func (s *Studio) paint() {
 				p.paint(cells.Index(i).Get("firstElementChild"))
 			}
 		}
-		dom.Show(dom.Get("picture-hint"), false)
+		dom.Show(dom.Get("picture-hint"), len(s.batch) == 0)
 		s.overlay()
 		return
 	}
@@ -169,8 +172,18 @@ func (s *Studio) save() {
 		return
 	}
 	go func() {
-		if p.large == nil && !s.enlarge("", p) {
+		switch state := s.state(); {
+		case p.large != nil:
+		case !s.enlargeable(p), state == Loading, state == Failed:
+			s.download(p.recipe.Seed, "", p.file)
+			why := "these networks make no picture of that size larger"
+			if s.enlargeable(p) {
+				why = "it can be made larger when the networks are ready"
+			}
+			s.notice(fmt.Sprintf("Saved with %d×%d pixels: %s.", p.image.Rect.Dx(), p.image.Rect.Dy(), why))
 			return
+		case !s.enlarge("", p):
+			return // it has said why
 		}
 		s.download(p.recipe.Seed, fmt.Sprintf("-%d", p.large.Rect.Dx()), p.largeFile)
 	}()

@@ -24,9 +24,14 @@ func (s *Studio) addHistory() {
 	})
 	click("delete", func() { s.remove(s.shown) })
 	click("bring-back", s.bringBack)
-	click("compare", func() { s.compareWith(s.neighbour(s.shown, 1)) })
-	click("older", func() { s.compareWith(s.neighbour(s.compared, 1)) })
-	click("newer", func() { s.compareWith(s.neighbour(s.compared, -1)) })
+	click("compare", func() {
+		s.compared = [2]*picture{s.shown, s.shown}
+		if !s.compareNext(1) {
+			s.compareNext(-1) // the oldest is shown
+		}
+	})
+	click("older", func() { s.compareNext(1) })
+	click("newer", func() { s.compareNext(-1) })
 	click("comparing-close", func() { dom.Get("comparing").Call("close") })
 	strip := dom.Get("strip")
 	dom.On(strip, "click", func(e js.Value) {
@@ -196,31 +201,30 @@ func (s *Studio) bringBack() {
 	p.button.Call("focus")
 }
 
-// neighbour is the picture so many places older than p, the one that is shown
-// left out; nil at the end.
-func (s *Studio) neighbour(p *picture, older int) *picture {
-	at := slices.Index(s.history, p)
+// neighbour is the picture so many places older than the one on the right of the
+// comparison, the one on its left left out; nil at the end.
+func (s *Studio) neighbour(older int) *picture {
+	at := slices.Index(s.history, s.compared[1])
 	if at < 0 {
 		return nil
 	}
 	for at += older; at >= 0 && at < len(s.history); at += older {
-		if s.history[at] != s.shown {
+		if s.history[at] != s.compared[0] {
 			return s.history[at]
 		}
 	}
 	return nil
 }
 
-// compareWith shows a picture beside the one that is shown.
-func (s *Studio) compareWith(p *picture) {
-	if p == nil {
-		p = s.neighbour(s.shown, -1) // the oldest was shown: the next newer one
+// compareNext shows an older or newer picture beside the one that was shown when
+// the comparison began; false where there is none.
+func (s *Studio) compareNext(older int) bool {
+	left, right := s.compared[0], s.neighbour(older)
+	if right == nil {
+		return false
 	}
-	if p == nil {
-		return
-	}
-	s.compared = p
-	for id, q := range map[string]*picture{"left": s.shown, "right": p} {
+	s.compared[1] = right
+	for id, q := range map[string]*picture{"left": left, "right": right} {
 		canvas := dom.Get(id)
 		q.paint(canvas)
 		_, using := request(q.recipe, s.bundle)
@@ -228,13 +232,14 @@ func (s *Studio) compareWith(p *picture) {
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))
 	}
 	text := "Nothing differs but chance."
-	if d := differences(s.shown.recipe, p.recipe); len(d) > 0 {
+	if d := differences(left.recipe, right.recipe); len(d) > 0 {
 		text = "What differs (left, right): " + strings.Join(d, "; ") + "."
 	}
 	dom.Text(dom.Get("difference"), "%s", text)
-	dom.Get("older").Set("disabled", s.neighbour(p, 1) == nil)
-	dom.Get("newer").Set("disabled", s.neighbour(p, -1) == nil)
+	dom.Get("older").Set("disabled", s.neighbour(1) == nil)
+	dom.Get("newer").Set("disabled", s.neighbour(-1) == nil)
 	if dialog := dom.Get("comparing"); !dialog.Get("open").Bool() {
 		dialog.Call("showModal")
 	}
+	return true
 }

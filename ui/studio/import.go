@@ -59,7 +59,7 @@ func (s *Studio) addImport() {
 	click("copy", s.copy)
 	dom.On(document, "copy", func(e js.Value) {
 		selected := js.Global().Call("getSelection").Call("toString").String() != ""
-		if s.last != nil && !selected && !dom.Typing(document.Get("activeElement")) {
+		if s.shown != nil && s.shown.image != nil && !selected && !dom.Typing(document.Get("activeElement")) {
 			e.Call("preventDefault")
 			s.copy()
 		}
@@ -221,9 +221,13 @@ func (m *imports) start() (picture *image.RGBA, part float64) {
 
 // copy puts the picture on the clipboard.
 func (s *Studio) copy() {
-	if s.last == nil {
-		dom.Text(dom.Get("status"), "There is no picture to copy yet.")
-		s.Say("There is no picture to copy yet.")
+	if s.shown == nil || s.shown.image == nil {
+		text := "There is no picture to copy yet."
+		if len(s.batch) > 1 {
+			text = "Choose one of the pictures, then copy it."
+		}
+		dom.Text(dom.Get("status"), "%s", text)
+		s.Say(text)
 		return
 	}
 	go func() {

@@ -56,8 +56,10 @@ func (s *Studio) startLive() {
 }
 
 // busy tells whether nothing can be sampled now.
-func (s *Studio) busy() bool {
-	return dom.Get("studio").Get("dataset").Get("state").String() != string(Ready)
+func (s *Studio) busy() bool { return s.state() != Ready }
+
+func (s *Studio) state() State {
+	return State(dom.Get("studio").Get("dataset").Get("state").String())
 }
 
 // endLive drops the live picture that is forming and waits until it is gone.

@@ -2,6 +2,7 @@ package studio
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/mcdm/mcdm/engine"
@@ -138,5 +139,8 @@ func quoted(s string) string {
 
 // percent is a window as people read it.
 func percent(n recipe.Input) string {
-	return fmt.Sprintf("%.0f–%.0f%%", 100*n.Start, 100*n.End)
+	return fmt.Sprintf("%g–%g%%", inPercent(n.Start), inPercent(n.End))
 }
+
+// inPercent is a part of 1 in percent, without the noise of its last digits.
+func inPercent(part float64) float64 { return math.Round(1e8*part) / 1e6 }

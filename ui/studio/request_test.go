@@ -107,8 +107,9 @@ func TestDifferences(t *testing.T) {
 	b.Seed, b.Prompt, b.Sketch, b.Colours = 8, "", nil, nil
 	b.Networks["text"] = recipe.Input{Weight: 1, Start: .2, End: 1}
 	b.Sampler.Steps = 50
+	b.Networks["lines"] = recipe.Input{On: true, Weight: a.Networks["lines"].Weight, Start: .125, End: .57}
 	assert.Equal(t, []string{
-		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "text: on, off", "text's weight: 1.5, 1",
+		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "lines's window: 0–100%, 12.5–57%", "text: on, off", "text's weight: 1.5, 1",
 		"text's window: 20–60%, 20–100%", "steps: 30, 50",
 	}, differences(a, b))
 }

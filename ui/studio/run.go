@@ -107,7 +107,7 @@ func (r *Run) Start(ctx context.Context) {
 	if err != nil {
 		r.enter(Failed, Loading)
 		r.screen.Progress(0, 1, "Not ready.")
-		r.screen.Alarm(Explain(err))
+		r.screen.Alarm(Explain(err, tryAgain))
 		return
 	}
 	r.enter(Ready, Loading)
@@ -162,19 +162,19 @@ func (r *Run) Score(ctx context.Context, q engine.Request, pictures []*image.RGB
 	r.work(ctx, func(ctx context.Context) (int, string) {
 		r.screen.Progress(0, 0, "Scoring…")
 		r.screen.Say("Scoring the pictures.")
-		if err := r.ready(ctx); err != nil {
-			return 0, Explain(err)
+		err := r.ready(ctx)
+		if err == nil {
+			lifts, err = r.sampler.Lift(ctx, q, pictures, 0, func(done, total int) {
+				r.screen.Progress(done, total, fmt.Sprintf("Scoring the pictures: %d of %d", done, total))
+			})
 		}
-		got, err := r.sampler.Lift(ctx, q, pictures, 0, func(done, total int) {
-			r.screen.Progress(done, total, fmt.Sprintf("Scoring the pictures: %d of %d", done, total))
-		})
 		switch {
 		case ctx.Err() != nil:
+			lifts = nil
 			return 0, "Stopped. The pictures are not scored."
 		case err != nil:
-			return 0, Explain(errors.Join(r.sampler.Err(), err))
+			return 0, Explain(r.lost(err), "Best first")
 		}
-		lifts = got
 		return 1, fmt.Sprintf("Scored %d pictures.", len(pictures))
 	})
 	return lifts
@@ -203,6 +203,14 @@ func (r *Run) ready(ctx context.Context) error {
 	return nil
 }
 
+// lost puts what befell the device before an error that may come of it.
+func (r *Run) lost(err error) error {
+	if r.sampler == nil {
+		return err
+	}
+	return errors.Join(r.sampler.Err(), err)
+}
+
 // step notes that the run goes.
 func (r *Run) step() {
 	r.mu.Lock()
@@ -227,23 +235,24 @@ func (r *Run) Enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint6
 func (r *Run) enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, show func(i int, large *image.RGBA)) (done int, text string) {
 	started := r.now()
 	r.screen.Progress(0, 0, "Upscaling…")
-	if err := r.ready(ctx); err != nil {
-		return 0, Explain(err)
-	}
+	err := r.ready(ctx)
 	var size image.Point
-	for i, p := range pictures {
-		large, err := r.sampler.Upscale(ctx, p, engine.Upscaling{Seed: seeds[i]}, func(done, total int) {
+	for i := 0; err == nil && i < len(pictures); i++ {
+		var large *image.RGBA
+		large, err = r.sampler.Upscale(ctx, pictures[i], engine.Upscaling{Seed: seeds[i]}, func(done, total int) {
 			r.step()
 			r.screen.Progress(i*total+done, len(pictures)*total, fmt.Sprintf("Upscaling, step %d of %d", i*total+done, len(pictures)*total))
 		})
-		switch {
-		case ctx.Err() != nil:
-			return 0, "Stopped: not upscaled."
-		case err != nil:
-			return 0, Explain(errors.Join(r.sampler.Err(), err))
+		if err == nil && ctx.Err() == nil {
+			show(i, large)
+			size = large.Rect.Size()
 		}
-		show(i, large)
-		size = large.Rect.Size()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, "Stopped: not upscaled."
+	case err != nil:
+		return 0, Explain(r.lost(err), "Upscale")
 	}
 	return 1, fmt.Sprintf("Upscaled to %d×%d pixels in %s.", size.X, size.Y, seconds(r.now().Sub(started)))
 }
@@ -261,11 +270,12 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 	starting := "Starting…"
 	for again := true; ; again = false {
 		r.screen.Progress(0, 0, starting)
-		if err := r.ready(ctx); err != nil {
-			return nil, 0, Explain(err)
+		steps, lost := 0, error(nil)
+		err := r.ready(ctx)
+		if err == nil {
+			pictures, steps, err = r.steps(ctx, q)
+			lost = r.sampler.Err()
 		}
-		pictures, steps, err := r.steps(ctx, q)
-		lost := r.sampler.Err()
 		switch {
 		case ctx.Err() != nil && steps == 0:
 			return nil, 0, "Stopped before the first step."
@@ -275,12 +285,10 @@ func (r *Run) sample(ctx context.Context, q engine.Request, using []string) (pic
 			starting = "The browser lost the graphics card. Starting again by itself; your drawing is safe…"
 			r.screen.Say(starting)
 			continue
-		case lost != nil:
-			return nil, 0, Explain(errors.Join(lost, err))
-		case err != nil:
-			return nil, 0, Explain(err)
+		case lost != nil || err != nil:
+			return nil, 0, Explain(errors.Join(lost, err), "Generate")
 		case len(pictures) == 0:
-			return nil, 0, Explain(errors.New("no picture came out"))
+			return nil, 0, Explain(errors.New("no picture came out"), "Generate")
 		}
 		r.screen.Pictures(pictures)
 		seeds := fmt.Sprintf("seed %d", q.Seed)
@@ -335,8 +343,18 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
 }
 
-// Explain puts an error into words with a next step.
-func Explain(err error) string {
+// tryAgain is the button of an Alarm.
+const tryAgain = "Try again"
+
+// Explain puts an error into words with a next step: which button to press again.
+func Explain(err error, button string) string {
+	press, fewer := "press "+button+" again", ""
+	switch button {
+	case tryAgain:
+		press = "press " + tryAgain
+	case "Generate":
+		fewer = "Ask for fewer pictures at once, or "
+	}
 	var file *shards.Error
 	switch {
 	case errors.As(err, &file):
@@ -348,13 +366,11 @@ func Explain(err error) string {
 		return "The browser found no graphics card that it may use. Switch on graphics acceleration in the browser's settings, " +
 			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"
 	case errors.Is(err, gpu.ErrLost):
-		return "The browser lost the graphics card. Your drawing is safe: press Generate again."
+		return "The browser lost the graphics card. Your drawing is safe: " + press + "."
 	case errors.Is(err, gpu.ErrMemory):
-		return "The graphics card has no memory left. Ask for fewer pictures at once, or close other pages and programs that use it; " +
-			"then press Generate again. Your drawing is safe."
+		return "The graphics card has no memory left. " + capital(fewer+"close other pages and programs that use it; then "+press) + ". Your drawing is safe."
 	case errors.Is(err, gpu.ErrLimits):
-		return "This graphics card allows too little at once (" + err.Error() + "). Ask for fewer pictures at once, or use another browser or computer. " +
-			"Your drawing is safe."
+		return "This graphics card allows too little at once (" + err.Error() + "). " + capital(fewer+"use another browser or computer") + ". Your drawing is safe."
 	}
-	return fmt.Sprintf("It did not work: %v. Your drawing is safe: press Generate again, or reload the page.", err)
+	return fmt.Sprintf("It did not work: %v. Your drawing is safe: %s, or reload the page.", err, press)
 }

@@ -297,7 +297,39 @@ func TestExplainNamesTheNextStep(t *testing.T) {
 		gpu.ErrMemory:    "fewer pictures at once",
 		gpu.ErrLimits:    "another browser",
 	} {
-		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err)), want)
+		assert.Contains(t, Explain(fmt.Errorf("somewhere: %w", err), "Generate"), want)
+	}
+	for _, err := range []error{gpu.ErrLost, gpu.ErrMemory, gpu.ErrLimits, errors.New("odd")} {
+		text := Explain(err, tryAgain) // of a load: there is nothing to generate, and no number of pictures to lower
+		assert.NotContains(t, text, "Generate")
+		assert.NotContains(t, text, "fewer")
+		assert.NotContains(t, text, "Try again again")
+	}
+}
+
+// Who presses Stop while a lost device is opened again is not told that it failed.
+func TestStopWhileTheDeviceComesBack(t *testing.T) {
+	for name, do := range map[string]func(r *Run){
+		"sample":  func(r *Run) { r.Generate(context.Background(), engine.Request{}, nil) },
+		"score":   func(r *Run) { r.Score(context.Background(), engine.Request{}, make([]*image.RGBA, 2)) },
+		"enlarge": func(r *Run) { r.Enlarge(context.Background(), make([]*image.RGBA, 1), []uint64{1}, "", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, gone := &screen{}, &fake{}
+			var r *Run
+			r = NewRun(s, func(ctx context.Context, _ func(int, int, string)) (Sampler, error) {
+				if gone.lost == nil {
+					return gone, nil
+				}
+				r.Stop()
+				return nil, fmt.Errorf("%w: %w", gpu.ErrNoAdapter, ctx.Err())
+			})
+			r.Start(context.Background())
+			gone.lost = gpu.ErrLost
+			do(r)
+			assert.Contains(t, s.said, "Stopped")
+			assert.Equal(t, Ready, s.states[len(s.states)-1])
+		})
 	}
 }
 

@@ -15,10 +15,11 @@ import (
 )
 
 // What lies in the browser's storage: the recipe that is on the page, as JSON,
-// and every picture of the history, as its PNG file in base64 behind one letter,
-// f for a favourite.
+// whether its number of steps is still the page's own, and every picture of the
+// history, as its PNG file in base64 behind one letter, f for a favourite.
 const (
 	savedNow     = "mcdm-now"
+	savedUsual   = "mcdm-usual-steps"
 	savedPicture = "mcdm-picture-"
 )
 
@@ -37,8 +38,9 @@ func (s *Studio) restoreSaved() {
 			js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", savedNow, err))
 			return
 		}
+		usual := s.storage.Get(savedUsual) != ""
 		s.restore(r)
-		s.untouched = false
+		s.untouched = usual
 	}
 }
 
@@ -116,9 +118,15 @@ func (s *Studio) storeNow() {
 		return
 	}
 	r, _ := s.recipe()
+	r.Sketch = s.board.Kept() // lines of an import are not yet anybody's
 	text, err := recipe.Text(r)
 	if err == nil {
 		err = s.storage.Set(savedNow, string(text))
+	}
+	if err == nil && s.untouched {
+		err = s.storage.Set(savedUsual, "yes")
+	} else {
+		s.storage.Remove(savedUsual)
 	}
 	s.stored(err)
 }

@@ -41,7 +41,7 @@ type Studio struct {
 	history   []*picture // newest first
 	deleted   *picture   // the last one, to be brought back
 	deletedAt int
-	compared  *picture // with shown
+	compared  [2]*picture // left and right
 
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
@@ -94,7 +94,7 @@ func (s *Studio) open(ctx context.Context) {
 		}
 		s.State(Failed)
 		s.Progress(0, 1, "Not ready.")
-		s.Alarm(Explain(err))
+		s.Alarm(Explain(err, tryAgain))
 		again := make(chan struct{}, 1)
 		dom.Once(dom.Get("retry"), "click", func(js.Value) { again <- struct{}{} })
 		<-again

@@ -58,9 +58,10 @@ func value(id string) float64 {
 	return v
 }
 
-// keys are the shortcuts of the board; fields keep theirs.
+// keys are the shortcuts of the board; fields keep theirs, and while pictures are
+// compared there are none.
 func (s *Studio) keys(e js.Value) {
-	if dom.Typing(e.Get("target")) || e.Get("key").Type() != js.TypeString {
+	if dom.Get("comparing").Get("open").Bool() || dom.Typing(e.Get("target")) || e.Get("key").Type() != js.TypeString {
 		return
 	}
 	key := strings.ToLower(e.Get("key").String())

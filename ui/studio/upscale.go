@@ -32,6 +32,12 @@ func (s *Studio) addUpscale() {
 
 func (s *Studio) upscales() bool { return s.bundle.Upscaler != nil }
 
+// enlargeable tells whether a picture has the size that the upscaler takes.
+func (s *Studio) enlargeable(p *picture) bool {
+	side := s.bundle.Diffusion.ImageSize
+	return s.upscales() && p.image != nil && p.image.Rect.Size() == image.Pt(side, side)
+}
+
 // savesLarge tells whether the larger size is chosen.
 func (s *Studio) savesLarge() bool {
 	return s.upscales() && dom.Get("save-size").Get("selectedIndex").Int() == 0
@@ -40,13 +46,12 @@ func (s *Studio) savesLarge() bool {
 // enlargeByItself makes finished pictures larger where that takes no time.
 func (s *Studio) enlargeByItself(pictures ...*picture) {
 	var small []*picture
-	side := s.bundle.Diffusion.ImageSize
 	for _, p := range pictures {
-		if p.image != nil && p.large == nil && !p.recipe.Unfinished && p.image.Rect.Size() == image.Pt(side, side) {
+		if s.enlargeable(p) && p.large == nil && !p.recipe.Unfinished {
 			small = append(small, p)
 		}
 	}
-	if s.quick && s.upscales() && len(small) > 0 && !s.busy() {
+	if s.quick && len(small) > 0 && !s.busy() {
 		s.enlarge(dom.Get("status").Get("textContent").String(), small...)
 	}
 }

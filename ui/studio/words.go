@@ -20,6 +20,7 @@ type sentence struct {
 	field, offers, words js.Value
 	encoder              *bundle.TextEncoder // nil: the bundle has no text network
 	chosen               int                 // of the offers; -1: none
+	before               string              // what stood before the caret when they were made
 	changed, enter       func()
 }
 
@@ -32,6 +33,11 @@ func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
 	}
 	dom.On(t.field, "input", func(js.Value) { t.look() })
 	dom.On(t.field, "blur", func(js.Value) { t.look() })
+	dom.On(js.Global().Get("document"), "selectionchange", func(js.Value) {
+		if before, _ := t.caret(); before != t.before && t.focused() {
+			t.look()
+		}
+	})
 	dom.On(t.field, "keydown", t.key)
 	// Before the sentence loses the focus, which a click would take.
 	dom.On(t.offers, "pointerdown", func(e js.Value) {
@@ -110,9 +116,9 @@ func (t *sentence) close() {
 func (t *sentence) offer() {
 	t.close()
 	t.chosen = -1
-	before, _ := t.caret()
-	begun := begunWord(before)
-	if begun == "" || !js.Global().Get("document").Get("activeElement").Equal(t.field) {
+	t.before, _ = t.caret()
+	begun := begunWord(t.before)
+	if begun == "" || !t.focused() {
 		return
 	}
 	var fit []string
@@ -130,6 +136,10 @@ func (t *sentence) offer() {
 		t.offers.Call("append", item)
 	}
 	dom.Show(t.offers, len(fit) > 0)
+}
+
+func (t *sentence) focused() bool {
+	return js.Global().Get("document").Get("activeElement").Equal(t.field)
 }
 
 // caret parts the sentence where the caret stands, which browsers count in
