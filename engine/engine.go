@@ -267,13 +267,24 @@ func (m *Model) network(name string) *network {
 // UnknownWords lists the words of a text that no text network knows; they are
 // left out.
 func (m *Model) UnknownWords(text string) []string {
+	var unknown []string
+	for i, t := range m.tokenizers() {
+		_, ignored := t.Encode(text)
+		if i == 0 {
+			unknown = ignored
+		}
+		unknown = slices.DeleteFunc(unknown, func(w string) bool { return !slices.Contains(ignored, w) })
+	}
+	return unknown
+}
+
+func (m *Model) tokenizers() (list []*tokenizer.Tokenizer) {
 	for _, n := range m.networks {
 		if n.tokenizer != nil {
-			_, unknown := n.tokenizer.Encode(text)
-			return unknown
+			list = append(list, n.tokenizer)
 		}
 	}
-	return nil
+	return list
 }
 
 // What callers only pass on.

@@ -21,6 +21,7 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 	"github.com/mcdm/mcdm/weights/golden"
+	"github.com/mcdm/mcdm/weights/tokenizer"
 
 	"testing/fstest"
 )
@@ -265,6 +266,19 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	assert.Equal(t, before, d.Allocated())
 }
 
+// More pictures than launches can make, or none, are refused, not a panic.
+func TestMemoryOfTooMany(t *testing.T) {
+	m := load(t, record.CPU())
+	for _, count := range []int{-1, 0, 65} {
+		_, err := m.Memory(count)
+		assert.ErrorContains(t, err, "want 1 to 64 pictures")
+	}
+	var plan record.Plan
+	_, err := m.record(&plan, bare(m.networks...), shape{batch: 32, height: 256, width: 256})
+	require.ErrorIs(t, err, gpu.ErrLimits)
+	assert.ErrorContains(t, err, "32 pictures of 256x256")
+}
+
 // What is planned is what is then allocated.
 func TestMemoryIsThePlan(t *testing.T) {
 	d, err := openGPU()
@@ -415,4 +429,16 @@ func TestPrepareCompilesEverything(t *testing.T) {
 	whole, err := Load(ctx, other, b, nil)
 	require.NoError(t, err)
 	assert.Equal(t, sample(t, whole, q), got)
+}
+
+// A word is ignored when no text network knows it.
+func TestUnknownWordsOfSeveralNetworks(t *testing.T) {
+	var m Model
+	assert.Empty(t, m.UnknownWords("a red hat"))
+	for _, words := range [][]string{{"<pad>", "<unk>", "a", "hat"}, {"<pad>", "<unk>", "a", "red"}} {
+		tokens, err := tokenizer.New(words, 8)
+		require.NoError(t, err)
+		m.networks = append(m.networks, &network{tokenizer: tokens})
+	}
+	assert.Equal(t, []string{"blue"}, m.UnknownWords("a blue red hat"))
 }

@@ -121,6 +121,9 @@ func (in EpsInput) check(m *Model, c int) error {
 	if err := m.checkWeights(in.Weights, nil); err != nil {
 		return err
 	}
+	if len(m.networks) == 1 && len(in.Weights) > 0 {
+		return fmt.Errorf("weights %v: the bundle has one network, and nothing to merge it with", in.Weights)
+	}
 	pixels := in.Batch * in.Height * in.Width
 	if in.Batch < 1 || in.Height < 1 || in.Width < 1 || len(in.Sample) != pixels*c {
 		return fmt.Errorf("sample has %d values: want [%d, %d, %d, %d]", len(in.Sample), in.Batch, c, in.Height, in.Width)
@@ -129,8 +132,8 @@ func (in EpsInput) check(m *Model, c int) error {
 		return fmt.Errorf("timestep has %d values: want one for each of the %d samples", len(in.Timestep), in.Batch)
 	}
 	for _, t := range in.Timestep {
-		if !(t >= 0 && int(t) < m.schedule.T) {
-			return fmt.Errorf("timestep %v: want 0 to %d", t, m.schedule.T-1)
+		if !(t >= 0 && int(t) < m.schedule.T) || t != float32(int(t)) {
+			return fmt.Errorf("timestep %v: want a whole number from 0 to %d", t, m.schedule.T-1)
 		}
 	}
 	for _, n := range m.networks {

@@ -40,8 +40,8 @@ func (e Exact) Run(ctx context.Context, machine record.Machine, s *sampler.Sched
 	if judged(steps) {
 		n, w = w, n
 	}
-	if n > maxJudged {
-		return nil, fmt.Errorf("%d samples, each judged: want at most %d", e.Count, maxJudged)
+	if n > MaxJudged {
+		return nil, fmt.Errorf("%d samples, each judged: want at most %d", e.Count, MaxJudged)
 	}
 	z := plan.Keep("z", n, 1, w, coordinates)
 	args := shaders.MergeStepArgs{
@@ -122,5 +122,6 @@ func (e Exact) eps(z []float32, p sampler.Step) []float32 {
 	return out
 }
 
-// maxJudged is the number of workgroups that every adapter launches at once.
-const maxJudged = 65535
+// MaxJudged is the number of samples that can be accepted or rejected on their own:
+// of workgroups that every adapter launches at once.
+const MaxJudged = 65535

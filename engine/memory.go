@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/mcdm/mcdm/engine/record"
+import (
+	"fmt"
+
+	"github.com/mcdm/mcdm/engine/record"
+)
 
 // Memory is what a model takes on its machine, in bytes.
 type Memory struct {
@@ -19,8 +23,13 @@ type Memory struct {
 func (m *Model) Memory(count int) (Memory, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if count < 1 || count > maxCount {
+		return Memory{}, fmt.Errorf("count = %d: want 1 to %d pictures", count, maxCount)
+	}
 	var plan record.Plan
-	if _, err := m.record(&plan, bare(m.networks...), m.square(count)); err != nil {
+	s := m.whole()
+	s.batch = count
+	if _, err := m.record(&plan, bare(m.networks...), s); err != nil {
 		return Memory{}, err
 	}
 	memory := Memory{Weights: m.weights, Activations: int64(plan.Bytes())}

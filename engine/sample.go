@@ -64,6 +64,7 @@ type Progress struct {
 	// Accepted is the share of corrector steps that were accepted, told with the
 	// last step of a run with Sampler.Metropolis.
 	Accepted float64
+	Judged   bool // there were any
 	// Conflict between the conditions in this step, by sample, where it was asked
 	// for and the unconditional network ran: in every step or, with Glimpses, beside
 	// previews. The networks' outputs are read back for it. A picture whose corrector step was rejected has none,
@@ -143,6 +144,7 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 			return nil, err
 		}
 		if i+1 == len(steps) && shape.judged {
+			p.Judged = true
 			if p.Accepted, err = x.accepted(ctx); err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
@@ -82,6 +83,10 @@ func (m *Model) newSession(ctx context.Context, terms []term, s shape) (*session
 func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, error) {
 	if len(terms) > shaders.MaxNetworks {
 		return nil, fmt.Errorf("%d conditions and networks in one run (%s): at most %d can be merged", len(terms), strings.Join(names(terms), ", "), shaders.MaxNetworks)
+	}
+	if max := shaders.MaxPixels; s.batch*s.height*s.width > max {
+		return nil, fmt.Errorf("%w: %d pictures of %dx%d at once: %d pixels are made in one launch at most: ask for fewer",
+			gpu.ErrLimits, s.batch, s.height, s.width, max)
 	}
 	c, r := m.diffusion.LatentChannels(), m.diffusion.PixelUnshuffle
 	merged := len(terms)

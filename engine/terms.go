@@ -149,7 +149,7 @@ func (m *Model) checkTerms(q Request, terms []term) error {
 		if len(given) > 0 && !taken {
 			return fmt.Errorf("a %s is given, but the bundle has no network for it (it has %s)", kind.name, strings.Join(m.Names(), ", "))
 		}
-		if len(given) > 0 && joint && given[len(given)-1] > 0 {
+		if len(given) > 0 && joint && slices.Contains(jointly, kind.name) && given[len(given)-1] > 0 {
 			return fmt.Errorf("more than one %s is given, and the joint network takes one", kind.name)
 		}
 	}
@@ -168,15 +168,16 @@ func (m *Model) checkTerms(q Request, terms []term) error {
 		if err := m.checkName("map of "+name, name, terms); err != nil {
 			return err
 		}
-		if n := m.free(); n != nil && n.name == name {
-			return fmt.Errorf("map of %s: the unconditional network takes what the others leave, and has no map of its own", name)
-		}
 	}
 	return nil
 }
 
-// checkName wants a network of the bundle or a term.
+// checkName wants a network of the bundle or a term, and none that takes what the
+// others leave.
 func (m *Model) checkName(what, name string, terms []term) error {
+	if n := m.free(); n != nil && n.name == name {
+		return fmt.Errorf("%s: the unconditional network takes what the others leave, and has no weight, window or map of its own", what)
+	}
 	if m.network(name) != nil || slices.Contains(names(terms), name) {
 		return nil
 	}

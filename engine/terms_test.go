@@ -42,6 +42,8 @@ func TestChooseMoreOfAModality(t *testing.T) {
 		{Request{Conditions: one, Windows: map[string]Window{"sketch.2": {End: 1}}}, "window of sketch.2: no such condition"},
 		{Request{Conditions: one, Maps: map[string]image.Image{"voice": sketch}}, `map of voice: the bundle has no network "voice"`},
 		{Request{Conditions: one, Maps: map[string]image.Image{"none": sketch}}, "map of none: the unconditional network takes what the others leave"},
+		{Request{Conditions: one, Weights: map[string]float64{"none": .5}}, "weight none=0.5: the unconditional network takes what the others leave"},
+		{Request{Conditions: one, Windows: map[string]Window{"none": {End: .5}}}, "window of none: the unconditional network takes what the others leave"},
 		{Request{Conditions: Conditions{MoreTexts: []string{"a hat"}}}, "a text is given, but the bundle has no network for it"},
 	} {
 		_, _, err := m.choose(c.q, steps)

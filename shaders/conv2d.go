@@ -70,6 +70,9 @@ func Conv2D(a Conv2DArgs) Dispatch {
 		mustBe("conv2d", "skip", a.Skip, y.N, a.X.H, a.X.W, a.W.Cin[1])
 	}
 	mustBe("conv2d", "y", y, y.N, y.H, y.W, a.W.Cout)
+	if a.W.KH == 1 && a.W.KW == 1 && a.Stride == 1 && a.Upsample == 1 && (a.X.H != y.H || a.X.W != y.W) {
+		panic(fmt.Sprintf("shaders: conv2d: x %v for y %v: a 1x1 convolution keeps the size", a.X, y))
+	}
 	samples, nets := stack("conv2d", a.Nets, y)
 	optional("conv2d", "bias", a.Bias, a.Bias.N, 1, 1, y.C)
 	optional("conv2d", "timebias", a.TimeBias, y.N, 1, 1, a.TimeBias.C)

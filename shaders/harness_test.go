@@ -32,6 +32,7 @@ type fixture struct {
 	reads  []shaders.Tensor
 	names  []string
 	consts []constant
+	pixels map[string]bool // outputs of bytes, not of numbers
 }
 
 type written struct {
@@ -45,7 +46,7 @@ type constant struct {
 }
 
 func newFixture(t testing.TB) *fixture {
-	return &fixture{t: t, rnd: rand.New(rand.NewPCG(1, 2))}
+	return &fixture{t: t, rnd: rand.New(rand.NewPCG(1, 2)), pixels: map[string]bool{}}
 }
 
 // guard is how many bytes on each side of an output must stay as they were.
@@ -91,6 +92,14 @@ func (f *fixture) output(name string, n, h, w, c int) shaders.Tensor {
 	t := shaders.Tensor{N: n, H: h, W: w, C: c, Offset: guard}
 	f.guarded(name, &t, t.Size())
 	return t
+}
+
+// picture is an output of RGBA8 pixels, a multiple of 4 in number.
+func (f *fixture) picture(name string, n, h, w int) shaders.Tensor {
+	words := shaders.Tensor{N: 1, H: 1, W: 1, C: n * h * w, Offset: guard}
+	f.guarded(name, &words, words.Size())
+	f.pixels[name] = true
+	return shaders.Tensor{Buffer: words.Buffer, Offset: guard, N: n, H: h, W: w, C: 1}
 }
 
 func (f *fixture) guarded(name string, t *shaders.Tensor, size int) {
@@ -184,6 +193,10 @@ func (f *fixture) check(what string, tol float64, call func() []shaders.Dispatch
 	for form := range max(1, len(call()[0].Forms)) {
 		got := f.run(m, func() []shaders.Dispatch { return in(form, call()) })
 		for i, t := range f.reads {
+			compare := compare
+			if f.pixels[f.names[i]] {
+				compare = comparePixels
+			}
 			if err := compare(fmt.Sprintf("%s form %d %s", what, form, f.names[i]), t, got[i], want[i], tol); err != nil {
 				f.t.Error(err)
 			}
@@ -204,16 +217,9 @@ func in(form int, call []shaders.Dispatch) []shaders.Dispatch {
 
 // compare finds the first value that differs, and overruns on both sides.
 func compare(what string, t shaders.Tensor, got, want []uint32, tol float64) error {
-	if &got[0] == &want[0] {
-		return fmt.Errorf("%s: both operands are one buffer", what)
-	}
-	first, last := guard/4, guard/4+t.Size()/4
-	for _, side := range [][]uint32{got[:first], got[last:], want[:first], want[last:]} {
-		for i, v := range side {
-			if v != sentinel {
-				return fmt.Errorf("%s: wrote beyond its output, word %d of a guard is %#x", what, i, v)
-			}
-		}
+	first, last, err := within(what, t, got, want)
+	if err != nil {
+		return err
 	}
 	sum, n := 0.0, 0
 	for _, v := range want[first:last] {
@@ -232,6 +238,39 @@ func compare(what string, t shaders.Tensor, got, want []uint32, tol float64) err
 		}
 	}
 	return nil
+}
+
+// comparePixels is compare of RGBA8, where rounding may differ by a level.
+func comparePixels(what string, t shaders.Tensor, got, want []uint32, _ float64) error {
+	first, last, err := within(what, t, got, want)
+	if err != nil {
+		return err
+	}
+	for i := first; i < last; i++ {
+		for shift := 0; shift < 32; shift += 8 {
+			a, b := int(got[i]>>shift&255), int(want[i]>>shift&255)
+			if a < b-1 || a > b+1 {
+				return fmt.Errorf("%s: pixel %d: got %#08x, want %#08x", what, i-first, got[i], want[i])
+			}
+		}
+	}
+	return nil
+}
+
+// within is where an output lies between its guards, which must be whole.
+func within(what string, t shaders.Tensor, got, want []uint32) (first, last int, err error) {
+	if &got[0] == &want[0] {
+		return 0, 0, fmt.Errorf("%s: both operands are one buffer", what)
+	}
+	first, last = guard/4, guard/4+t.Size()/4
+	for _, side := range [][]uint32{got[:first], got[last:], want[:first], want[last:]} {
+		for i, v := range side {
+			if v != sentinel {
+				return 0, 0, fmt.Errorf("%s: wrote beyond its output, word %d of a guard is %#x", what, i, v)
+			}
+		}
+	}
+	return first, last, nil
 }
 
 func one(d shaders.Dispatch) []shaders.Dispatch { return []shaders.Dispatch{d} }

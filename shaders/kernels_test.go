@@ -299,8 +299,7 @@ func TestMergeStep(t *testing.T) {
 			if c.init {
 				f.bytes(merged, make([]byte, merged.Size()))
 			}
-			preview := shaders.Tensor{N: c.n, H: c.h * c.r, W: c.w * c.r, C: 1}
-			preview.Buffer = f.plan.KeepBytes("preview", 4*c.n*c.h*c.w*c.r*c.r)
+			preview := f.picture("preview", c.n, c.h*c.r, c.w*c.r)
 			p := shaders.StepParams{
 				SqrtAbar: .6, SqrtOneMinusAbar: .8, CX0: .3, CX0Prev: -.7, CZ: .5, CEps: .2, CNoise: .4, Clip: c.clip, EpsOut: .7, EpsZ: .3,
 				SeedLo: math.MaxUint32, SeedHi: 7, Index: 3, Keep: c.keep,

@@ -94,6 +94,10 @@ func flag(b bool) uint32 {
 	return 0
 }
 
+// MaxPixels is how many pixels of all samples one launch makes at most, where rows
+// are multiples of 4.
+const MaxPixels = maxGroups * 8 * 4
+
 // maxGroups is WebGPU's default limit of workgroups in one dimension.
 const maxGroups = 65535
 

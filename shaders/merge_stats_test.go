@@ -158,7 +158,7 @@ func TestMergeStepWithStats(t *testing.T) {
 	merged := f.output("merged", c.n, c.h, c.w, c.c)
 	f.bytes(z, f.write[1].data)
 	f.bytes(prev, randomRows(f, prev))
-	preview := shaders.Tensor{N: c.n, H: 2 * c.h, W: 2 * c.w, C: 1, Buffer: f.plan.KeepBytes("preview", 16*c.n*c.h*c.w)}
+	preview := f.picture("preview", c.n, 2*c.h, 2*c.w)
 	f.check("merge_step", 1e-4, func() []shaders.Dispatch {
 		return []shaders.Dispatch{shaders.MergeStats(a), shaders.MergeStep(shaders.MergeStepArgs{
 			Eps: a.Eps, Z: z, X0Prev: prev, Known: a.Known, Merged: merged, Preview: preview, Step: a.Step, Stats: a.Stats,

@@ -60,7 +60,7 @@ type MergeStepArgs struct {
 	// 0 to 1; what it leaves is given to network 0, whose own map is not read.
 	Known    Tensor // [2, H, W, C], with Maps [2+M, H, W, C]
 	Merged   Tensor // [N, H, W, C], written: eps_c
-	Preview  Tensor // U32 [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
+	Preview  Tensor // [N, H*r, W*r, 1] without padding, written: x0 as RGBA8
 	Step     Tensor // StepParamsSize bytes
 	Stats    Tensor // [N, 1, 1, 4] of MergeStats; unbound: factor 1, bound Clip
 	Networks int    // M

@@ -9,7 +9,6 @@ const (
 	F32 DType = iota // IEEE 754 binary32
 	F16              // IEEE 754 binary16, weights only
 	I8               // two's complement with one f32 scale per output channel, weights only
-	U32              // integers: token ids, packed RGBA pixels
 )
 
 // Buffer names one allocation of whoever records dispatches. The zero value

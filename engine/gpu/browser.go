@@ -187,10 +187,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 		args:    []any{d},
 		limits: Limits{
 			MaxBinding: limit("maxStorageBufferBindingSize"), MaxBuffer: limit("maxBufferSize"),
-			MaxStorageBuffers:   limit("maxStorageBuffersPerShaderStage"),
-			MaxWorkgroupStorage: limit("maxComputeWorkgroupStorageSize"),
-			MaxInvocations:      limit("maxComputeInvocationsPerWorkgroup"),
-			MaxGroups:           limit("maxComputeWorkgroupsPerDimension"),
+			MaxGroups: limit("maxComputeWorkgroupsPerDimension"),
 		},
 		info: Info{Vendor: get("vendor"), Architecture: get("architecture"), Backend: "webgpu"},
 	}

@@ -68,12 +68,9 @@ func software(names ...string) bool {
 
 // Limits are those of WebGPU that the engine lives within.
 type Limits struct {
-	MaxBinding          int // bytes of one storage binding
-	MaxBuffer           int // bytes of one buffer
-	MaxStorageBuffers   int // storage bindings of one kernel
-	MaxWorkgroupStorage int // bytes of workgroup memory
-	MaxInvocations      int // per workgroup
-	MaxGroups           int // workgroups in one dimension
+	MaxBinding int // bytes of one storage binding
+	MaxBuffer  int // bytes of one buffer
+	MaxGroups  int // workgroups in one dimension
 }
 
 // BindingKind is what a kernel's binding is to the pipeline.

@@ -158,10 +158,7 @@ func open(a *wgpu.Adapter, info Info) (*Device, error) {
 		layouts: map[string]*wgpu.BindGroupLayout{},
 		limits: Limits{
 			MaxBinding: int(min(got.MaxStorageBufferBindingSize, 1<<40)), MaxBuffer: int(min(got.MaxBufferSize, 1<<40)),
-			MaxStorageBuffers:   int(got.MaxStorageBuffersPerShaderStage),
-			MaxWorkgroupStorage: int(got.MaxComputeWorkgroupStorageSize),
-			MaxInvocations:      int(got.MaxComputeInvocationsPerWorkgroup),
-			MaxGroups:           int(got.MaxComputeWorkgroupsPerDimension),
+			MaxGroups: int(got.MaxComputeWorkgroupsPerDimension),
 		},
 	}, nil
 }

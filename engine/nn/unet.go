@@ -265,7 +265,8 @@ func (b *recorder) time(c *unet.Config, t shaders.Tensor) {
 }
 
 // attend records the attention behind a block's j-th resnet, where there is one.
-// Members that attend in the same way, next to each other, do it in one launch.
+// Members that attend in the same way, next to each other, and to as many tokens, do
+// it in one launch.
 func (b *recorder) attend(at func(*unet.Config) *unet.Block, j int, h shaders.Tensor) shaders.Tensor {
 	type how struct {
 		*unet.Attention
@@ -283,7 +284,8 @@ func (b *recorder) attend(at func(*unet.Config) *unet.Block, j int, h shaders.Te
 	for first := 0; first < len(b.members); {
 		same := of(b.members[first].Network)
 		last := first
-		for last < len(b.members) && reflect.DeepEqual(of(b.members[last].Network), same) {
+		for last < len(b.members) && reflect.DeepEqual(of(b.members[last].Network), same) &&
+			b.members[last].Context.W == b.members[first].Context.W {
 			last++
 		}
 		part := *b

@@ -62,8 +62,8 @@ func pad4(data []byte) []byte {
 
 func (m *device) alloc(label string, size int) (*gpu.Buffer, error) {
 	if lim := m.dev.Limits(); size > lim.MaxBinding {
-		return nil, fmt.Errorf("record: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once",
-			label, size>>20, lim.MaxBinding>>20)
+		return nil, fmt.Errorf("%w: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once",
+			gpu.ErrLimits, label, size>>20, lim.MaxBinding>>20)
 	}
 	b, err := m.dev.NewBuffer(label, size)
 	if err != nil {

@@ -135,7 +135,7 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 	}
 	start := time.Now()
 	for shape, forms := range candidates {
-		best := time.Duration(0)
+		best, fastest := time.Duration(0), 0
 		for i, c := range forms {
 			took, err := l.stopwatch(ctx, c.run)
 			for err == nil && time.Since(start) < tuneWarm {
@@ -145,9 +145,10 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 				return fmt.Errorf("record: timing %s: %w", c.run.Name, err)
 			}
 			if i == 0 || took < best {
-				best, m.tuned[shape] = took, c.form
+				best, fastest = took, c.form
 			}
 		}
+		m.tuned[shape] = fastest // not before all were timed: a stop between two decides nothing
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"testing"
 
@@ -72,10 +73,53 @@ func TestTune(t *testing.T) {
 		second.Release()
 	}
 	// Nonsense is measured again.
-	dev.Remember(tuningName(dev), []byte(`{"`+shape+`":99`))
-	third := GPU(dev).(*device)
-	third.tuneSoftware = true
-	got, _ = run(third)
-	assert.Equal(t, want, got)
-	third.Release()
+	for _, nonsense := range []string{`{"` + shape + `":99}`, `{"` + shape + `":-1}`, `{"` + shape + `":1`} {
+		dev.Remember(tuningName(dev), []byte(nonsense))
+		third := GPU(dev).(*device)
+		third.tuneSoftware = true
+		got, g = run(third)
+		assert.Equal(t, want, got)
+		assert.GreaterOrEqual(t, third.tuned[shape], 0)
+		require.Less(t, third.tuned[shape], len(g.Dispatches[0].Forms), nonsense)
+		assert.Contains(t, string(dev.Recall(tuningName(dev))), fmt.Sprintf(`":%d}`, third.tuned[shape]), "and kept")
+		third.Release()
+	}
+
+	// A stop, wherever it comes, leaves the shape to be timed.
+	dev.Remember(tuningName(dev), nil)
+	fourth := GPU(dev).(*device)
+	fourth.tuneSoftware = true
+	defer fourth.Release()
+	stops := 0
+	for n := 0; ; n++ {
+		var p Plan
+		x, y := p.Keep("x", 1, 6, 6, 8), p.Keep("y", 1, 6, 6, 8)
+		w := shaders.Weights{DType: shaders.F32, Cout: 8, Cin: [2]int{8, 0}, KH: 3, KW: 3}
+		w.Data, err = fourth.Upload("w", make([]byte, 4*8*8*9))
+		require.NoError(t, err)
+		p.Program("test").Add("conv", shaders.Conv2D(shaders.Conv2DArgs{X: x, Y: y, W: w, PadTop: 1, PadLeft: 1}))
+		l, err := fourth.Load(&stopping{Context: ctx, after: n}, &p, nil)
+		if err == nil {
+			l.Release()
+			break
+		}
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, fourth.tuned)
+		stops++
+	}
+	assert.Greater(t, stops, len(g.Dispatches[0].Forms))
+	assert.Len(t, fourth.tuned, 1)
+}
+
+// stopping is done when it has been asked so often.
+type stopping struct {
+	context.Context
+	after, asked int
+}
+
+func (s *stopping) Err() error {
+	if s.asked++; s.asked > s.after {
+		return context.Canceled
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -34,6 +35,9 @@ func corrector(t int, abar, size float64) Step {
 func (o *Options) checkCorrector() error {
 	if o.Corrector < 0 || o.Corrector > maxCorrector {
 		return fmt.Errorf("sampler: %d corrector steps at every level: want 0 to %d", o.Corrector, maxCorrector)
+	}
+	if o.Metropolis && o.Corrector == 0 {
+		return errors.New("sampler: metropolis accepts or rejects corrector steps, and there are none: want at least 1 at every level")
 	}
 	if o.CorrectorSize == 0 {
 		o.CorrectorSize = DefaultCorrectorSize

@@ -78,14 +78,18 @@ func (m Mixture) Eps(out, z []float64, abar float64) {
 
 // Given is the posterior after one coordinate was observed with noise N(0, sd^2).
 func (m Mixture) Given(coordinate int, observed, sd float64) Mixture {
-	var out Mixture
-	sum := 0.0
-	for _, c := range m {
+	out, most := make(Mixture, len(m)), math.Inf(-1) // weights in logarithms at first
+	for k, c := range m {
 		g := append(Independent(nil), c.Independent...)
 		seen := Gaussian{g[coordinate].Mean, g[coordinate].Var + sd*sd} // of the observation
 		g[coordinate] = g[coordinate].Given(observed, sd)
-		out = append(out, Component{c.Weight * math.Exp(seen.logDensity(observed)), g})
-		sum += out[len(out)-1].Weight
+		out[k] = Component{math.Log(c.Weight) + seen.logDensity(observed), g}
+		most = max(most, out[k].Weight)
+	}
+	sum := 0.0
+	for k := range out {
+		out[k].Weight = math.Exp(out[k].Weight - most)
+		sum += out[k].Weight
 	}
 	for k := range out {
 		out[k].Weight /= sum

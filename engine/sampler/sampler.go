@@ -133,7 +133,7 @@ func (o Options) timesteps(s *Schedule) ([]int, error) {
 	if !strings.HasSuffix(o.Name, "dpmsolver++") || o.Spacing == Trailing || o.Spacing == "" {
 		return s.Timesteps(o.Steps, o.Spacing)
 	}
-	if o.Steps == s.T {
+	if o.Steps < 1 || o.Steps >= s.T {
 		return nil, fmt.Errorf("sampler: %d steps: %s with %s spacing wants 1 to %d", o.Steps, o.Name, o.Spacing, s.T-1)
 	}
 	ts, err := s.Timesteps(o.Steps+1, o.Spacing)

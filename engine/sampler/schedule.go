@@ -10,10 +10,9 @@ import (
 
 // Schedule is the forward process q(z_t | x) = N(sqrt(abar_t) x, 1 - abar_t).
 type Schedule struct {
-	T     int
-	Beta  []float64 // beta_t, t = 0 .. T-1
-	ABar  []float64 // prod_{s <= t} (1 - beta_s)
-	Alpha []float64 // 1 - beta_t
+	T    int
+	Beta []float64 // beta_t, t = 0 .. T-1
+	ABar []float64 // prod_{s <= t} (1 - beta_s)
 }
 
 // NewSchedule makes the schedule of that name in diffusers: "linear" (Ho et
@@ -46,7 +45,6 @@ func NewSchedule(name string, steps int, start, end float64) (*Schedule, error) 
 		}
 		abar *= 1 - beta
 		s.Beta = append(s.Beta, beta)
-		s.Alpha = append(s.Alpha, 1-beta)
 		s.ABar = append(s.ABar, abar)
 	}
 	return s, nil

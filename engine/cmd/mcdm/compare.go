@@ -47,7 +47,8 @@ func compareSamplers(s *sampler.Schedule, o sampler.Options, nets []sampler.Gaus
 				r.name += fmt.Sprintf(" + %d", k)
 			}
 			for _, evaluations := range costs {
-				o.Steps = (evaluations + k) / (k + 1) // steps + k (steps - 1) evaluations
+				// Steps + k (steps - 1) evaluations. Other spacings leave DPM-Solver++ one step less than T.
+				o.Steps = min((evaluations+k)/(k+1), s.T-1)
 				list, err := o.StepsOf(s)
 				if err != nil {
 					return nil, err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -24,35 +26,39 @@ func devicesCommand() *cobra.Command {
 			for _, i := range list {
 				fmt.Printf("%s  type %s  features %v\n", i, i.Type, i.Features)
 			}
-			if folder == "" || err != nil {
-				return err
+			if folder != "" { // planning needs no adapter
+				err = errors.Join(printPlan(cmd.Context(), folder, count), err)
 			}
-			b, err := bundle.Open(os.DirFS(folder))
-			if err != nil {
-				return fmt.Errorf("bundle %s: %w", folder, err)
-			}
-			// Planning needs no GPU.
-			m, err := engine.Load(cmd.Context(), record.CPU(), b, nil)
-			if err != nil {
-				return fmt.Errorf("bundle %s: %w", folder, err)
-			}
-			defer m.Release()
-			plan, err := m.Memory(count)
-			if err != nil {
-				return err
-			}
-			fmt.Printf("%s: %d networks on %d pixels, %d at once: weights %s, activations %s, in all %s\n",
-				b.Manifest.Name, len(m.Names()), m.ImageSize(), count,
-				mebibytes(plan.Weights), mebibytes(plan.Activations), mebibytes(plan.Weights+plan.Activations))
-			if large := m.LargeSize(); large > 0 {
-				fmt.Printf("upscaled to %d pixels: %s more\n", large, mebibytes(plan.Upscaling))
-			}
-			return nil
+			return err
 		},
 	}
 	c.Flags().StringVar(&folder, "bundle", "", "folder of a bundle to plan the memory of")
 	c.Flags().IntVar(&count, "count", 1, "pictures at once")
 	return c
+}
+
+// printPlan tells what memory a bundle takes.
+func printPlan(ctx context.Context, folder string, count int) error {
+	b, err := bundle.Open(os.DirFS(folder))
+	if err != nil {
+		return fmt.Errorf("bundle %s: %w", folder, err)
+	}
+	m, err := engine.Load(ctx, record.CPU(), b, nil)
+	if err != nil {
+		return fmt.Errorf("bundle %s: %w", folder, err)
+	}
+	defer m.Release()
+	plan, err := m.Memory(count)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d networks on %d pixels, %d at once: weights %s, activations %s, in all %s\n",
+		b.Manifest.Name, len(m.Names()), m.ImageSize(), count,
+		mebibytes(plan.Weights), mebibytes(plan.Activations), mebibytes(plan.Weights+plan.Activations))
+	if large := m.LargeSize(); large > 0 {
+		fmt.Printf("upscaled to %d pixels: %s more\n", large, mebibytes(plan.Upscaling))
+	}
+	return nil
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -72,6 +72,7 @@ Y gets "eps.NETWORK" for each network and "eps", their merge (12).`,
 
 func epsInput(x safetensors.File) (engine.EpsInput, error) {
 	in := engine.EpsInput{Cond: map[string][]float32{}, Context: map[string][]float32{}}
+	conds := map[string][]int{} // their shapes
 	for _, name := range x.Names() {
 		v, shape, err := x.Float32(name)
 		if err != nil {
@@ -91,7 +92,7 @@ func epsInput(x safetensors.File) (engine.EpsInput, error) {
 		case "timestep":
 			in.Timestep = v
 		case "cond":
-			in.Cond[network] = v
+			in.Cond[network], conds[name] = v, shape
 		default:
 			in.Context[network] = v
 			in.ContextLength = shape[1]
@@ -99,6 +100,11 @@ func epsInput(x safetensors.File) (engine.EpsInput, error) {
 	}
 	if in.Sample == nil || in.Timestep == nil {
 		return in, fmt.Errorf("tensors \"sample\" and \"timestep\" are needed; there are %v", x.Names())
+	}
+	for name, shape := range conds {
+		if shape[0] != in.Batch || shape[2] != in.Height || shape[3] != in.Width {
+			return in, fmt.Errorf("tensor %q has the shape %v: want [%d, channels, %d, %d], as sample has", name, shape, in.Batch, in.Height, in.Width)
+		}
 	}
 	return in, nil
 }

@@ -95,10 +95,16 @@ distance from the exact distribution.`,
 			if !cmd.Flags().Changed("seed") {
 				seed = rand.Uint64() >> 32
 			}
-			// Four samples share a pixel: rows are padded to four channels.
-			e := engine.Exact{Weights: weights, Count: (samples + 3) / 4, Seed: seed}
+			// Four samples share a pixel, as rows are padded to four channels; but where each is judged on its own.
+			each := 4
+			if o.Metropolis {
+				if each = 1; samples > engine.MaxJudged {
+					return fmt.Errorf("--samples %d: with --metropolis at most %d", samples, engine.MaxJudged)
+				}
+			}
+			e := engine.Exact{Weights: weights, Count: (samples + each - 1) / each, Seed: seed}
 			for _, g := range nets {
-				e.Networks = append(e.Networks, sampler.Copies{Of: g, N: 4})
+				e.Networks = append(e.Networks, sampler.Copies{Of: g, N: each})
 			}
 			m, err := t.machine(cmd.Context())
 			if err != nil {

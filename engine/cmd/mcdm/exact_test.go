@@ -81,6 +81,7 @@ func TestExactRefusals(t *testing.T) {
 		{"--steps", "2000", "want 1 to 1000"},
 		{"--sampler", "euler", `"euler" is not known`},
 		{"--corrector", "-1", "want 0 to 100"},
+		{"--metropolis", "--steps=5", "there are none: want at least 1"},
 	} {
 		_, err := run(t, "exact", c.flag, c.value)
 		assert.ErrorContains(t, err, c.want)
@@ -147,4 +148,24 @@ func TestCompareKeepsBudgets(t *testing.T) {
 			require.Greater(t, r.at(b).evaluations, b-4, r.name)
 		}
 	}
+}
+
+// However far an observation lies from the prior, it has a posterior; and each
+// sample is accepted or rejected on its own, which --samples must leave room for.
+func TestExactAtItsLimits(t *testing.T) {
+	for _, obs := range [][]string{{"--obs", "30,0.2"}, {"--obs=-1.5,0.05", "--obs", "1.5,0.05"}} {
+		out, err := run(t, append([]string{"exact", "--steps", "20", "--samples", "8"}, obs...)...)
+		require.NoError(t, err)
+		assert.NotContains(t, out, "NaN")
+		out, err = run(t, append([]string{"exact", "--compare", "--spacing", "linspace"}, obs...)...)
+		require.NoError(t, err)
+		assert.NotContains(t, out, "NaN")
+	}
+	judged := []string{"exact", "--obs", "0.5,0.2", "--metropolis", "--corrector", "1", "--steps", "3"}
+	_, err := run(t, append(judged, "--samples", "70000")...)
+	assert.ErrorContains(t, err, "--samples 70000: with --metropolis at most 65535")
+	_, err = run(t, append(judged, "--samples", "7")...)
+	assert.NoError(t, err)
+	_, err = run(t, "exact", "--sampler", "dpmsolver++", "--spacing", "linspace", "--steps", "1001")
+	assert.ErrorContains(t, err, "1001 steps: dpmsolver++ with linspace spacing wants 1 to 999")
 }

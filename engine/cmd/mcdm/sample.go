@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
@@ -74,47 +75,42 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				}
 			}
 			var angles conflicts
-			accepted := 0.0
+			accepted := -1.0 // nothing was judged
 			steps := bar(fmt.Sprintf("seed %d", q.Seed))
 			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
 				steps(p.Step, p.Steps)
 				angles.add(p.Conflict)
-				accepted = p.Accepted
+				if p.Judged {
+					accepted = p.Accepted
+				}
 			})
 			if err != nil {
 				return err
 			}
 			list := results(pictures, q.Seed)
+			// Whatever befalls what comes after: the pictures are there, and are written.
+			var after error
 			if lift != 0 {
-				scores, err := m.Lift(cmd.Context(), q, pictures, lift, bar("scores"))
-				if err != nil {
-					return err
-				}
-				for i := range list {
-					list[i].lift = scores[i]
+				if after = score(cmd.Context(), m, q, list, lift); after == nil && sorted {
+					sortByLift(list)
 				}
 			}
-			if sorted {
-				sortByLift(list)
-			}
-			if large {
-				if err := upscale(cmd.Context(), m, list); err != nil {
-					return err
-				}
+			if large && after == nil {
+				after = upscale(cmd.Context(), m, list)
 			}
 			if q.Conflict {
 				if err := angles.print(cmd.OutOrStdout()); err != nil {
 					return err
 				}
 			}
-			if q.Sampler.Metropolis {
+			if accepted >= 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "corrector steps accepted: %.0f%%\n", 100*accepted)
 			}
 			files, err := writePictures(out, list)
-			if err != nil {
-				return err
+			if err == nil {
+				err = table(cmd.OutOrStdout(), files, list)
 			}
-			return table(cmd.OutOrStdout(), files, list)
+			return errors.Join(after, err)
 		},
 	}
 	t.flags(c)
@@ -135,6 +131,19 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 	f.BoolVar(&large, "upscale", false, "make the pictures larger with the bundle's upscaler")
 	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
 	return c
+}
+
+// score fills in how well the pictures obey.
+func score(ctx context.Context, m *engine.Model, q engine.Request, list []result, pairs int) error {
+	var pictures []*image.RGBA
+	for _, r := range list {
+		pictures = append(pictures, r.picture)
+	}
+	scores, err := m.Lift(ctx, q, pictures, pairs, bar("scores"))
+	for i := range scores {
+		list[i].lift = scores[i]
+	}
+	return err
 }
 
 // upscale replaces the pictures by large ones; each has the noise of its own seed.
