@@ -20,11 +20,12 @@ RELEASE      := server/release
 # wgpu complains where a desktop's runtime folder is missing.
 export XDG_RUNTIME_DIR ?= /tmp
 
-.PHONY: help run build offline axe test deps check bench bench-peers bench-server soak fuzz bench-torch release release-check screenshots data weights import experiments faces clean
+.PHONY: help run build offline axe test test-data deps check bench bench-peers bench-server soak fuzz bench-torch release release-check screenshots data weights import experiments faces clean
 
 help:
 	@echo 'make run          build everything and serve the page at http://localhost:8080'
-	@echo 'make test         install what the tests need, check and test everything'
+	@echo 'make test         install what the tests need, check and test everything that is built and run'
+	@echo 'make test-data    test what makes pictures, networks and the report (needs Node, and Python as make weights does)'
 	@echo 'make build        the page, its program and the bundle, ready to be served'
 	@echo 'make offline      the page with its networks as one file that opens by double click, server/offline/mcdm.html'
 	@echo 'make bench        time every kernel, one composed step and the page (benchstat reads it)'
@@ -71,6 +72,12 @@ check:
 axe:
 	@if command -v npm >/dev/null; then test -e wasm/e2e/node_modules/axe-core/axe.min.js || (cd wasm/e2e && npm ci --ignore-scripts --no-audit --no-fund); \
 	  else echo 'npm is not installed: the accessibility test will be skipped'; fi
+
+# Neither the page nor a test of it needs Node or Python.
+test-data:
+	cd weights/dataset && npm ci --ignore-scripts --no-audit --no-fund && npm test
+	cd weights/train && $(PYTHON) -m pytest -q
+	cd weights/experiments && $(PYTHON) -m pytest -q
 
 test: deps check offline axe
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
@@ -166,6 +173,7 @@ JUDGE_MINUTES ?= 30
 SAMPLE := $(GO) run ./weights/experiments --size $(SIZE) --out $(EXPERIMENTS)/$(SIZE) --best $(EXPERIMENTS)/best-$(SIZE).json
 JUDGED := --data ../dataset/out --judge cache/judge.pt --samples cache/$(SIZE)
 experiments:
+	@$(GO) run ./engine/cmd/mcdm devices # without an adapter nothing can be sampled
 	@$(PYTHON) -c 'import diffusers, torch, PIL' || { echo 'pip install -r weights/train/requirements.txt, or name a Python that has them: make experiments PYTHON=...'; exit 1; }
 	@test -e weights/dataset/out/test/captions.jsonl || $(MAKE) data
 	@test ! -e $(RUNS)/joint/export || $(GO) run ./weights/cmd/bundle import --out $(EXPERIMENTS)/joint --name joint --dtype int8 --network joint=$(RUNS)/joint/export

@@ -273,16 +273,33 @@ func (m *Manifest) Network(name string) *Network {
 func (m *Manifest) Fingerprint(n *Network) string {
 	h := sha256.New()
 	h.Write(n.Config)
-	used := map[int]bool{}
-	for _, ref := range n.Tensors {
-		for _, p := range ref.Parts {
-			used[p.Shard] = true
-		}
-	}
-	for _, i := range slices.Sorted(maps.Keys(used)) {
+	for _, i := range m.ShardsOf(n) {
 		h.Write([]byte(m.Shards[i].SHA256))
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ShardsOf lists the shards that hold tensors of the networks, their scales and
+// their text encoders' among them, in order.
+func (m *Manifest) ShardsOf(networks ...*Network) []int {
+	used := map[int]bool{}
+	use := func(tensors map[string]TensorRef) {
+		for _, ref := range tensors {
+			for _, p := range ref.Parts {
+				used[p.Shard] = true
+			}
+			if ref.Scale != nil {
+				used[ref.Scale.Shard] = true
+			}
+		}
+	}
+	for _, n := range networks {
+		use(n.Tensors)
+		if n.TextEncoder != nil {
+			use(n.TextEncoder.Tensors)
+		}
+	}
+	return slices.Sorted(maps.Keys(used))
 }
 
 // Unconditional returns the network of modality "none", or nil.

@@ -88,19 +88,19 @@ func (s *Stream) Add(i int, data []byte) error {
 	return nil
 }
 
-// Done is nil when all shards have been given, otherwise it says how many are
-// missing.
+// Done is nil when all shards have been given that hold anything of the networks,
+// otherwise it says how many are missing.
 func (s *Stream) Done() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	missing := 0
-	for _, added := range s.added {
-		if !added {
+	for i := range s.waiting {
+		if !s.added[i] {
 			missing++
 		}
 	}
 	if missing > 0 {
-		return fmt.Errorf("bundle %s: %d of %d shards have not been loaded", s.manifest.Name, missing, len(s.added))
+		return fmt.Errorf("bundle %s: %d of %d shards have not been loaded", s.manifest.Name, missing, len(s.waiting))
 	}
 	return nil
 }

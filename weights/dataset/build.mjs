@@ -42,7 +42,11 @@ async function build(split, count, out, workers, packed) {
   const { first, large } = SPLITS[split];
   const part = packed ? path.join(dir, "packed.part") : null;
   if (part) packing.start(part, count);
-  else for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
+  else {
+    // What was packed of an earlier build is not of this one.
+    for (const name of ["packed", "packed.npy"]) fs.rmSync(path.join(dir, name), { recursive: true, force: true });
+    for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
+  }
   const lines = new Array(Math.ceil(count / CHUNK));
   const started = Date.now();
   let next = 0, done = 0;

@@ -14,7 +14,7 @@ export const SPLITS = {
   test: { first: 9_000_000, count: 500 },
 };
 
-// LABEL_COLORS are how masks show in an image viewer and on the page.
+// LABEL_COLORS are how masks show in an image viewer; the page has colours of its own.
 // prettier-ignore
 export const LABEL_COLORS = [
   [214, 226, 240], [244, 199, 161], [124, 78, 46], [64, 44, 34], [46, 110, 210], [222, 140, 90],

@@ -54,9 +54,12 @@ def main():
     p.add_argument("--steps", type=int, default=50)
     a = p.parse_args()
     held = Split(os.path.join(a.data, "test"))
-    trained = np.concatenate([np.asarray(Split(os.path.join(a.data, n)).pictures) for n in NETWORKS])
+    splits = [Split(os.path.join(a.data, n)) for n in NETWORKS]
+    trained = np.concatenate([np.asarray(s.pictures[: len(s) - s.validation]) for s in splits])
     networks = [Network.load(os.path.join(a.runs, n, "export")) for n in NETWORKS]
-    index = np.arange(min(a.count, len(held)))
+    if not 1 <= a.count <= len(held) // 2:
+        p.error(f"--count {a.count}: want 1 to {len(held) // 2}, half of the {len(held)} held-out photos: samples are compared with the others")
+    index = np.arange(a.count)
     real = np.asarray(held.pictures[index])
 
     def sample(networks):
@@ -74,7 +77,7 @@ def main():
     out += ["", f"Of {len(index)} held-out photos, {a.steps} DDIM steps; {len(trained):,} photos were trained on.", "",
             "| | edge F1 with the sketch | kernel distance of 8x8 colours to held-out photos | nearest trained photo, levels: median | least |",
             "|---|---|---|---|---|"]
-    rest = colours(held.pictures[len(index):]) if len(held) > 2 * len(index) else colours(real)
+    rest = colours(held.pictures[len(index):])
     drawn = lines(held.ink[index])
     for name, pictures in rows.items():
         wanted = np.roll(drawn, 1, 0) if name == SHUFFLED else drawn

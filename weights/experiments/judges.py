@@ -11,6 +11,7 @@ the report judges by nothing that the judge itself gets wrong there more than on
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "train"))
-from data import Split  # noqa: E402
+from data import Split, records  # noqa: E402
 from nets import LABELS  # noqa: E402
 
 from metrics import intersections  # noqa: E402
@@ -83,12 +84,6 @@ def said(record, brief=False):
     if brief:
         record = record["more"][0]
     return np.array([name in record["said"] for name in ATTRIBUTES])
-
-
-def records(folder):
-    """The lines of a split's captions.jsonl, in the order of its pictures."""
-    with open(os.path.join(folder, "captions.jsonl"), encoding="utf-8") as f:
-        return sorted((json.loads(line) for line in f), key=lambda r: r["seed"])
 
 
 def block(before, after):
@@ -264,6 +259,17 @@ def train(data, minutes, init=None, seed=0, batch=16, log=print):
     return judge, step * batch
 
 
+def stamp(folder):
+    """SHA-256 of a split's captions, parts and pictures: by those held out it shows that the dataset is built otherwise."""
+    h = hashlib.sha256()
+    for kind in ("captions.jsonl", "masks", "pictures"):
+        path = os.path.join(folder, kind)
+        for name in [path] if os.path.isfile(path) else sorted(os.path.join(path, n) for n in os.listdir(path)):
+            with open(name, "rb") as f:
+                h.update(hashlib.sha256(f.read()).digest())
+    return h.hexdigest()
+
+
 def load(path):
     judge = Judge()
     judge.load_state_dict(torch.load(path, weights_only=True))
@@ -283,13 +289,17 @@ def main():
         torch.set_num_threads(a.threads)
     os.makedirs(os.path.dirname(os.path.abspath(a.out)), exist_ok=True)
     scores = a.out.removesuffix(".pt") + ".json"
+    data = stamp(os.path.join(a.data, "test"))
     if os.path.exists(scores) and not a.again:
-        print(f"{a.out} is there: --again trains it anew")
-        return
+        with open(scores) as f:
+            if json.load(f).get("data") == data:
+                print(f"{a.out} is there: --again trains it anew")
+                return
+        print(f"{a.out} is of pictures that were built otherwise: it is trained anew")
     [said(r) for r in records(os.path.join(a.data, "test"))]  # what it is examined by must be there before it is trained
     judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
     torch.save(judge.state_dict(), a.out)
-    result = {"pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"))}
+    result = {"data": data, "pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"))}
     with open(scores, "w") as f:
         json.dump(result, f, indent=1)
     for kind in ("parts", "attributes"):

@@ -3,7 +3,7 @@
 // measure.py and report.py, beside it, judge them.
 //
 // It may be stopped and started again at any time: what is there is not made
-// again, unless a bundle or a setting has changed.
+// again, unless a network, the portraits or a setting has changed.
 package main
 
 import (
@@ -47,13 +47,12 @@ func command() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, ok := scales[size]
 			if !ok {
 				return fmt.Errorf("--size %s: want full or tiny", size)
 			}
-			found, err := readBest(bestFile)
-			if err != nil {
+			if r.found, err = readBest(bestFile); err != nil {
 				return err
 			}
 			if r.portraits, err = readPortraits(r.data); err != nil {
@@ -67,7 +66,7 @@ func command() *cobra.Command {
 				ctx, cancel = context.WithTimeout(ctx, time.Duration(minutes*float64(time.Minute)))
 				defer cancel()
 			}
-			err = r.all(ctx, plan(s, found), only)
+			err = r.all(ctx, plan(s, r.found), only)
 			if errors.Is(err, context.DeadlineExceeded) {
 				fmt.Fprintln(r.log, "the time is up; the same command goes on from here")
 				return nil

@@ -22,6 +22,7 @@ type cell struct {
 	Bundle   string                   `json:"bundle"`
 	SHA256   string                   `json:"sha256"`
 	Networks string                   `json:"networks"`
+	Data     string                   `json:"data,omitempty"` // SHA-256 of the held-out portraits
 	DType    string                   `json:"dtype"`
 	Weights  map[string]float64       `json:"weights,omitempty"`
 	Windows  map[string]engine.Window `json:"windows,omitempty"`
@@ -45,6 +46,7 @@ type cell struct {
 
 // best is what search.py found on the validation portraits.
 type best struct {
+	Bundle  string                   `json:"bundle"` // whose manifest has this SHA-256
 	Weights map[string]float64       `json:"weights"`
 	Windows map[string]engine.Window `json:"windows"`
 }

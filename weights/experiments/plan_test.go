@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -71,6 +74,7 @@ func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
 	assert.Equal(t, a.folder(), same.folder(), "as many pictures as wanted")
 	for name, change := range map[string]func(*cell){
 		"networks":   func(c *cell) { c.Networks = "y" },
+		"portraits":  func(c *cell) { c.Data = "y" },
 		"steps":      func(c *cell) { c.Steps = 21 },
 		"sentence":   func(c *cell) { c.Brief = true },
 		"corrector":  func(c *cell) { c.Corrector = 1 },
@@ -105,6 +109,49 @@ func TestSumIsOfTheNetworksThatRun(t *testing.T) {
 	trained := made("a", "b", "c")
 	trained.Networks[1].Training = []byte(`{"pictures_seen": 1}`)
 	assert.NotEqual(t, sum, sumOf(trained, take))
+}
+
+// The f32 bundle holds the networks that are compared, not all that are shipped.
+func TestSameTraining(t *testing.T) {
+	made := func(networks ...string) *bundle.Manifest {
+		m := new(bundle.Manifest)
+		for _, n := range networks {
+			modality, pictures, _ := strings.Cut(n, " ")
+			m.Networks = append(m.Networks, bundle.Network{Modality: modality, Training: []byte(pictures)})
+		}
+		return m
+	}
+	shipped := made("none 5", "sketch 4", "mask 3", "colour 2", "text 1")
+	assert.True(t, sameTraining(made("none 5", "sketch 4", "mask 3", "text 1"), shipped))
+	assert.True(t, sameTraining(made("text 1", "none 5"), shipped))
+	assert.False(t, sameTraining(made("none 5", "text 2"), shipped))
+	assert.False(t, sameTraining(made("none 5", "voice 1"), shipped))
+}
+
+// A word, a line or a pixel more, and they are other portraits.
+func TestSumOfPortraits(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+	}
+	for _, name := range []string{"captions.jsonl", "sketches/1.png", "masks/1.png", "pictures/1.png"} {
+		write(name, "x")
+	}
+	last := ""
+	for _, change := range []string{"captions.jsonl", "sketches/1.png", "masks/1.png", "pictures/1.png", "masks/2.png"} {
+		write(change, "y")
+		sum, err := sumOfPortraits(folder)
+		require.NoError(t, err)
+		assert.NotEqual(t, last, sum, change)
+		last = sum
+	}
+	write("packed/ink.npy", "z") // made of them
+	sum, err := sumOfPortraits(folder)
+	require.NoError(t, err)
+	assert.Equal(t, last, sum)
+	_, err = sumOfPortraits(t.TempDir())
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 // TestJobsGoRoundByPortrait: when the run is cut anywhere, cells with the same
@@ -169,9 +216,36 @@ func TestResume(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// noPortraits is a split's folder with nothing in it.
+func noPortraits(t *testing.T) string {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "captions.jsonl"), nil, 0o644))
+	for _, kind := range []string{"sketches", "masks", "pictures"} {
+		require.NoError(t, os.Mkdir(filepath.Join(folder, kind), 0o755))
+	}
+	return folder
+}
+
+// Weights that were found for other networks are not sampled with.
+func TestBestOfAnotherBundle(t *testing.T) {
+	var log bytes.Buffer
+	r := run{data: noPortraits(t), bundles: map[string]string{"merged": "../bundles/avatars"}, log: &log}
+	best := func(sum string) int {
+		r.found = &best{Bundle: sum, Weights: map[string]float64{"text": 2}}
+		cells, err := r.present(plan(scales["tiny"], r.found))
+		require.NoError(t, err)
+		return len(slices.DeleteFunc(cells, func(c cell) bool { return c.Group != "best" }))
+	}
+	assert.Zero(t, best("another"))
+	assert.Contains(t, log.String(), "search again")
+	manifest, err := os.ReadFile("../bundles/avatars/" + bundle.ManifestName)
+	require.NoError(t, err)
+	assert.Equal(t, 4, best(fmt.Sprintf("%x", sha256.Sum256(manifest))))
+}
+
 func TestBundlesThatAreNotThere(t *testing.T) {
 	var log bytes.Buffer
-	r := run{bundles: map[string]string{"merged": "../bundles/avatars", "joint": t.TempDir()}, log: &log}
+	r := run{data: noPortraits(t), bundles: map[string]string{"merged": "../bundles/avatars", "joint": t.TempDir()}, log: &log}
 	cells, err := r.present(plan(scales["tiny"], nil))
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "no joint bundle in")
@@ -180,11 +254,12 @@ func TestBundlesThatAreNotThere(t *testing.T) {
 		m := bundle.Manifest{Networks: []bundle.Network{{Modality: "none"}, {Modality: "sketch"}}}
 		assert.Equal(t, slices.Equal(c.Take, []string{"sketch"}), takes(&m, c.Take))
 		assert.Len(t, c.SHA256, 64)
+		assert.Len(t, c.Data, 64)
 		assert.Equal(t, "int8", c.DType)
 	}
 	r.bundles = map[string]string{"merged": t.TempDir()}
 	_, err = r.present(cells)
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	r = run{out: t.TempDir(), data: "there", bundles: map[string]string{"merged": "../bundles/avatars"}, portraits: make([]portrait, 2), log: &log}
-	assert.ErrorContains(t, r.all(context.Background(), plan(scales["tiny"], nil), nil), "there has 2 portraits, and the plan asks for number")
+	r = run{out: t.TempDir(), data: noPortraits(t), bundles: map[string]string{"merged": "../bundles/avatars"}, portraits: make([]portrait, 2), log: &log}
+	assert.ErrorContains(t, r.all(context.Background(), plan(scales["tiny"], nil), nil), " has 2 portraits, and the plan asks for number")
 }

@@ -126,7 +126,7 @@ def image(tiles, alt):
 
 
 def colours(masks):
-    """A mask as a picture: every part in the mean colour of the page's palette."""
+    """A mask as a picture, in the colours of the dataset's own files."""
     palette = np.array([(214, 226, 240), (244, 199, 161), (124, 78, 46), (64, 44, 34), (46, 110, 210), (222, 140, 90),
                         (206, 60, 86), (34, 34, 44), (168, 118, 72), (226, 170, 20), (150, 80, 200)], np.uint8)
     return palette[masks]

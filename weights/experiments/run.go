@@ -94,6 +94,7 @@ type run struct {
 	data, out string
 	bundles   map[string]string // folder by role
 	portraits []portrait
+	found     *best // nil: no weights were found yet
 	options   gpu.Options
 	log       io.Writer
 
@@ -187,14 +188,44 @@ func (r *run) present(cells []cell) ([]cell, error) {
 		fmt.Fprintf(r.log, "%s holds other networks than %s: its column stays empty\n", r.bundles["float"], r.bundles["merged"])
 		delete(found, "float")
 	}
+	stale := r.found != nil && r.found.Bundle != found["merged"].sum
+	if stale {
+		fmt.Fprintf(r.log, "the best weights are those of another bundle than %s: search again (search.py); their columns stay empty\n", r.bundles["merged"])
+	}
+	data, err := sumOfPortraits(r.data)
+	if err != nil {
+		return nil, err
+	}
 	var out []cell
 	for _, c := range cells {
+		if c.Group == "best" && stale {
+			continue
+		}
 		if k, ok := found[c.Bundle]; ok && takes(manifests[c.Bundle], c.Take) {
-			c.SHA256, c.Networks, c.DType = k.sum, sumOf(manifests[c.Bundle], c.Take), k.dtype
+			c.SHA256, c.Networks, c.Data, c.DType = k.sum, sumOf(manifests[c.Bundle], c.Take), data, k.dtype
 			out = append(out, c)
 		}
 	}
 	return out, nil
+}
+
+// sumOfPortraits is a hash of all that conditions are read from.
+func sumOfPortraits(folder string) (string, error) {
+	h := sha256.New()
+	for _, kind := range []string{"captions.jsonl", "sketches", "masks", "pictures"} {
+		err := filepath.WalkDir(filepath.Join(folder, kind), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			fmt.Fprintf(h, "%s/%s %x\n", kind, e.Name(), sha256.Sum256(data))
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
 
 // sumOf is a hash of the networks that are run with the conditions: of all that the
@@ -234,12 +265,17 @@ func takes(m *bundle.Manifest, conditions []string) bool {
 		!slices.ContainsFunc(conditions, func(c string) bool { return !slices.Contains(has, c) })
 }
 
-// sameTraining tells whether two bundles are of the same networks, by what their
-// trainers wrote about each.
-func sameTraining(a, b *bundle.Manifest) bool {
-	return slices.EqualFunc(a.Networks, b.Networks, func(a, b bundle.Network) bool {
-		return a.Modality == b.Modality && bytes.Equal(a.Training, b.Training)
-	})
+// sameTraining tells whether all networks of some are among those of all, by what
+// their trainers wrote about each.
+func sameTraining(some, all *bundle.Manifest) bool {
+	for _, n := range some.Networks {
+		if !slices.ContainsFunc(all.Networks, func(o bundle.Network) bool {
+			return n.Modality == o.Modality && bytes.Equal(n.Training, o.Training)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // writeIndex tells the judges where the pictures of each cell lie.

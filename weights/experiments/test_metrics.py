@@ -49,9 +49,6 @@ def test_nothing_drawn_nothing_found():
     assert edge_f1(edge_counts(empty, empty)) == 1 and chamfer(empty, empty) == 0
     assert edge_f1(edge_counts(empty, line)) == 0 and chamfer(line, empty) > 90
     # Half of what is found is right, all that is drawn is found: precision 1/2, recall 1.
-    more = line.copy()
-    more[60, :64] = False
-    more[63, :63] = False
     extra = line.copy()
     extra[0, 2:] = True
     counts = edge_counts(extra, line)

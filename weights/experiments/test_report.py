@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -103,7 +104,10 @@ def test_a_page_of_what_is_there(held, tmp_path):
     text, short = report.page(held, str(tmp_path), index)
     assert "<b>6 of 12 portraits</b>" in text and "Missing yet: best weights" in text
     assert text.count("<img") == 6 * (1 + 3)
-    assert "accuracy 0.5" not in text and "of hair." in text, "only what the judge is good at judges"
+    assert "mean IoU of the parts that the judge finds, of hair." in text, "only what the judge is good at judges"
+    for name, score in held.scores["attributes"].items():
+        listed = re.search(r"that the sentence says, of ([^.]*)\.", text)[1].split(", ")
+        assert (name in listed) == (score["accuracy"] >= report.TRUSTED)
     assert short.startswith("Of 6 held-out portraits") and "c0ffeec0" in short
     with pytest.raises(SystemExit, match="no portrait"):
         report.page(held, str(tmp_path / "nothing"), index)

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,10 +55,21 @@ func readFacts(folder string, c *unet.Config) (facts, error) {
 		BetaEnd        *float64        `json:"beta_end"`
 		TrainedBetas   json.RawMessage `json:"trained_betas"`
 		PredictionType *string         `json:"prediction_type"`
-	}{&f.Schedule.Name, &f.Schedule.T, &f.Schedule.BetaStart, &f.Schedule.BetaEnd, nil, &f.PredictionType}
+		ZeroSNR        bool            `json:"rescale_betas_zero_snr"`
+		Class          string          `json:"_class_name"`
+	}{BetaSchedule: &f.Schedule.Name, T: &f.Schedule.T, BetaStart: &f.Schedule.BetaStart, BetaEnd: &f.Schedule.BetaEnd, PredictionType: &f.PredictionType}
+	f.Schedule.Name = ""
 	path = filepath.Join(folder, "scheduler_config.json")
-	if err := readJSON(path, &scheduler); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := readJSON(path, &scheduler); {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Schedule.Name = ddpm.Name
+	case err != nil:
 		return f, err
+	case f.Schedule.Name == "":
+		return f, fmt.Errorf("%s: %s without beta_schedule is not supported: want a schedule of beta_start and beta_end", path, cmp.Or(scheduler.Class, "a scheduler"))
+	}
+	if scheduler.ZeroSNR {
+		return f, fmt.Errorf("%s: rescale_betas_zero_snr is not supported: its last step has no signal to divide by", path)
 	}
 	if scheduler.TrainedBetas != nil && string(scheduler.TrainedBetas) != "null" {
 		return f, fmt.Errorf("%s: trained_betas is not supported: want beta_start and beta_end", path)

@@ -154,6 +154,22 @@ func TestImportPlainDiffusersFolder(t *testing.T) {
 	require.Equal(t, stored["mid_block.attentions.0.to_out.0.weight"].Data, got.Data)
 }
 
+// A schedule of noise that is not ours is refused by name: with another one every
+// step would be wrong.
+func TestImportRefusesOtherSchedules(t *testing.T) {
+	for want, config := range map[string]object{
+		"rescale_betas_zero_snr is not supported":                                {"beta_schedule": "linear", "rescale_betas_zero_snr": true},
+		"trained_betas is not supported":                                         {"beta_schedule": "linear", "trained_betas": []float64{.1}},
+		"FlowMatchEulerDiscreteScheduler without beta_schedule is not supported": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3},
+	} {
+		dir := t.TempDir()
+		save(t, dir, 1, plain(0), nil)
+		putJSON(t, dir, "scheduler_config.json", config)
+		_, _, err := Import(Options{Name: "x", DType: "f32", Networks: []Source{{"none", dir}}})
+		require.ErrorContains(t, err, want)
+	}
+}
+
 func TestImportShardedCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	stored := save(t, dir, 1, plain(0), mcdm("none", 0))

@@ -38,6 +38,13 @@ def reads_text(modality):
     return modality in ("text", JOINT)
 
 
+def move(condition, device):
+    """A condition, the two of a joint network or none, on another device."""
+    if isinstance(condition, tuple):
+        return tuple(c.to(device) for c in condition)
+    return condition if condition is None else condition.to(device)
+
+
 def alphas_cumprod():
     """abar_t for t = 0..T-1, float64 [T]."""
     beta = torch.linspace(SCHEDULE["beta_start"], SCHEDULE["beta_end"], SCHEDULE["num_train_timesteps"],

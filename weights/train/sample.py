@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from data import Split, cells
-from nets import COLOUR_GRID, IMAGE_SIZE, LATENT, UNSHUFFLE, Network, alphas_cumprod, to_pictures
+from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LATENT, UNSHUFFLE, Network, alphas_cumprod, move, to_pictures
 
 # Colours of the labels, for looking at masks.
 PALETTE = np.array([(238, 238, 238), (240, 190, 150), (110, 70, 40), (60, 40, 20), (40, 90, 200), (220, 130, 100),
@@ -95,6 +95,8 @@ def main():
     split = Split(a.data)
     index = np.arange(a.first, a.first + a.count)
     shown = {n.modality for n in networks}
+    if JOINT in shown:
+        shown |= {*JOINT_SPATIAL, "text"}
 
     # .png files so that a condition can be given to another program as it is.
     def strip(images, name):
@@ -116,8 +118,7 @@ def main():
     for s in range(a.samples):
         conditions = {}
         for n in networks:
-            c = split.condition(n.modality, index, n.tokenizer)
-            conditions[n.modality] = c if c is None else c.to(a.device)
+            conditions[n.modality] = move(split.condition(n.modality, index, n.tokenizer), a.device)
         z = ddim(merge(networks, weights, conditions), a.count, a.steps, a.eta, a.seed + s, a.device)
         rows.append(np.concatenate(list(to_pictures(z).cpu().numpy()), 1))
 

@@ -39,7 +39,7 @@ import torch
 import torch.distributed as dist
 
 from data import Split
-from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, reads_text
+from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, move, reads_text
 from tokenizer import Tokenizer
 from upscaler import UPSCALE, LargeSplit, Upscaler
 
@@ -89,11 +89,6 @@ def learning_rate(step, share):
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
 
 
-def move(condition, device):
-    """A condition, or the two of a joint network, on another device."""
-    return tuple(c.to(device) for c in condition) if isinstance(condition, tuple) else condition.to(device)
-
-
 class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
@@ -116,7 +111,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.rate = rate
         weight = self.network.unet.conv_in.weight.data
-        self.condition = weight[:, LATENT:] if network.modality in MODALITIES else weight[:, :0]
+        self.condition = weight[:, :0] if network.modality == UPSCALE else weight[:, LATENT:]
         self.step = self.pictures = 0
         self.seconds = 0.0
         self.rng = np.random.default_rng(seed)

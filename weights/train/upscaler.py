@@ -80,7 +80,7 @@ class LargeSplit:
         packed = os.path.join(folder, "packed.npy")
         self.seeds = np.array([r["seed"] for r in records(folder)])
         self.about = about(folder)
-        if not os.path.exists(packed):
+        if not os.path.exists(packed) or len(np.load(packed, mmap_mode="r")) != len(self.seeds):
             with ThreadPoolExecutor(4) as pool:
                 pictures = list(pool.map(lambda seed: _read(os.path.join(folder, "pictures", f"{seed}.png")), self.seeds))
             temporary = packed + f".{os.getpid()}.npy"

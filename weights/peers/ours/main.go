@@ -84,12 +84,15 @@ func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, erro
 	b.Networks = slices.DeleteFunc(b.Networks, func(n bundle.Network) bool {
 		return n.Modality != bundle.Unconditional && p.input.Cond[n.Name] == nil && p.input.Context[n.Name] == nil
 	}) // the peers have those of the step alone
+	b.Upscaler = nil
+	needed := b.ShardsOf(b.All()...)
 	model, err := engine.New(m, b, nil)
 	if err != nil {
 		return nil, err
 	}
 	errs := make(chan error)
-	for i, s := range b.Shards {
+	for _, i := range needed {
+		s := b.Shards[i]
 		go func() {
 			data, err := dom.Fetch(ctx, "bundle/"+s.Name)
 			if err == nil {
@@ -101,7 +104,7 @@ func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, erro
 			errs <- err
 		}()
 	}
-	for range b.Shards {
+	for range needed {
 		if e := <-errs; err == nil {
 			err = e
 		}
