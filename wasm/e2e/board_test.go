@@ -257,6 +257,12 @@ func TestImport(t *testing.T) {
 		require.Eventually(t, func() bool { return !hidden(id) }, 10*time.Second, 50*time.Millisecond, "%s; %s", id, p.text("#notice-text"))
 	}
 
+	kept := func() string {
+		return eval[string](p, `(document.dispatchEvent(new Event("visibilitychange")), JSON.parse(localStorage.getItem("mcdm-now")).sketch)`)
+	}
+	drawn := kept()
+	require.NotEmpty(t, drawn)
+
 	// Contours: the oval's left and right end, in the square that was cut out.
 	p.give("drop", "me.jpg", "image/jpeg", photo())
 	shown("import")
@@ -267,6 +273,7 @@ func TestImport(t *testing.T) {
 	assert.True(t, p.near(right, dark))
 	assert.False(t, p.near(spot{.5, .5}, dark))
 	assert.False(t, p.near(spot{.2, .1}, dark), "the sketch makes room")
+	assert.Equal(t, drawn, kept(), "lines that are only tried are not what the next visit finds")
 	p.screenshot("import")
 	p.click("#import-cancel")
 	assert.True(t, hidden("import"))

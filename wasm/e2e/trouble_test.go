@@ -31,8 +31,8 @@ func TestNoWebGPU(t *testing.T) {
 	p.quiet()
 }
 
-// The card's memory runs out in mid-sampling: said so, nothing is lost, and the
-// next Generate works.
+// A run that is stopped at once leaves nothing behind. The card's memory runs out in
+// mid-sampling: said so, nothing is lost, and the next Generate works.
 func TestOutOfMemory(t *testing.T) {
 	p := openAt(t, serve(t, small(t)), 1280, 860, 6*time.Minute)
 	p.before(`{ const ask = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (d) { return globalThis.device = await ask.call(this, d); }; }`)
@@ -40,6 +40,21 @@ func TestOutOfMemory(t *testing.T) {
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	p.alone("")
 	p.set("steps", "1000")
+
+	// Stopped before there was any: no cell is left to be clicked, and the seed is not used up.
+	p.set("count", "4")
+	seed := p.value("seed")
+	for range 2 {
+		p.click("#generate")
+		p.click("#stop")
+		p.until("ready", time.Minute)
+		require.Equal(t, "Stopped before the first step.", p.text("#status"))
+		assert.Zero(t, eval[int](p, `document.querySelectorAll("#grid button").length`))
+		assert.True(t, eval[bool](p, `document.getElementById("picture-hint").checkVisibility()`))
+		assert.Equal(t, seed, p.value("seed"))
+	}
+	p.set("count", "1")
+
 	p.click("#generate")
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
 	eval[bool](p, `device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", {error: new GPUOutOfMemoryError("planted")}))`)
