@@ -54,7 +54,11 @@ func DecodeMask(data []byte) (*image.Paletted, error) {
 		if data[depth] != 8 {
 			return nil, fmt.Errorf("%s, not %d-bit, whose levels are spread over 0 to 255", want, data[depth])
 		}
-		p := image.NewPaletted(m.Rect, nil)
+		var grays color.Palette // or it could not be written again
+		for i := range 256 {
+			grays = append(grays, color.Gray{Y: uint8(i)})
+		}
+		p := image.NewPaletted(m.Rect, grays)
 		for y := range m.Rect.Dy() {
 			copy(p.Pix[y*p.Stride:], m.Pix[y*m.Stride:][:m.Rect.Dx()])
 		}

@@ -67,19 +67,38 @@ func inBubble(t *testing.T, client func(t *testing.T, conn net.Conn)) {
 }
 
 // ask requests the 4 MiB file and returns its body.
-func ask(t *testing.T, conn net.Conn) io.Reader {
-	_, err := io.WriteString(conn, "GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+func ask(t *testing.T, conn net.Conn, status int, headers ...string) io.Reader {
+	_, err := io.WriteString(conn, strings.Join(append([]string{"GET /big.bin HTTP/1.1", "Host: x"}, headers...), "\r\n")+"\r\n\r\n")
 	require.NoError(t, err)
 	r, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
 	require.NoError(t, err)
-	require.Equal(t, 200, r.StatusCode)
+	require.Equal(t, status, r.StatusCode)
 	return r.Body
+}
+
+// A part of a file is copied in smaller pieces, and has no more time for each.
+func TestReaderOfAPartIsCutOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, conn net.Conn) {
+		body := ask(t, conn, 206, "Range: bytes=0-")
+		got, start := int64(0), time.Now()
+		for got < big4M { // 1 KiB a second, a quarter of what is asked for
+			n, err := io.CopyN(io.Discard, body, 1<<10)
+			got += n
+			if err != nil {
+				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		assert.Less(t, got, int64(1<<20))
+		assert.Less(t, time.Since(start), 20*site.Patience)
+	})
 }
 
 // TestSlowReaderIsServed takes 17 minutes, of which nobody waits for one.
 func TestSlowReaderIsServed(t *testing.T) {
 	inBubble(t, func(t *testing.T, conn net.Conn) {
-		body := ask(t, conn)
+		body := ask(t, conn, 200)
 		for got := 0; got < big4M; got += 5 << 10 {
 			_, err := io.ReadFull(body, make([]byte, min(5<<10, big4M-got)))
 			require.NoError(t, err, "after %d bytes", got)
@@ -90,7 +109,7 @@ func TestSlowReaderIsServed(t *testing.T) {
 
 func TestReaderThatStopsIsCutOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, conn net.Conn) {
-		body := ask(t, conn)
+		body := ask(t, conn, 200)
 		_, err := io.ReadFull(body, make([]byte, 1<<20))
 		require.NoError(t, err)
 		time.Sleep(2 * site.Patience)
@@ -148,7 +167,7 @@ func TestHeaderThatNeverEndsIsCutOff(t *testing.T) {
 
 func TestIdleConnectionIsClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, conn net.Conn) {
-		_, err := io.Copy(io.Discard, ask(t, conn))
+		_, err := io.Copy(io.Discard, ask(t, conn, 200))
 		require.NoError(t, err)
 		time.Sleep(10 * time.Minute)
 		_, err = conn.Read(make([]byte, 1))

@@ -7,7 +7,7 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 self.addEventListener("fetch", (event) => {
   const { pathname, origin } = new URL(event.request.url);
   if (event.request.method !== "GET" || origin !== location.origin) return;
-  const kept = () => caches.match(event.request, { ignoreVary: true });
+  const kept = () => caches.match(event.request, { ignoreVary: true }).catch(() => undefined); // a damaged cache keeps nothing
   event.respondWith(hashed.test(pathname)
     ? kept().then((response) => response ?? fetch(event.request))
     : fetch(event.request).catch(async (error) => (await kept()) ?? Promise.reject(error)));

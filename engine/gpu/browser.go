@@ -525,9 +525,10 @@ func (d *Device) Wait(ctx context.Context) error {
 	return d.Err()
 }
 
-// Close gives the device back. Every later call returns ErrClosed.
+// Close gives the device and all its memory back, whatever befell it. Every later
+// call returns ErrClosed, or what befell it.
 func (d *Device) Close() {
-	if d.Err() != nil {
+	if d.closed.Swap(true) {
 		return
 	}
 	d.fail(ErrClosed)

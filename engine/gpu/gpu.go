@@ -108,19 +108,15 @@ type Launch struct {
 // the device still lives.
 type state struct {
 	allocated atomic.Int64
-	once      sync.Once
-	lost      chan struct{}
+	closed    atomic.Bool
 	mu        sync.Mutex
 	err       error
 }
 
-func newState() *state { return &state{lost: make(chan struct{})} }
+func newState() *state { return new(state) }
 
 // Allocated is the number of bytes in live buffers.
 func (s *state) Allocated() int64 { return s.allocated.Load() }
-
-// Lost is closed when the device is gone or closed; Err then says why.
-func (s *state) Lost() <-chan struct{} { return s.lost }
 
 // Err is nil while the device lives.
 func (s *state) Err() error {
@@ -136,7 +132,6 @@ func (s *state) fail(err error) {
 		s.err = err
 	}
 	s.mu.Unlock()
-	s.once.Do(func() { close(s.lost) })
 }
 
 // Size of the buffer in bytes.

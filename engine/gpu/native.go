@@ -471,17 +471,19 @@ func (d *Device) drain(ctx context.Context) error {
 const (
 	drainAwake = 20 * time.Millisecond
 	drainPause = 100 * time.Microsecond
+	drainLost  = 10 * time.Second
 )
 
-// Close gives the device back. Every later call returns ErrClosed.
+// Close gives the device and all its memory back, whatever befell it. Every later
+// call returns ErrClosed, or what befell it.
 func (d *Device) Close() {
-	if d.Err() != nil {
+	if d.closed.Swap(true) {
 		return
 	}
 	d.fail(ErrClosed)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for !d.device.Poll(false, nil) {
+	for start := time.Now(); !d.device.Poll(false, nil) && time.Since(start) < drainLost; { // one that is lost may never be done
 		time.Sleep(time.Millisecond)
 	}
 	for _, l := range d.layouts {

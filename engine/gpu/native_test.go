@@ -123,11 +123,21 @@ func TestClosedDevice(t *testing.T) {
 	assert.NoError(t, d.Err())
 	d.Close()
 	d.Close()
-	<-d.Lost()
 	assert.ErrorIs(t, d.Err(), ErrClosed)
 	_, err = d.NewBuffer("late", 4)
 	assert.ErrorIs(t, err, ErrClosed)
 	assert.ErrorIs(t, d.Wait(context.Background()), ErrClosed)
+}
+
+// A device that has failed gives its memory back, too.
+func TestCloseAfterAFailure(t *testing.T) {
+	d, err := Open(context.Background(), Options{})
+	require.NoError(t, err)
+	d.fail(ErrMemory)
+	d.Close()
+	assert.True(t, d.closed.Load())
+	assert.ErrorIs(t, d.Err(), ErrMemory, "the first reason stays")
+	d.Close()
 }
 
 func TestAdapters(t *testing.T) {

@@ -7,8 +7,10 @@ import "syscall/js"
 // Recall returns what Remember kept under a name, nil where there is nothing.
 func (d *Device) Recall(name string) (data []byte) {
 	_ = try(func() {
-		if v := js.Global().Get("localStorage").Call("getItem", "mcdm "+name); v.Type() == js.TypeString {
-			data = []byte(v.String())
+		if s := localStorage(); s.Truthy() {
+			if v := s.Call("getItem", "mcdm "+name); v.Type() == js.TypeString {
+				data = []byte(v.String())
+			}
 		}
 	})
 	return data
@@ -17,5 +19,15 @@ func (d *Device) Recall(name string) (data []byte) {
 // Remember keeps a short text for later visits, in the page's local storage.
 // Where that is full or forbidden it is found out again: no error.
 func (d *Device) Remember(name string, data []byte) {
-	_ = try(func() { js.Global().Get("localStorage").Call("setItem", "mcdm "+name, string(data)) })
+	_ = try(func() {
+		if s := localStorage(); s.Truthy() {
+			s.Call("setItem", "mcdm "+name, string(data))
+		}
+	})
+}
+
+// localStorage's getter throws where storage is forbidden. That becomes a panic in a
+// call only, and ends the program in a plain Get.
+func localStorage() js.Value {
+	return js.Global().Get("Reflect").Call("get", js.Global(), "localStorage")
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/shaders"
@@ -15,7 +14,7 @@ import (
 // GPU returns a machine on a WebGPU device. Releasing the machine does not
 // close the device.
 func GPU(d *gpu.Device) Machine {
-	return &device{dev: d, pipelines: map[string]*gpu.Pipeline{}}
+	return &device{dev: d, pipelines: map[string]*gpu.Pipeline{}, compiling: make(chan struct{}, 1)}
 }
 
 type device struct {
@@ -25,7 +24,7 @@ type device struct {
 	dummy     *gpu.Buffer
 	bytes     int64
 
-	compiling sync.Mutex
+	compiling chan struct{} // a lock: full while it is held
 
 	tuned        tuning
 	tuneSoftware bool // time forms on software adapters too: for tests
@@ -151,8 +150,12 @@ func (m *device) Prepare(ctx context.Context, p *Plan, progress func(done, total
 // compile makes the pipelines that the plan needs and the machine lacks, all
 // at once.
 func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total int)) error {
-	m.compiling.Lock() // who comes second finds the pipelines of the first
-	defer m.compiling.Unlock()
+	select { // who comes second finds the pipelines of the first
+	case m.compiling <- struct{}{}:
+		defer func() { <-m.compiling }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	var specs []gpu.PipelineSpec
 	var keys []string
 	for _, g := range p.programs {

@@ -14,22 +14,21 @@ type Cache struct{ cache, folder js.Value }
 
 // OpenCache opens a cache, and makes it where there is none. The browser refuses
 // where storage is forbidden.
-func OpenCache(name, folder string) (c *Cache, err error) {
-	defer func() {
-		if recover() != nil { // the getter throws where storage is forbidden
-			c, err = nil, errors.New("this browser lets the page keep nothing")
-		}
-	}()
-	at := js.Global().Get("location")
-	caches := js.Global().Get("caches")
-	if !caches.Truthy() || !strings.HasPrefix(at.Get("protocol").String(), "http") {
-		return nil, errors.New("this page can keep nothing")
-	}
-	cache, err := Await(caches.Call("open", name))
+func OpenCache(name, folder string) (*Cache, error) {
+	cache, err := RawCache(name)
 	if err != nil {
 		return nil, err
 	}
-	return &Cache{cache, js.Global().Get("URL").New(folder, at.Get("href")).Get("href")}, nil
+	return &Cache{cache, js.Global().Get("URL").New(folder, js.Global().Get("location").Get("href")).Get("href")}, nil
+}
+
+// RawCache is one of the site's caches as the browser has it.
+func RawCache(name string) (js.Value, error) {
+	caches := global("caches")
+	if !caches.Truthy() || !strings.HasPrefix(js.Global().Get("location").Get("protocol").String(), "http") {
+		return js.Undefined(), errors.New("this page can keep nothing")
+	}
+	return Await(caches.Call("open", name))
 }
 
 func (c *Cache) url(name string) string { return c.folder.String() + name }

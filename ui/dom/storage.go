@@ -19,12 +19,7 @@ func OpenStorage() (s Storage, ok bool) {
 	if !strings.HasPrefix(js.Global().Get("location").Get("protocol").String(), "http") {
 		return s, false
 	}
-	defer func() {
-		if recover() != nil { // the getter throws where storage is forbidden
-			s, ok = Storage{}, false
-		}
-	}()
-	s.store = js.Global().Get("localStorage")
+	s.store = global("localStorage")
 	return s, s.store.Truthy()
 }
 

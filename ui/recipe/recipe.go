@@ -243,6 +243,12 @@ func find(file []byte) ([]byte, error) {
 	}
 }
 
+// MaxSeed is the largest whole number that a page's field holds exactly.
+const MaxSeed = 1 << 53
+
+// maxStart bounds a start picture's side: the page writes it whenever something changes.
+const maxStart = 512
+
 // Parse reads and checks a recipe's JSON.
 func Parse(text []byte) (Recipe, error) {
 	var w wire
@@ -286,6 +292,9 @@ func Parse(text []byte) (Recipe, error) {
 		if err != nil {
 			return Recipe{}, fmt.Errorf("the start picture: %w", err)
 		}
+		if b := img.Bounds(); b.Dx() > maxStart || b.Dy() > maxStart {
+			return Recipe{}, fmt.Errorf("the start picture: %dx%d pixels: want at most %d a side", b.Dx(), b.Dy(), maxStart)
+		}
 		r.Image = RGBA(img)
 	}
 	if w.SmallPNG != nil {
@@ -307,7 +316,7 @@ func RGBA(img image.Image) *image.RGBA {
 
 // check refuses numbers that no control can show.
 func (r Recipe) check() error {
-	if r.Seed > 1<<53 {
+	if r.Seed > MaxSeed {
 		return fmt.Errorf("seed %d: want at most 2^53", r.Seed)
 	}
 	if s := r.Sampler; s.Steps < 1 || s.Steps > 1000 || s.Corrector < 0 || s.Corrector > 10 || !within(s.Eta, 0, 1) || !within(s.Start, 0, 1) {
@@ -315,7 +324,7 @@ func (r Recipe) check() error {
 	}
 	if u := r.Upscaled; (u != nil) != (r.Small != nil) {
 		return errors.New("it was upscaled, and either how or the small picture is missing")
-	} else if u != nil && (u.Seed > 1<<53 || u.Steps < 1 || u.Steps > 1000) {
+	} else if u != nil && (u.Seed > MaxSeed || u.Steps < 1 || u.Steps > 1000) {
 		return fmt.Errorf("upscaled with seed %d in %d steps: want at most 2^53 and 1 to 1000", u.Seed, u.Steps)
 	}
 	if !within(r.Not.Weight, 0, 100) {

@@ -3,6 +3,7 @@ package recipe
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/base64"
 	"fmt"
 	"image"
 	"image/color"
@@ -49,6 +50,40 @@ func full() (*image.RGBA, Recipe) {
 		Sketch: sketch, Mask: mask, Colours: colours, Image: picture,
 		Upscaled: &Upscaled{"4567cdef", 7, 4}, Small: picture,
 	}
+}
+
+// pixelsOf is a picture as a recipe holds it.
+func pixelsOf(img image.Image) string {
+	data, err := encode(img)
+	if err != nil {
+		panic(err)
+	}
+	return base64.StdEncoding.EncodeToString(data)
+}
+
+// grayMask is a picture whose recipe has a mask without a palette.
+func grayMask(t *testing.T) []byte {
+	picture, r := full()
+	plain, err := encode(picture)
+	require.NoError(t, err)
+	gray := image.NewGray(r.Mask.Rect)
+	copy(gray.Pix, r.Mask.Pix)
+	file, err := insert(plain, textKind, writeText(keyword, []byte(`{"format":"mcdm-recipe","version":1,"sampler":{"steps":1},"mask":"`+pixelsOf(gray)+`"}`)))
+	require.NoError(t, err)
+	return file
+}
+
+// A mask may come in gray, and is written again.
+func TestGrayMask(t *testing.T) {
+	picture, r, err := Read(grayMask(t))
+	require.NoError(t, err)
+	file, err := Write(picture, r)
+	require.NoError(t, err)
+	_, again, err := Read(file)
+	require.NoError(t, err)
+	assert.True(t, r.Same(again))
+	_, whole := full()
+	assert.Equal(t, whole.Mask.Pix, again.Mask.Pix)
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -196,6 +231,7 @@ func bad(t testing.TB) map[string]struct {
 		"seed":           {with(head + `"sampler":{"steps":1},"seed":18446744073709551615}`), "2^53"},
 		"sketch":         {with(head + `"sampler":{"steps":1},"sketch":"AAAA"}`), "the sketch"},
 		"image":          {with(head + `"sampler":{"steps":1},"image":"AAAA"}`), "the start picture"},
+		"large image":    {with(head + `"sampler":{"steps":1},"image":"` + pixelsOf(image.NewGray(image.Rect(0, 0, 513, 1))) + `"}`), "513x1 pixels: want at most 512"},
 		"against":        {with(head + `"sampler":{"steps":1},"not":{"text":"a hat","weight":-1}}`), `weight -1 against the sentence "a hat"`},
 		"accord":         {with(head + `"sampler":{"steps":1},"verdict":{"accord":[{"a":"mask","b":"text","cosine":2,"steps":1}]}}`), "cosine 2"},
 		"rank":           {with(head + `"sampler":{"steps":1},"verdict":{"scores":{"rank":3,"of":2}}}`), "rank 3 of 2"},
@@ -248,7 +284,7 @@ func TestSeeds(t *testing.T) {
 	picture, r := full()
 	good, err := Write(picture, r)
 	require.NoError(t, err)
-	seeds := map[string][]byte{"good": good}
+	seeds := map[string][]byte{"good": good, "gray mask": grayMask(t)}
 	for name, c := range bad(t) {
 		if len(c.file) < 4096 {
 			seeds[name] = c.file

@@ -91,7 +91,7 @@ func (s *Studio) recipe() (r recipe.Recipe, err error) {
 	if picture, part := s.start(); picture != nil {
 		r.Image, r.Sampler.Start = picture, part
 	}
-	r.Seed = uint64(whole("seed", 0, 1<<53))
+	r.Seed = uint64(whole("seed", 0, recipe.MaxSeed-8)) // those of a batch of 8 are seeds, too
 	if len(wrong) > 0 {
 		return r, wrong[0]
 	}

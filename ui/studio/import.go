@@ -59,7 +59,7 @@ func (s *Studio) addImport() {
 	click("copy", s.copy)
 	dom.On(document, "copy", func(e js.Value) {
 		selected := js.Global().Call("getSelection").Call("toString").String() != ""
-		if s.shown != nil && s.shown.image != nil && !selected && !dom.Typing(document.Get("activeElement")) {
+		if s.shown != nil && s.last != nil && !selected && !dom.Typing(document.Get("activeElement")) {
 			e.Call("preventDefault")
 			s.copy()
 		}
@@ -221,9 +221,9 @@ func (m *imports) start() (picture *image.RGBA, part float64) {
 
 // copy puts the picture on the clipboard.
 func (s *Studio) copy() {
-	if s.shown == nil || s.shown.image == nil {
+	if s.shown == nil || s.last == nil {
 		text := "There is no picture to copy yet."
-		if len(s.batch) > 1 {
+		if s.shown == nil && len(s.batch) > 1 {
 			text = "Choose one of the pictures, then copy it."
 		}
 		dom.Text(dom.Get("status"), "%s", text)

@@ -15,7 +15,7 @@ import (
 func (s *Studio) install() {
 	workers := js.Global().Get("navigator").Get("serviceWorker")
 	at := js.Global().Get("location")
-	if !workers.Truthy() || !js.Global().Get("caches").Truthy() || !strings.HasPrefix(at.Get("protocol").String(), "http") {
+	if !workers.Truthy() || !strings.HasPrefix(at.Get("protocol").String(), "http") {
 		return
 	}
 	if err := keepPage(workers, at); err != nil {
@@ -38,7 +38,7 @@ func keepPage(workers, at js.Value) error {
 	if _, err := dom.Await(workers.Call("register", "sw.js")); err != nil {
 		return err
 	}
-	cache, err := dom.Await(js.Global().Get("caches").Call("open", "mcdm"))
+	cache, err := dom.RawCache("mcdm " + page) // other builds may lie on the same site
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,9 @@ func keepPage(workers, at js.Value) error {
 	// As loaded, from the browser's own cache, even where the server has a newer build by now: its page and manifest
 	// would name files that are not kept.
 	asLoaded := map[string]any{"cache": "force-cache"}
+	if same, err := isThisBuild(page, asLoaded); err != nil || !same {
+		return err // a newer one was opened beside this, and keeps itself
+	}
 	var missing []any
 	for name := range wanted {
 		// All other names carry their content's hash.
@@ -68,6 +71,20 @@ func keepPage(workers, at js.Value) error {
 		}
 	}
 	return nil
+}
+
+// isThisBuild tells whether the page as it would be kept starts this program.
+func isThisBuild(page string, asLoaded map[string]any) (bool, error) {
+	response, err := dom.Await(js.Global().Call("fetch", page, asLoaded))
+	if err != nil {
+		return false, err
+	}
+	text, err := dom.Await(response.Call("text"))
+	if err != nil {
+		return false, err
+	}
+	program := js.Global().Get("document").Call("querySelector", `meta[name="mcdm-wasm"]`).Get("content").String()
+	return strings.Contains(text.String(), program), nil
 }
 
 func has(requests js.Value, url string) bool {

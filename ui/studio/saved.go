@@ -117,6 +117,7 @@ func (s *Studio) storeNow() {
 	if !s.storing {
 		return
 	}
+	s.savedMark = s.mark()
 	r, _ := s.recipe()
 	r.Sketch = s.board.Kept() // lines of an import are not yet anybody's
 	text, err := recipe.Text(r)
@@ -139,8 +140,15 @@ func (s *Studio) watch() {
 	for _, event := range []string{"pointerup", "click", "keyup", "input", "change"} {
 		dom.On(document, event, func(js.Value) { s.changedSoon() })
 	}
-	dom.On(document, "visibilitychange", func(js.Value) { s.storeNow() })
-	dom.On(js.Global(), "pagehide", func(js.Value) { s.storeNow() })
+	// Only what was changed here: another tab may have stored its own since.
+	s.savedMark = s.fingerprint
+	store := func(js.Value) {
+		if s.mark() != s.savedMark {
+			s.storeNow()
+		}
+	}
+	dom.On(document, "visibilitychange", store)
+	dom.On(js.Global(), "pagehide", store)
 }
 
 // mark is another one whenever the recipe may have changed.

@@ -52,7 +52,8 @@ type Studio struct {
 	storing     bool
 	toldFull    bool
 	fingerprint string
-	looking     bool // changedSoon is about to look
+	savedMark   string // the fingerprint of what was stored last, or found at first
+	looking     bool   // changedSoon is about to look
 	savingSoon  bool
 
 	living, liveAgain bool

@@ -33,9 +33,10 @@ func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
 	}
 	dom.On(t.field, "input", func(js.Value) { t.look() })
 	dom.On(t.field, "blur", func(js.Value) { t.look() })
+	// Where the caret goes, what was offered for where it was does not fit.
 	dom.On(js.Global().Get("document"), "selectionchange", func(js.Value) {
-		if before, _ := t.caret(); before != t.before && t.focused() {
-			t.look()
+		if before, _ := t.caret(); before != t.before && t.chosen < 0 {
+			t.close()
 		}
 	})
 	dom.On(t.field, "keydown", t.key)

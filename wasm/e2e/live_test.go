@@ -36,13 +36,11 @@ func TestSuggestions(t *testing.T) {
 	p.run(chromedp.SendKeys("#prompt", "bl"), chromedp.KeyEvent(kb.Escape))
 	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 
-	// The words that are offered are those for where the caret is.
+	// No words are offered for where the caret no longer is.
 	p.run(chromedp.SendKeys("#prompt", "o"))
 	assert.Contains(t, p.text("#prompt-offers"), "blond")
 	p.run(chromedp.KeyEvent(kb.Home))
 	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("prompt-offers").hidden`) }, 5*time.Second, 20*time.Millisecond)
-	p.run(chromedp.KeyEvent(kb.End))
-	require.Eventually(t, func() bool { return strings.Contains(p.text("#prompt-offers"), "blond") }, 5*time.Second, 20*time.Millisecond)
 	p.quiet()
 }
 

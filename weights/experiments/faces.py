@@ -57,9 +57,9 @@ def main():
     splits = [Split(os.path.join(a.data, n)) for n in NETWORKS]
     trained = np.concatenate([np.asarray(s.pictures[: len(s) - s.validation]) for s in splits])
     networks = [Network.load(os.path.join(a.runs, n, "export")) for n in NETWORKS]
-    if not 1 <= a.count <= len(held) // 2:
-        p.error(f"--count {a.count}: want 1 to {len(held) // 2}, half of the {len(held)} held-out photos: samples are compared with the others")
-    index = np.arange(a.count)
+    index = np.arange(min(a.count, len(held) // 2))  # samples are compared with the others
+    if not len(index):
+        p.error(f"--count {a.count} of {len(held)} held-out photos: want 1 or more, and two photos or more")
     real = np.asarray(held.pictures[index])
 
     def sample(networks):

@@ -47,6 +47,7 @@ type cell struct {
 // best is what search.py found on the validation portraits.
 type best struct {
 	Bundle  string                   `json:"bundle"` // whose manifest has this SHA-256
+	Data    string                   `json:"data"`   // as in a cell
 	Weights map[string]float64       `json:"weights"`
 	Windows map[string]engine.Window `json:"windows"`
 }

@@ -230,17 +230,21 @@ func noPortraits(t *testing.T) string {
 func TestBestOfAnotherBundle(t *testing.T) {
 	var log bytes.Buffer
 	r := run{data: noPortraits(t), bundles: map[string]string{"merged": "../bundles/avatars"}, log: &log}
-	best := func(sum string) int {
-		r.found = &best{Bundle: sum, Weights: map[string]float64{"text": 2}}
+	best := func(sum, data string) int {
+		r.found = &best{Bundle: sum, Data: data, Weights: map[string]float64{"text": 2}}
 		cells, err := r.present(plan(scales["tiny"], r.found))
 		require.NoError(t, err)
 		return len(slices.DeleteFunc(cells, func(c cell) bool { return c.Group != "best" }))
 	}
-	assert.Zero(t, best("another"))
+	data, err := sumOfPortraits(r.data)
+	require.NoError(t, err)
+	assert.Zero(t, best("another", data))
 	assert.Contains(t, log.String(), "search again")
 	manifest, err := os.ReadFile("../bundles/avatars/" + bundle.ManifestName)
 	require.NoError(t, err)
-	assert.Equal(t, 4, best(fmt.Sprintf("%x", sha256.Sum256(manifest))))
+	sum := fmt.Sprintf("%x", sha256.Sum256(manifest))
+	assert.Zero(t, best(sum, "others"))
+	assert.Equal(t, 4, best(sum, data))
 }
 
 func TestBundlesThatAreNotThere(t *testing.T) {

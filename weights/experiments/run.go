@@ -188,13 +188,13 @@ func (r *run) present(cells []cell) ([]cell, error) {
 		fmt.Fprintf(r.log, "%s holds other networks than %s: its column stays empty\n", r.bundles["float"], r.bundles["merged"])
 		delete(found, "float")
 	}
-	stale := r.found != nil && r.found.Bundle != found["merged"].sum
-	if stale {
-		fmt.Fprintf(r.log, "the best weights are those of another bundle than %s: search again (search.py); their columns stay empty\n", r.bundles["merged"])
-	}
 	data, err := sumOfPortraits(r.data)
 	if err != nil {
 		return nil, err
+	}
+	stale := r.found != nil && (r.found.Bundle != found["merged"].sum || r.found.Data != data)
+	if stale {
+		fmt.Fprintf(r.log, "the best weights were found with another bundle than %s or on other portraits: search again (search.py); their columns stay empty\n", r.bundles["merged"])
 	}
 	var out []cell
 	for _, c := range cells {
@@ -232,24 +232,18 @@ func sumOfPortraits(folder string) (string, error) {
 // manifest says of them, and of the shards that they lie in.
 func sumOf(m *bundle.Manifest, conditions []string) string {
 	h := sha256.New()
-	shards := map[int]bool{}
-	for _, n := range m.Networks {
+	var run []*bundle.Network
+	for i, n := range m.Networks {
 		if n.Modality != engine.Unconditional && n.Modality != engine.Joint && !slices.Contains(conditions, n.Modality) {
 			continue
 		}
 		if err := json.NewEncoder(h).Encode(n); err != nil {
 			panic(err)
 		}
-		for _, t := range n.Tensors {
-			for _, part := range t.Parts {
-				shards[part.Shard] = true
-			}
-		}
+		run = append(run, &m.Networks[i])
 	}
-	for i, s := range m.Shards {
-		if shards[i] {
-			fmt.Fprintln(h, s.SHA256)
-		}
+	for _, i := range m.ShardsOf(run...) {
+		fmt.Fprintln(h, m.Shards[i].SHA256)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }

@@ -42,7 +42,7 @@ def main():
     best = ranked[0][1]
     with open(a.out, "w") as f:
         json.dump({"weights": best.get("weights", {}), "windows": best.get("windows", {}), "score": ranked[0][0],
-                   "portraits": len(portraits), "bundle": best["sha256"]}, f, indent=1)
+                   "portraits": len(portraits), "bundle": best["sha256"], "data": best.get("data", "")}, f, indent=1)
     for score, e, by in ranked:
         print(f"{score:.3f}", json.dumps(e.get("weights", {})), json.dumps(e.get("windows", {})),
               " ".join(f"{k} {v:.3f}" for k, v in by.items()))

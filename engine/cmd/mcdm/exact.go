@@ -172,6 +172,7 @@ func mixtures(priors, obs []string) (nets []sampler.Mixture, exact sampler.Mixtu
 	}
 	prior := exact
 	nets = append(nets, prior)
+	precision, mean := 0.0, 0.0 // of all observations, which are of the same number
 	for _, s := range obs {
 		v, err := numbers("--obs", "VALUE,SD", s)
 		if err != nil {
@@ -181,7 +182,11 @@ func mixtures(priors, obs []string) (nets []sampler.Mixture, exact sampler.Mixtu
 			return nil, nil, fmt.Errorf("--obs %s: want VALUE,SD, two numbers", s)
 		}
 		nets = append(nets, prior.Given(0, v[0], v[1]))
-		exact = exact.Given(0, v[0], v[1])
+		precision += 1 / (v[1] * v[1])
+		mean += v[0] / (v[1] * v[1])
+	}
+	if len(obs) > 0 { // at once: after one of them a cluster may be too unlikely to come back by the next
+		exact = prior.Given(0, mean/precision, 1/math.Sqrt(precision))
 	}
 	if len(nets) > shaders.MaxNetworks {
 		return nil, nil, fmt.Errorf("%d observations: at most %d can be merged", len(obs), shaders.MaxNetworks-1)

@@ -161,8 +161,12 @@ func TestExactAtItsLimits(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotContains(t, out, "NaN")
 	}
+	// Two that speak for opposite clusters leave both.
+	out, err := run(t, "exact", "--prior=-0.5,0.05", "--prior", "0.5,0.05", "--obs", "5,0.05", "--obs=-5,0.05", "--steps", "5", "--samples", "4")
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^exact +-?0\.0000 +0\.1691$`, out) // clusters at +-1/6, each .05/sqrt(3) wide
 	judged := []string{"exact", "--obs", "0.5,0.2", "--metropolis", "--corrector", "1", "--steps", "3"}
-	_, err := run(t, append(judged, "--samples", "70000")...)
+	_, err = run(t, append(judged, "--samples", "70000")...)
 	assert.ErrorContains(t, err, "--samples 70000: with --metropolis at most 65535")
 	_, err = run(t, append(judged, "--samples", "7")...)
 	assert.NoError(t, err)
