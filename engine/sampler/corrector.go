@@ -6,9 +6,14 @@ import (
 	"math"
 )
 
-// DefaultCorrectorSize is h / (1 - abar) of the corrector when Options say
-// nothing.
-const DefaultCorrectorSize = 0.2
+// What a corrector's step size is relative to.
+const (
+	OfNoise = "noise" // 1 - abar, the level's variance of noise
+	OfBeta  = "beta"  // 1 - abar / abar', beta of the step to the next level, abar': with T steps beta_t
+)
+
+// DefaultCorrectorSize is the step size when Options say nothing.
+var DefaultCorrectorSize = map[string]float64{OfNoise: .2, OfBeta: 1}
 
 // maxCorrector bounds the corrector steps of a level.
 const maxCorrector = 100
@@ -39,11 +44,26 @@ func (o *Options) checkCorrector() error {
 	if o.Metropolis && o.Corrector == 0 {
 		return errors.New("sampler: metropolis accepts or rejects corrector steps, and there are none: want at least 1 at every level")
 	}
+	if o.CorrectorUnit == "" {
+		o.CorrectorUnit = OfNoise
+	}
+	usual, known := DefaultCorrectorSize[o.CorrectorUnit]
+	if !known {
+		return fmt.Errorf("sampler: the corrector's step size relative to %q: want %s or %s", o.CorrectorUnit, OfNoise, OfBeta)
+	}
 	if o.CorrectorSize == 0 {
-		o.CorrectorSize = DefaultCorrectorSize
+		o.CorrectorSize = usual
 	}
 	if !(o.CorrectorSize > 0 && o.CorrectorSize <= 1) {
-		return fmt.Errorf("sampler: the corrector's step size %v: want above 0 and at most 1 (times 1 - abar)", o.CorrectorSize)
+		return fmt.Errorf("sampler: the corrector's step size %v: want above 0 and at most 1", o.CorrectorSize)
 	}
 	return nil
+}
+
+// correctorSize is h / (1 - abar) of the steps at a level.
+func (o Options) correctorSize(l levels) float64 {
+	if o.CorrectorUnit == OfBeta {
+		return o.CorrectorSize * (1 - l.a/l.b) / (1 - l.a)
+	}
+	return o.CorrectorSize
 }

@@ -16,10 +16,10 @@ package sampler
 // Gaussian the rule is exact. In d independent values the deviation of log alpha
 // is about size/4 sqrt(8 size d): for the 12,288 of a picture of 64x64 pixels steps of
 // size .2 are never accepted, of .05 two thirds.
-func judge(steps []Step, size float64) {
+func judge(steps []Step) {
 	for i := 1; i < len(steps); i++ {
 		if steps[i-1].Corrector {
-			steps[i].Judge = size
+			steps[i].Judge = 1 - steps[i-1].Z
 		}
 	}
 }

@@ -48,8 +48,10 @@ type Options struct {
 	// evaluation of the networks: Steps + Corrector (Steps - 1) in all. The first
 	// level needs none: z_T has its distribution.
 	Corrector int
-	// CorrectorSize is their step size h / (1 - abar); 0 is 0.2.
+	// CorrectorSize is their step size, 0 to 1, as a part of what CorrectorUnit
+	// says, OfNoise or OfBeta; 0 is DefaultCorrectorSize, "" is OfNoise.
 	CorrectorSize float64
+	CorrectorUnit string
 	// Metropolis accepts or rejects every corrector step of every picture: see
 	// metropolis.go. It costs no evaluation.
 	Metropolis bool
@@ -112,7 +114,7 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 		}
 		if i > 0 {
 			for range o.Corrector {
-				steps = append(steps, corrector(t, l.a, o.CorrectorSize))
+				steps = append(steps, corrector(t, l.a, o.correctorSize(l)))
 			}
 		}
 		p := Step{T: t, SqrtABar: math.Sqrt(l.a), SqrtOneMinusABar: math.Sqrt(1 - l.a)}
@@ -121,7 +123,7 @@ func (o Options) StepsOf(s *Schedule) ([]Step, error) {
 		l.before, l.a = l.a, l.b
 	}
 	if o.Metropolis {
-		judge(steps, o.CorrectorSize)
+		judge(steps)
 	}
 	return steps, nil
 }

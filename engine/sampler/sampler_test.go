@@ -120,7 +120,7 @@ func TestKeptRegionsFollowTheForwardProcess(t *testing.T) {
 			// An unadjusted Langevin step tends to 1 / (1 - size/2) of the variance.
 			most := 1.0
 			if o.Corrector > 0 {
-				most = 1 / (1 - DefaultCorrectorSize/2)
+				most = 1 / (1 - DefaultCorrectorSize[OfNoise]/2)
 			}
 			require.Greater(t, variance, (1-a)*.999, "%+v at t = %d", o, p.T)
 			require.Less(t, variance, most*(1-a)*1.001, "%+v at t = %d", o, p.T)
@@ -136,7 +136,7 @@ func TestKeptRegionsFollowTheForwardProcess(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	s := linear(t)
 	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace},
-		{Start: -.1}, {Start: 1.1}, {Start: math.NaN()}, {Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}} {
+		{Start: -.1}, {Start: 1.1}, {Start: math.NaN()}, {Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}, {CorrectorUnit: "t"}} {
 		_, err := o.StepsOf(s)
 		assert.Error(t, err, "%+v", o)
 	}
@@ -151,6 +151,30 @@ func TestMetropolisJudgesWhatFollows(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, steps, 7) // P, C C P, C C P
 	for i, want := range []float64{0, 0, .3, .3, 0, .3, .3} {
-		assert.Equal(t, want, steps[i].Judge, "step %d", i)
+		assert.InDelta(t, want, steps[i].Judge, 1e-12, "step %d", i)
+	}
+}
+
+// A corrector's step size of beta is that of Ho et al.'s beta_t where no timestep is left out, and never more than the
+// level's own noise where steps are large.
+func TestCorrectorOfBeta(t *testing.T) {
+	s := linear(t)
+	for _, steps := range []int{1000, 20} {
+		list, err := Options{Name: "ddpm", Steps: steps, Corrector: 1, CorrectorUnit: OfBeta, CorrectorSize: .5}.StepsOf(s)
+		require.NoError(t, err)
+		seen := 0
+		for _, p := range list {
+			if !p.Corrector {
+				continue
+			}
+			seen++
+			h := (1 - p.Z) * (1 - s.ABar[p.T]) // of z' = z + h score + sqrt(2 h) eta
+			assert.InDelta(t, p.Noise*p.Noise, 2*h, 1e-12)
+			if steps == 1000 {
+				require.InDelta(t, .5*s.Beta[p.T], h, 1e-12, "t = %d", p.T)
+			}
+			require.LessOrEqual(t, h, .5*(1-s.ABar[p.T])+1e-12)
+		}
+		assert.Equal(t, steps-1, seen)
 	}
 }

@@ -62,7 +62,9 @@ func samplerFlags(c *cobra.Command, o *sampler.Options) {
 	f.StringVar((*string)(&o.Spacing), "spacing", "trailing", "of the timesteps: trailing, leading or linspace")
 	f.IntVar(&o.Corrector, "corrector", 0, "Langevin steps at every level after the first, each one more evaluation of the networks: against the merge's own error")
 	f.BoolVar(&o.Metropolis, "metropolis", false, "accept or reject every corrector step: exact whatever its size, but pictures want small ones, such as --corrector-size 0.03")
-	f.Float64Var(&o.CorrectorSize, "corrector-size", sampler.DefaultCorrectorSize, "their step size, as a part of the level's noise variance: above 0, at most 1")
+	f.StringVar(&o.CorrectorUnit, "corrector-unit", sampler.OfNoise, "what their step size is relative to: noise (1 - abar, the level's variance) or beta (of the step to the next level)")
+	f.Float64Var(&o.CorrectorSize, "corrector-size", 0, fmt.Sprintf("their step size in that unit, above 0 and at most 1 (default: %g of noise, %g of beta)",
+		sampler.DefaultCorrectorSize[sampler.OfNoise], sampler.DefaultCorrectorSize[sampler.OfBeta]))
 }
 
 // load opens the device and the bundle.
