@@ -40,7 +40,9 @@ func (s *Studio) restoreSaved() {
 		}
 		usual := s.storage.Get(savedUsual) != ""
 		s.restore(r)
-		s.untouched = usual
+		if s.untouched = usual; usual {
+			s.storeNow() // restore took it for a person's own number
+		}
 	}
 }
 

@@ -138,7 +138,7 @@ func Parse(config []byte) (*Config, error) {
 // supported refuses options that change the numbers and that the engine lacks.
 // Options that diffusers itself does not hand to the supported blocks
 // (resnet_skip_time_act, resnet_out_scale_factor, cross_attention_norm,
-// upcast_attention, dropout at inference) are of no effect and pass.
+// mid_block_only_cross_attention, upcast_attention, dropout at inference) are of no effect and pass.
 func (r *raw) supported() error {
 	refuse := func(key string, value any, want string) error {
 		return fmt.Errorf("%s = %v is not supported (%s)", key, value, want)

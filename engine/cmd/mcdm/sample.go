@@ -75,14 +75,12 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				}
 			}
 			var angles conflicts
-			accepted := -1.0 // nothing was judged
+			var last engine.Progress
 			steps := bar(fmt.Sprintf("seed %d", q.Seed))
 			pictures, err := m.Sample(cmd.Context(), q, func(p engine.Progress) {
 				steps(p.Step, p.Steps)
 				angles.add(p.Conflict)
-				if p.Judged {
-					accepted = p.Accepted
-				}
+				last = p
 			})
 			if err != nil {
 				return err
@@ -98,15 +96,13 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			if large && after == nil {
 				after = upscale(cmd.Context(), m, list)
 			}
-			if q.Conflict {
-				if err := angles.print(cmd.OutOrStdout()); err != nil {
-					return err
-				}
-			}
-			if accepted >= 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "corrector steps accepted: %.0f%%\n", 100*accepted)
-			}
 			files, err := writePictures(out, list)
+			if err == nil && q.Conflict {
+				err = angles.print(cmd.OutOrStdout())
+			}
+			if last.Judged {
+				fmt.Fprintf(cmd.OutOrStdout(), "corrector steps accepted: %.0f%%\n", 100*last.Accepted)
+			}
 			if err == nil {
 				err = table(cmd.OutOrStdout(), files, list)
 			}
