@@ -26,9 +26,13 @@ type groupNormParams struct {
 	Samples, Nets                                                     uint32
 }
 
-var groupNorm = kernel("group_norm", groupNormTwin)
+var (
+	groupNorm       = kernel("group_norm", groupNormTwin, "group")
+	groupNormNarrow = kernel("group_norm_narrow", groupNormTwin, "group")
+)
 
-// GroupNorm is group_norm.wgsl.
+// GroupNorm is group_norm.wgsl, or group_norm_narrow.wgsl where groups or X are not
+// multiples of 4 channels wide.
 func GroupNorm(a GroupNormArgs) Dispatch {
 	y := a.Y
 	c := a.X.C + a.Skip.C
@@ -46,11 +50,15 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: group_norm: %d groups of y %v", a.Groups, y))
 	}
 	per := c / a.Groups
+	kernel := groupNorm
+	if per%4 != 0 || a.X.C%4 != 0 {
+		kernel = groupNormNarrow
+	}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
 	for _, lanes := range []uint32{32, 128, 256} {
-		forms = append(forms, Form{Kernel: groupNorm, Constants: Constants{
-			"LANES": lanes, "QUADS": flag(per%4 == 0 && a.X.C%4 == 0), "SILU": flag(a.SiLU),
+		forms = append(forms, Form{Kernel: kernel, Constants: Constants{
+			"LANES": lanes, "SILU": flag(a.SiLU),
 			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok()),
 		}, Groups: [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 func TestParamsMatchWGSL(t *testing.T) {
 	structs := map[string]any{
 		"conv2d_direct": conv2dParams{}, "conv2d_uniform": conv2dParams{}, "conv2d_tile": conv2dParams{},
-		"group_norm": groupNormParams{},
+		"group_norm": groupNormParams{}, "group_norm_narrow": groupNormParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
 		"merge_stats": mergeStatsParams{}, "metropolis": metropolisParams{},
@@ -31,6 +32,23 @@ func TestParamsMatchWGSL(t *testing.T) {
 			assert.Equal(t, f.Type, types[v.Field(i).Type.Kind()], "%s.%s", k.Name, f.Name)
 		}
 		assert.LessOrEqual(t, len(k.Bindings), 8, "%s: more storage buffers than every device binds", k.Name)
+	}
+}
+
+// A write to one component of a vec4 may write all of them: where lanes share a vec4
+// that loses what others wrote, on Metal for one.
+func TestNoComponentIsWritten(t *testing.T) {
+	vec4 := regexp.MustCompile(`var<storage, read_write> (\w+): array<vec4<f32>>`)
+	component := regexp.MustCompile(`(?m)(\w+)\[[^=\n]*\](?:\[[^\]\n]*\]|\.[xyzw]) *[-+*/]?= `)
+	assert.True(t, component.MatchString("y[i * p.stride + c / 4u][c % 4u] = v;") && component.MatchString("y[i].x += v;"))
+	for _, k := range All() {
+		code, err := k.Code(nil)
+		require.NoError(t, err)
+		for _, b := range vec4.FindAllStringSubmatch(code, -1) {
+			for _, w := range component.FindAllStringSubmatch(code, -1) {
+				assert.NotEqual(t, b[1], w[1], "%s: %s", k.Name, w[0])
+			}
+		}
 	}
 }
 

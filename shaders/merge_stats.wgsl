@@ -30,22 +30,43 @@ struct Params {
 }
 
 const LANES = 256u;
-var<workgroup> partial: array<vec2<f32>, LANES>;
+var<workgroup> partial: array<f32, LANES>;
 var<workgroup> bins: array<atomic<u32>, 256>;
 var<workgroup> prefix: u32;
 var<workgroup> wanted: u32;
 
-// deviation of all values whose sum and sum of squares the lanes hold parts of.
-fn deviation(lane: u32, sums: vec2<f32>) -> f32 {
-  partial[lane] = sums;
+// total adds up the values of all lanes.
+fn total(lane: u32, v: f32) -> f32 {
+  partial[lane] = v;
   workgroupBarrier();
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     if lane < half { partial[lane] += partial[lane + half]; }
     workgroupBarrier();
   }
-  let mean = partial[0] / f32(p.hw * p.channels);
+  let sum = partial[0];
   workgroupBarrier();
-  return sqrt(max(mean.y - mean.x * mean.x, 0.0));
+  return sum;
+}
+
+// value is the i-th of a picture, whose first is at base, from network j or, after the last, of the merge.
+fn value(j: u32, base: u32, i: u32) -> f32 {
+  let same = i / p.channels * p.stride + i % p.channels;
+  if j == p.networks { return merge(base + same, same, p.hw * p.stride); }
+  return outputs[j * p.size + base + same];
+}
+
+// deviation of all these values. The mean comes first: a sum of squares would lose what is small beside it.
+fn deviation(j: u32, base: u32, lane: u32) -> f32 {
+  let count = p.hw * p.channels;
+  var sum = 0.0;
+  for (var i = lane; i < count; i += LANES) { sum += value(j, base, i); }
+  let mean = total(lane, sum) / f32(count);
+  sum = 0.0;
+  for (var i = lane; i < count; i += LANES) {
+    let d = value(j, base, i) - mean;
+    sum += d * d;
+  }
+  return sqrt(total(lane, sum) / f32(count));
 }
 
 @compute @workgroup_size(256)
@@ -58,23 +79,12 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   var of_conditions = 0.0;
   for (var j = p.first; j < p.networks; j++) {
     let w = max(step.weights[j], 0.0);
-    var sums = vec2<f32>();
     if w > 0.0 {
-      for (var i = lane; i < count; i += LANES) {
-        let v = outputs[j * p.size + base + i / p.channels * p.stride + i % p.channels];
-        sums += vec2<f32>(v, v * v);
-      }
+      of_conditions += w * deviation(j, base, lane);
+      of_weight += w;
     }
-    of_conditions += w * deviation(lane, sums);
-    of_weight += w;
   }
-  var sums = vec2<f32>();
-  for (var i = lane; i < count; i += LANES) {
-    let same = i / p.channels * p.stride + i % p.channels;
-    let v = merge(base + same, same, p.hw * p.stride);
-    sums += vec2<f32>(v, v * v);
-  }
-  let of_merge = deviation(lane, sums);
+  let of_merge = deviation(p.networks, base, lane);
   var f = 1.0;
   if of_weight > 0.0 && of_merge > 0.0 { f += step.rescale * (of_conditions / (of_weight * of_merge) - 1.0); }
 

@@ -19,6 +19,7 @@ type statsCase struct {
 	rank                        uint32
 	rescale                     float32
 	maps                        bool
+	mean                        float32 // of the networks' outputs
 }
 
 func (c statsCase) params() shaders.StepParams {
@@ -40,7 +41,7 @@ func (c statsCase) args(f *fixture) shaders.MergeStatsArgs {
 		planes += c.networks
 	}
 	a := shaders.MergeStatsArgs{
-		Eps: f.input(c.networks*c.n, c.h, c.w, c.c), Z: f.input(c.n, c.h, c.w, c.c), Stats: f.output("stats", c.n, 1, 1, 4),
+		Eps: f.filled(c.networks*c.n, c.h, c.w, c.c, func() float32 { return c.mean + float32(f.rnd.NormFloat64()) }), Z: f.input(c.n, c.h, c.w, c.c), Stats: f.output("stats", c.n, 1, 1, 4),
 		Known: f.filled(planes, c.h, c.w, c.c, func() float32 { return float32(f.rnd.IntN(5)) / 4 }),
 		Step:  shaders.Tensor{N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4, Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize)},
 
@@ -52,11 +53,12 @@ func (c statsCase) args(f *fixture) shaders.MergeStatsArgs {
 
 func TestMergeStats(t *testing.T) {
 	for _, c := range []statsCase{
-		{1, 32, 32, 12, 4, 1, 12227, .7, false},
-		{2, 8, 8, 3, 1, 0, 0, 1, false},
-		{3, 8, 8, 12, 2, 0, 768, .5, false},
-		{2, 5, 7, 3, 16, 1, 1, 1, true},
-		{1, 16, 17, 12, 3, 1, 3000, 0, true},
+		{1, 32, 32, 12, 4, 1, 12227, .7, false, 0},
+		{1, 32, 32, 12, 4, 1, 0, .7, false, 200},
+		{2, 8, 8, 3, 1, 0, 0, 1, false, 0},
+		{3, 8, 8, 12, 2, 0, 768, .5, false, 0},
+		{2, 5, 7, 3, 16, 1, 1, 1, true, 0},
+		{1, 16, 17, 12, 3, 1, 3000, 0, true, 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
