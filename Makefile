@@ -183,7 +183,7 @@ experiments:
 	$(SAMPLE)
 	cd weights/experiments && $(PYTHON) -m search $(JUDGED) --out cache/best-$(SIZE).json
 	$(SAMPLE) --only best
-	cd weights/experiments && $(PYTHON) -m report $(JUDGED) --out report.html --readme ../../README.md
+	cd weights/experiments && $(PYTHON) -m report $(JUDGED) $(if $(filter full,$(SIZE)),--out report.html --readme ../../README.md,--out cache/report-$(SIZE).html)
 
 # For research at home: neither photos nor networks trained on them leave the ignored folders.
 FACES ?= ../shared/data/faces

@@ -2,6 +2,14 @@
 // kernel is one file name.wgsl, a Go call of the same name that checks shapes
 // and describes a launch, and a Go twin: plain loops in equation order with
 // float64 sums, which define what the WGSL computes.
+//
+// A further kernel takes:
+//   - name.wgsl: storage bindings from 0, at most 8; the uniform Params last, its
+//     fields u32, i32 or f32. Channels are padded to a multiple of 4, and the
+//     padding stays 0.
+//   - name.go: Args, the call, the twin, and var name = kernel("name", nameTwin);
+//   - in the tests a line of TestParamsMatchWGSL, a table in kernels_test.go, whose
+//     harness runs twin and adapter between guards, and a case of TestPlantedFaults.
 package shaders
 
 import (

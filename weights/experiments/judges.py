@@ -32,6 +32,9 @@ from metrics import intersections  # noqa: E402
 SPLITS = ("none", "sketch", "mask", "text")
 FEATURES = 64  # few: a covariance of them is estimated from as few as a hundred pictures
 TRUSTED = 0.95  # score on held-out pictures from which on the judge is believed
+# Held-out portraits: the first are sampled, on these the judge is examined and with them distributions are compared, and on
+# the last ones (plan.go) weights are searched.
+REFERENCE = slice(100, 400)
 
 PRESENT = ("no", "yes")
 # What a caption may say (dataset/caption.mjs), with its values. "glasses", "earrings" and "flowers" are whether there are any.
@@ -156,15 +159,16 @@ def look(judge, pictures, batch=50):
     return tuple(torch.cat(x).numpy() for x in (parts, features, values))
 
 
-def examine(judge, folder):
-    """Scores on held-out pictures: IoU by part, accuracy by attribute where a caption says it, and how many say it.
+def examine(judge, folder, which=slice(None)):
+    """Scores on some of a folder's pictures: IoU by part, accuracy by attribute where a caption says it, and how many say it.
 
     What captions only say when it is there (glasses) is seen everywhere by who always says yes: of such an attribute the
     accuracy is the mean of that where it is said and that where it is not there.
     """
-    split, lines = Split(folder), records(folder)
-    parts, _, values = look(judge, split.pictures)
-    both, either = intersections(parts, np.asarray(split.masks))
+    split, lines = Split(folder), records(folder)[which]
+    pictures, masks = split.pictures[which], np.asarray(split.masks[which])
+    parts, _, values = look(judge, pictures)
+    both, either = intersections(parts, masks)
     wanted, told = np.array([attributes(r) for r in lines]), np.array([said(r) for r in lines])
     right = values == wanted
 
@@ -173,7 +177,7 @@ def examine(judge, folder):
         return float((where + right[wanted[:, i] == 0, i].mean()) / 2 if values is PRESENT else where)
 
     return {
-        "pictures": len(split),
+        "pictures": len(pictures),
         "parts": {name: float(both[i] / max(1, either[i])) for i, name in enumerate(LABELS)},
         "attributes": {name: {"accuracy": accuracy(i, values), "said": int(told[:, i].sum())}
                        for i, (name, values) in enumerate(ATTRIBUTES.items())},
@@ -299,7 +303,7 @@ def main():
     [said(r) for r in records(os.path.join(a.data, "test"))]  # what it is examined by must be there before it is trained
     judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
     torch.save(judge.state_dict(), a.out)
-    result = {"data": data, "pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"))}
+    result = {"data": data, "pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"), REFERENCE)}
     with open(scores, "w") as f:
         json.dump(result, f, indent=1)
     for kind in ("parts", "attributes"):

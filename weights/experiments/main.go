@@ -82,7 +82,7 @@ func command() *cobra.Command {
 	f.StringVar(&jnt, "joint", "weights/experiments/cache/joint", "the joint network, where it is there")
 	f.StringVar(&bestFile, "best", "weights/experiments/cache/best-full.json", "the weights that the search found, where it is there")
 	f.StringVar(&size, "size", "full", "full (hours) or tiny (minutes)")
-	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, float, search, best, sampler")
+	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, float, search, best, page, sampler")
 	f.Float64Var(&minutes, "minutes", 0, "stop after that long (default: when everything is there)")
 	f.StringVar(&adapter, "adapter", "", "a part of the graphics adapter's name")
 	return c

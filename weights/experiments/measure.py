@@ -6,13 +6,9 @@ import os
 import numpy as np
 from PIL import Image
 
-from judges import ATTRIBUTES, TRUSTED, Split, attributes, load, look, records, said
+from judges import ATTRIBUTES, REFERENCE, TRUSTED, Split, attributes, load, look, records, said
 from metrics import (LABELS, chamfer, colour_distance, edge_counts, edge_f1, edges, frechet, intersections, interval, kernel_distance, lines,
                      mean_iou, spread)
-
-# Held-out portraits: the first are sampled, these are what distributions are compared with, and on the last ones (plan.go)
-# weights are searched.
-REFERENCE = slice(100, 400)
 
 
 class Held:

@@ -24,6 +24,7 @@ type cell struct {
 	Networks string                   `json:"networks"`
 	Data     string                   `json:"data,omitempty"` // SHA-256 of the held-out portraits
 	DType    string                   `json:"dtype"`
+	Trained  int                      `json:"trained,omitempty"` // pictures that these networks have seen
 	Weights  map[string]float64       `json:"weights,omitempty"`
 	Windows  map[string]engine.Window `json:"windows,omitempty"`
 	Sampler  string                   `json:"sampler"`
@@ -65,7 +66,7 @@ type scale struct {
 type budget struct{ evaluations, portraits int }
 
 var scales = map[string]scale{
-	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 6, budgets: []budget{{10, 24}, {20, 4}, {50, 4}, {250, 1}}},
+	"full": {portraits: 100, many: 25, manySeeds: 8, steps: 20, searched: 16, budgets: []budget{{10, 24}}},
 	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, budgets: []budget{{4, 1}}},
 }
 
@@ -78,7 +79,9 @@ var (
 		{engine.Sketch, engine.Mask}, {engine.Text, engine.Mask}, {engine.Text, engine.Sketch}, all,
 	}
 	// Added afterwards to the bundle, with none of the other networks touched.
-	added = [][]string{{engine.Colour}, {engine.Sketch, engine.Mask, engine.Text, engine.Colour}}
+	added = [][]string{{engine.Colour}, everything}
+
+	everything = []string{engine.Sketch, engine.Mask, engine.Text, engine.Colour}
 )
 
 // plan lists the cells in the order in which they take turns.
@@ -128,16 +131,17 @@ func plan(s scale, found *best) []cell {
 	}
 	if found != nil {
 		for _, take := range combinations {
-			add("best", "merged", take, func(c *cell) {
-				c.Weights, c.Windows = among(take, found.Weights), among(take, found.Windows)
-			})
+			add("best", "merged", take, found.set)
 		}
+	}
+	for _, take := range [][]string{all, everything} {
+		add("page", "merged", take, page.set)
 	}
 	for _, b := range s.budgets {
 		for _, o := range compared {
 			add("sampler", "merged", all, func(c *cell) {
 				c.Sampler, c.Corrector = o.Name, o.Corrector
-				c.Weights, c.Windows = page.Weights, page.Windows
+				page.set(c)
 				c.Steps = (b.evaluations + o.Corrector) / (o.Corrector + 1)
 				c.Count, c.Seeds = b.portraits, 2
 				c.Start, c.Pace = 5+float64(b.evaluations)/10, 80/float64(b.portraits)
@@ -156,7 +160,12 @@ var compared = []sampler.Options{
 // in wasm/index.html).
 var page = best{
 	Weights: map[string]float64{engine.Text: 2},
-	Windows: map[string]engine.Window{engine.Mask: {End: .8}, engine.Text: {End: .7}},
+	Windows: map[string]engine.Window{engine.Mask: {End: .8}, engine.Text: {End: .7}, engine.Colour: {End: .7}},
+}
+
+// set gives a cell what is of the conditions that it takes.
+func (b *best) set(c *cell) {
+	c.Weights, c.Windows = among(c.Take, b.Weights), among(c.Take, b.Windows)
 }
 
 // searched are the weights among which the best ones are looked for: the text's,
@@ -189,7 +198,7 @@ func among[T any](take []string, of map[string]T) map[string]T {
 // changes is sampled anew. How many pictures there are does not decide them, nor do
 // networks of the bundle that are not run.
 func (c cell) folder() string {
-	c.SHA256, c.Group, c.First, c.Count, c.Seeds, c.Many, c.ManySeeds = "", "", 0, 0, 0, 0, 0
+	c.SHA256, c.Group, c.Trained, c.First, c.Count, c.Seeds, c.Many, c.ManySeeds = "", "", 0, 0, 0, 0, 0, 0
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err)

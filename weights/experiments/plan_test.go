@@ -36,13 +36,13 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 				assert.Contains(t, c.Take, name)
 			}
 		}
-		// Only the page's own weights may be in two groups, for other portraits.
+		// Only the page's own weights are in two groups, for other portraits.
 		if other, twice := folders[c.folder()]; twice {
 			assert.Equal(t, []string{"search", "sampler"}, []string{other, c.Group})
 		}
 		folders[c.folder()] = c.Group
 	}
-	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "float": 1, "search": 12, "best": 4, "sampler": 20}, count)
+	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "float": 1, "search": 12, "best": 4, "page": 2, "sampler": 5}, count)
 }
 
 // The samplers are compared as the page samples.
@@ -62,14 +62,13 @@ func TestPageIsThePage(t *testing.T) {
 			of.Windows[card[1]] = engine.Window{End: end / 100}
 		}
 	}
-	of.Weights, of.Windows = among(all, of.Weights), among(all, of.Windows)
 	assert.Equal(t, page, of)
 }
 
 func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
 	a := cell{Group: "unit", Take: []string{"sketch", "mask"}, Bundle: "merged", SHA256: "x", Networks: "n", Sampler: "ddim", Steps: 20, Count: 4, Seeds: 1}
 	same := a
-	same.SHA256 = "y" // of another network's training
+	same.SHA256, same.Trained = "y", 5 // of another network's training
 	same.Group, same.Count, same.Seeds, same.Many, same.ManySeeds, same.Start, same.Pace = "sampler", 9, 2, 3, 8, 1, 2
 	assert.Equal(t, a.folder(), same.folder(), "as many pictures as wanted")
 	for name, change := range map[string]func(*cell){
@@ -106,6 +105,11 @@ func TestSumIsOfTheNetworksThatRun(t *testing.T) {
 	assert.Equal(t, sum, sumOf(made("a", "b", "other"), take))
 	assert.NotEqual(t, sum, sumOf(made("a", "other", "c"), take))
 	assert.NotEqual(t, sum, sumOf(made("other", "b", "c"), take))
+	started := made("a", "b", "c")
+	for i := range started.Networks {
+		started.Networks[i].Training = fmt.Appendf(nil, `{"pictures_seen": %d, "started_from": {"pictures_seen": 100}}`, i+1)
+	}
+	assert.Equal(t, 1+2+2*100, seen(started, take))
 	trained := made("a", "b", "c")
 	trained.Networks[1].Training = []byte(`{"pictures_seen": 1}`)
 	assert.NotEqual(t, sum, sumOf(trained, take))

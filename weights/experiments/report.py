@@ -27,6 +27,9 @@ GIVEN_BY = {"sketch": "sketch", "distance": "sketch", "mask": "mask", "text": "t
 ALL = ["sketch", "mask", "text"]
 BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 GRIDS, SEEDS = 6, 8
+SHORT = ("sketch", "distance", "mask", "text", "colour")  # the axes of the README's table
+DIGITS = {"distance": 2, "frechet": 2, "colour": 1}  # of the others 3
+MAIN = ("single", "unit", "best", "page", "joint", "float")  # groups that are rows of the main table, and the f32 ones
 
 
 class Row:
@@ -52,8 +55,8 @@ def table(head, rows):
 
 
 def title(entry):
-    name = {"unit": "merge, weights 1", "best": "merge, best weights", "joint": "joint network", "single": "network alone",
-            "float": "merge, weights 1, f32"}[entry["group"]]
+    name = {"unit": "merge, weights 1", "best": "merge, best weights", "page": "merge, as the page begins",
+            "joint": "joint network, weight 1", "single": "network alone", "float": "merge, weights 1, f32"}[entry["group"]]
     return f"{name}: {', '.join(entry['take'])}{', brief sentences' if entry.get('brief') else ''}"
 
 
@@ -61,7 +64,7 @@ def collect(held, samples, index):
     """The main rows of the cells that have pictures, and the portraits that all of these have."""
     rows = []
     for e in index:
-        if e["group"] in ("single", "unit", "best", "joint", "float"):
+        if e["group"] in MAIN:
             pictures = read_cell(samples, e, held)
             if pictures:
                 rows.append(Row(title(e), see(held, pictures, brief=e.get("brief", False)), e["take"], e["evaluations"], pictures))
@@ -86,23 +89,40 @@ def main_table(rows):
         for axis in AXES:
             measured = GIVEN_BY.get(axis)
             dim = ' class="dim"' if measured and measured not in r.given else ""
-            cells.append(f"<td{dim}>{number(scores.get(axis), {'distance': 2, 'frechet': 2, 'colour': 1}.get(axis, 3))}</td>")
+            cells.append(f"<td{dim}>{number(scores.get(axis), DIGITS.get(axis, 3))}</td>")
         lines.append(cells)
     return table(["", "network evaluations a picture", *AXES.values()], lines)
 
 
-def markdown(rows, portraits, sha):
-    head = ["", *list(AXES.values())[:4]]
+def left_out(held):
+    """What the judge cannot judge, as a sentence."""
+    parts = [name for name, v in held.scores["parts"].items() if v < TRUSTED]
+    told = [name.replace("_", " ") for name, v in held.scores["attributes"].items() if v["accuracy"] < TRUSTED]
+    return (f"The judge is wrong more than once in twenty about some parts ({', '.join(parts) or 'none'}) and some attributes "
+            f"({', '.join(told) or 'none'}), most of which are a few pixels: these are left out.")
+
+
+def training(rows):
+    """How much the merge's networks and the joint one have learnt from, as a sentence."""
+    by = {r.entry["group"]: r.entry.get("trained", 0) for r in rows if r.given == ALL}
+    if "joint" not in by:
+        return ""
+    return (f"The joint network has seen {by['joint'] / 1e6:.2f} million pictures, the four that are merged "
+            f"{by.get('unit', 0) / 1e6:.2f} million together.")
+
+
+def markdown(held, top, rows, portraits, sha):
+    head = ["", *(AXES[axis] for axis in SHORT)]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for r in rows:
+    for r in top + rows:
         scores = r.seen.scores()
         cells = [r.name]
-        for axis in list(AXES)[:4]:
-            text = number(scores.get(axis), 2).replace("<small>", "(").replace("</small>", ")")
+        for axis in SHORT:
+            text = number(scores.get(axis), min(2, DIGITS.get(axis, 2))).replace("<small>", "(").replace("</small>", ")")
             cells.append(text.replace("&ndash;", "-") if axis not in GIVEN_BY or GIVEN_BY[axis] in r.given else "")
         lines.append(f"| {' | '.join(cells)} |")
-    return (f"Of {portraits} held-out portraits, with 95% intervals where there are five or more; networks {sha[:8]}.\n\n"
-            + "\n".join(lines))
+    return (f"Of {portraits} held-out portraits, with 95% intervals where there are five or more; networks {sha[:8]}. "
+            f"{left_out(held)} {training(rows)}".rstrip() + "\n\n" + "\n".join(lines))
 
 
 def put(path, text):
@@ -149,12 +169,14 @@ def grids(held, rows, common):
 
 
 def diversities(held, rows):
+    """One row a way to sample, over the portraits that all of them have whole."""
+    whole = {r: {i for i, p in r.pictures.items() if len(p) >= r.entry["many_seeds"]} for r in rows if r.entry.get("many_seeds", 0) > 1}
+    whole = {r: of for r, of in whole.items() if of}
+    common = set.intersection(*whole.values()) if whole else ()
     lines = []
-    for r in rows:
-        seeds = r.entry.get("many_seeds", 0)
-        d = diversity(held, r.pictures, seeds) if seeds > 1 else None
-        if d:
-            lines.append([r.name, number(d), str(seeds), str(d[3])])
+    for r in whole if common else ():
+        d = diversity(held, {i: r.pictures[i] for i in common}, r.entry["many_seeds"])
+        lines.append([r.name, number(d), str(r.entry["many_seeds"]), str(d[3])])
     return table(["", "mean distance", "samples of a portrait", "portraits"], lines) if lines else "<p>Not measured yet.</p>"
 
 
@@ -191,7 +213,9 @@ def aims(rows, ceiling):
         for axis in ALL if group in by else ():
             ones = np.ones(len(by[group].seen.portraits))
             ours, top = getattr(by[group].seen, axis)(ones), getattr(ceiling.seen, axis)(ones)
-            joint = share(ours, getattr(by["joint"].seen, axis)(ones)) if "joint" in by else "not trained yet"
+            joint = "not trained yet"
+            if "joint" in by:  # which has no other weight than 1
+                joint = share(ours, getattr(by["joint"].seen, axis)(ones)) if group == "unit" else "&ndash;"
             lines.append([by[group].name.split(":")[0], axis, number((ours, np.nan)), share(ours, top), joint])
     return table(["", "axis", "score", "of the ceiling (aim: 0.90)", "of the joint network (aim: 0.95)"], lines) if lines else ""
 
@@ -240,7 +264,7 @@ def page(held, samples, index):
     ": this is a partial report, and intervals are wide or missing"}. {"Missing yet: " + " and ".join(missing) + "." if missing else ""}
 Networks: bundle {sha[:16]}, {main[0].entry["dtype"]}; {e["sampler"]}, {e["steps"]} steps, 64x64, made by the engine, natively.
 Small figures: 95% bootstrap intervals over portraits, from five portraits on. Grey: the condition was not given.</p>
-<h2>Obedience</h2>{main_table(top + main)}
+<h2>Obedience</h2>{main_table(top + main)}<p>{training(main)}</p>
 <ul><li>sketch: edges of the picture (Sobel, thinned) against the given lines, F1 at 1 pixel of tolerance; chamfer: mean distance.
 No judge is asked.</li>
 <li>mask: mean IoU of the parts that the judge finds, of {html.escape(", ".join(LABELS[i] for i in held.parts)) or "none"}.</li>
@@ -260,8 +284,8 @@ of the time it does not judge: such parts and attributes are left out everywhere
 64x64, or because the judge did not learn them.</p>{judged(held)}
 <h2>Pictures</h2><p>The first portraits, the first seeds, none picked by hand.</p>{grids(held, rows, common)}
 """
-    brief = [r for r in main if r.given == ALL or r.entry["group"] in ("single", "unit")]
-    return text, markdown(top + brief, len(common), sha)
+    brief = [r for r in main if r.given == ALL or r.entry["group"] in ("single", "unit", "page")]
+    return text, markdown(held, top, brief, len(common), sha)
 
 
 def main():

@@ -149,6 +149,9 @@ func (r *run) all(ctx context.Context, cells []cell, only []string) error {
 	fmt.Fprintf(r.log, "%d pictures to sample, %d evaluations\n", pictures, cost)
 	start, done := time.Now(), 0
 	for i, j := range todo {
+		if j = r.missing(j); j.count == 0 { // another cell's pictures are the same
+			continue
+		}
 		if err := r.sample(ctx, j); err != nil {
 			if ctx.Err() != nil {
 				return fmt.Errorf("stopped, the same command goes on from here: %w", context.Cause(ctx))
@@ -202,7 +205,8 @@ func (r *run) present(cells []cell) ([]cell, error) {
 			continue
 		}
 		if k, ok := found[c.Bundle]; ok && takes(manifests[c.Bundle], c.Take) {
-			c.SHA256, c.Networks, c.Data, c.DType = k.sum, sumOf(manifests[c.Bundle], c.Take), data, k.dtype
+			m := manifests[c.Bundle]
+			c.SHA256, c.Networks, c.Data, c.DType, c.Trained = k.sum, sumOf(m, c.Take), data, k.dtype, seen(m, c.Take)
 			out = append(out, c)
 		}
 	}
@@ -234,7 +238,7 @@ func sumOf(m *bundle.Manifest, conditions []string) string {
 	h := sha256.New()
 	var run []*bundle.Network
 	for i, n := range m.Networks {
-		if n.Modality != engine.Unconditional && n.Modality != engine.Joint && !slices.Contains(conditions, n.Modality) {
+		if !runs(n, conditions) {
 			continue
 		}
 		if err := json.NewEncoder(h).Encode(n); err != nil {
@@ -270,6 +274,31 @@ func sameTraining(some, all *bundle.Manifest) bool {
 		}
 	}
 	return true
+}
+
+// seen is how many pictures the networks that are run have been trained on, those of
+// the runs that they started from among them.
+func seen(m *bundle.Manifest, conditions []string) (pictures int) {
+	for _, n := range m.Networks {
+		if !runs(n, conditions) {
+			continue
+		}
+		var training struct {
+			Seen        int `json:"pictures_seen"`
+			StartedFrom struct {
+				Seen int `json:"pictures_seen"`
+			} `json:"started_from"`
+		}
+		if json.Unmarshal(n.Training, &training) == nil { // else nothing is known of it
+			pictures += training.Seen + training.StartedFrom.Seen
+		}
+	}
+	return pictures
+}
+
+// runs tells whether a network is run with the conditions.
+func runs(n bundle.Network, conditions []string) bool {
+	return n.Modality == engine.Unconditional || n.Modality == engine.Joint || slices.Contains(conditions, n.Modality)
 }
 
 // writeIndex tells the judges where the pictures of each cell lie.

@@ -96,7 +96,7 @@ def test_features_stay_in_the_range_of_real_pictures(held):
 
 def test_a_page_of_what_is_there(held, tmp_path):
     real = dict(enumerate(np.array(held.split.pictures[:6])))
-    index = [cell("unit", ["sketch", "mask", "text"], many_seeds=2), cell("joint", ["sketch", "mask", "text"]),
+    index = [cell("unit", ["sketch", "mask", "text"], many_seeds=2, trained=4000000), cell("joint", ["sketch", "mask", "text"], trained=500000),
              cell("float", ["sketch", "mask", "text"]), cell("best", ["sketch", "mask"])]
     for e in index[:3]:
         for seed in (0, 1):
@@ -109,8 +109,23 @@ def test_a_page_of_what_is_there(held, tmp_path):
         listed = re.search(r"that the sentence says, of ([^.]*)\.", text)[1].split(", ")
         assert (name in listed) == (score["accuracy"] >= report.TRUSTED)
     assert short.startswith("Of 6 held-out portraits") and "c0ffeec0" in short
+    assert "some parts (background, skin, brows" in short and "some attributes (hair length" in short, "and it is said what does not"
+    assert "joint network has seen 0.50 million pictures, the four that are merged 4.00 million" in short
+    aims = text[text.index("<h2>Aim</h2>"):text.index("<h2>Variety</h2>")]
+    assert aims.count("<td>1.00</td><td>1.00</td>") >= 2, "the same pictures reach all of the ceiling and of the joint network"
     with pytest.raises(SystemExit, match="no portrait"):
         report.page(held, str(tmp_path / "nothing"), index)
+
+
+def test_variety_is_of_the_same_portraits(held, tmp_path):
+    more, less = cell("unit", ["sketch", "mask", "text"], many_seeds=2), cell("joint", ["sketch", "mask", "text"], many_seeds=2)
+    real = dict(enumerate(np.array(held.split.pictures)))
+    for seed in (0, 1):
+        write(tmp_path, more, held, {i: real[(i + seed) % 12] for i in range(12)}, seed)
+        write(tmp_path, less, held, {i: real[(i + seed) % 12] for i in range(5)}, seed)
+    rows, _ = report.collect(held, str(tmp_path), [more, less])
+    lines = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>2</td><td>(\d+)</td></tr>", report.diversities(held, rows))
+    assert [n for _, _, n in lines] == ["5", "5"] and lines[0][1] == lines[1][1]
 
 
 def test_search_finds_the_better_weights(held, tmp_path):

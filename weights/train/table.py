@@ -24,6 +24,11 @@ matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "mcdm"  # the same curves make the same file
 from matplotlib import pyplot  # noqa: E402
 
+ABOUT = """They predict v (Salimans and Ho 2022) on 64x64 portraits, laid out as 12 channels of 32x32: T = 1000, linear beta from 1e-4 to .02,
+Min-SNR weights of 5, EMA of .999. *Seen before*: in the runs that this one started from. *Validation*: the loss of the EMA weights on the
+last 256 portraits of the split; networks of different inputs do not compare. The upscaler predicts the picture, and its loss is
+another one."""
+
 
 def cost(modality, vocabulary):
     """Parameters, and floating-point operations of one evaluation for one picture, of a network as the trainer makes it."""
@@ -45,7 +50,7 @@ def cost(modality, vocabulary):
 
 
 def read(run):
-    """A run's network, what it had seen before, and its log: [pictures, loss, validation or None]."""
+    """A run's network, what it had seen before, its log ([pictures, loss, validation or None]) and its minutes."""
     with open(os.path.join(run, "export", "mcdm.json"), encoding="utf-8") as f:
         facts = json.load(f)
     vocabulary = None
@@ -54,26 +59,28 @@ def read(run):
         with open(words, encoding="utf-8") as f:
             vocabulary = f.read().splitlines()
     with open(os.path.join(run, "log.csv"), encoding="utf-8") as f:
-        log = [(int(r["pictures"]), float(r["loss"]), float(r["validation"]) if r["validation"] else None) for r in csv.DictReader(f)]
+        rows = list(csv.DictReader(f))
+    log = [(int(r["pictures"]), float(r["loss"]), float(r["validation"]) if r["validation"] else None) for r in rows]
     earlier = facts["training"].get("started_from")
-    return facts["modality"], vocabulary, lineage(earlier)["pictures_seen"] if earlier else 0, log
+    return facts["modality"], vocabulary, lineage(earlier)["pictures_seen"] if earlier else 0, log, float(rows[-1]["seconds"]) / 60
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("runs", nargs="+", help="folders of train.py")
     p.add_argument("--out", required=True, help="Markdown; curves.svg goes beside it")
+    p.add_argument("--note", default="", help="a sentence on what they ran on")
     a = p.parse_args()
-    lines = ["| network | parameters | GFLOP an evaluation | pictures seen before | in this run | validation at its first checkpoint | at its last |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| network | parameters | GFLOP an evaluation | pictures seen before | in this run | in minutes | validation at its first checkpoint "
+             "| at its last |", "|---|---|---|---|---|---|---|---|"]
     figure, panels = pyplot.subplots(2, -(-len(a.runs) // 2), figsize=(9, 5), squeeze=False)
     for panel in panels.flat[len(a.runs):]:
         panel.remove()
     for run, panel in zip(a.runs, panels.flat):
-        modality, vocabulary, seen, log = read(run)
+        modality, vocabulary, seen, log, minutes = read(run)
         parameters, operations = cost(modality, vocabulary)
         validated = [(n, v) for n, _, v in log if v is not None]
-        lines.append(f"| {modality} | {parameters / 1e6:.2f} M | {operations / 1e9:.2f} | {seen:,} | {log[-1][0]:,} | "
+        lines.append(f"| {modality} | {parameters / 1e6:.2f} M | {operations / 1e9:.2f} | {seen:,} | {log[-1][0]:,} | {minutes:.0f} | "
                      f"{validated[0][1]:.4f} | {validated[-1][1]:.4f} |")
         panel.plot([(seen + n) / 1000 for n, _, _ in log], [loss for _, loss, _ in log], color="#bbbbbb", linewidth=0.7)
         panel.plot([(seen + n) / 1000 for n, _ in validated], [v for _, v in validated], color="#1f77b4", marker=".", markersize=3)
@@ -84,7 +91,7 @@ def main():
     figure.tight_layout()
     figure.savefig(os.path.join(os.path.dirname(a.out), "curves.svg"), metadata={"Date": None})
     with open(a.out, "w", encoding="utf-8") as f:
-        f.write("# The shipped networks\nMade by `python -m table` of the runs that they came from.\n\n" + "\n".join(lines)
+        f.write(f"# The shipped networks\nMade by `python -m table` of the runs that they came from. {a.note}\n\n{ABOUT}\n\n" + "\n".join(lines)
                 + "\n\n![Losses over pictures seen](curves.svg)\n")
         if os.path.exists(os.path.join(os.path.dirname(a.out), "history.jpg")):
             f.write("\n![What each bundle so far made of the same inputs and seeds, by `python -m history`](history.jpg)\n")

@@ -336,6 +336,25 @@ def test_resume_gives_the_same_steps(modality, split, tmp_path):
     assert [b.train_step(0.2).item() for _ in range(2)] == pytest.approx(want, rel=1e-5)
 
 
+def test_order_of_a_larger_split_is_not_gone_on_with(split, tmp_path):
+    a = Trainer(Network("none", None, **SMALL), split, batch=4)
+    a.order = np.array([len(split) - 1, 0, 1, 2])  # the first validates now
+    a.save(str(tmp_path), "test")
+    b = Trainer(Network("none", None, **SMALL), split, batch=4)
+    b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
+    assert b.next_index(4).max() < len(split) - split.validation
+
+
+def test_sentences_are_numbered_once(split):
+    split.tokens = None
+    a = Trainer(Network("text", Tokenizer.build(split.sentences()), **SMALL), split, batch=4)
+    a.train_step(0.1)
+    numbered = split.tokens
+    a.validate()
+    a.train_step(0.2)
+    assert split.tokens is numbered
+
+
 def test_merge_is_equation_12():
     def network(modality, value):
         n = lambda z, t, c: torch.full_like(z, value)
@@ -391,8 +410,14 @@ def test_networks_trained_together_start_when_their_splits_are_there(monkeypatch
         assert together.train(network, options, end) == 0
     minutes = float(commands["joint"][commands["joint"].index("--minutes") + 1])
     assert 4 < minutes < 5 and "start/text" in commands["joint"] and "start/none" in commands["none"]
+    (tmp_path / "runs" / "none" / "log.csv").write_text("seconds,step\n60,5\n120,9\n")
+    (tmp_path / "runs" / "none" / "checkpoint.pt").touch()
+    assert together.train("none", options, time.monotonic() + 300) == 0
+    assert 6 < float(commands["none"][commands["none"].index("--minutes") + 1]) < 7, "what was trained before counts in"
     with pytest.raises(TimeoutError, match="colour"):
         together.train("colour", options, time.monotonic() + 1)
+    with pytest.raises(TimeoutError, match="too few"):
+        together.train("none", options, time.monotonic() + together.LOADING + 1)
 
 
 def test_sigterm_leaves_a_checkpoint(folder, tmp_path):

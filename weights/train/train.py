@@ -48,8 +48,8 @@ WARMUP = 30  # steps
 # Weights that only the condition uses start from nothing in a trained network: they learn this much faster.
 TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
-# T (1 - 2^-FOCUS). 1 is uniform. A joint network has to learn at every t what each of the others does at its own.
-FOCUS = dict.fromkeys(("text", "colour", JOINT), 1.5)
+# T (1 - 2^-FOCUS). 1, of all others, is uniform.
+FOCUS = dict.fromkeys(("text", "colour"), 1.5)
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 
 
@@ -100,6 +100,7 @@ class Trainer:
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.ema.tokenizer = self.network.tokenizer  # the very same: the split keeps what it gave
         if self.device.type == "cuda":
             self.network.compile()
         fresh = [p for n, p in self.network.named_parameters() if reads_text(network.modality) and
@@ -220,7 +221,9 @@ class Trainer:
             self.rng = np.random.default_rng((self.rank, self.step))
             self.noise.manual_seed(self.rank * 1000003 + self.step)
             return
-        self.order = state["order"].numpy()
+        order = state["order"].cpu().numpy()
+        if not len(order) or order.max() < len(self.split) - self.split.validation:  # else it is of a larger split
+            self.order = order
         self.rng.bit_generator.state = state["rng"]
         if state["noise"].numel() == self.noise.get_state().numel():  # another device's generator starts afresh
             self.noise.set_state(state["noise"].cpu())
