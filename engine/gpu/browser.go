@@ -236,8 +236,9 @@ func (d *Device) scoped(ctx context.Context, f func()) error {
 	d.js.Call("pushErrorScope", "out-of-memory")
 	d.js.Call("pushErrorScope", "validation")
 	err := try(f)
-	for range 2 {
-		v, e := await(ctx, d.js.Call("popErrorScope"))
+	// Both end before anything else can happen, or errors of others would be in the outer one.
+	for _, scope := range []js.Value{d.js.Call("popErrorScope"), d.js.Call("popErrorScope")} {
+		v, e := await(ctx, scope)
 		if e == nil && v.Truthy() {
 			e = failure(v)
 		}

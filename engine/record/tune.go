@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mcdm/mcdm/engine/gpu"
@@ -29,18 +30,29 @@ func tuningName(d *gpu.Device) string {
 	return "tuning-" + hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// shapeOf names a launch up to its buffers.
+// shapeOf names a launch up to where its data lie: the same layer of other networks
+// is as fast.
 func shapeOf(d shaders.Dispatch) string {
-	h := sha256.Sum256(fmt.Append(nil, pipelineKey(d.In(d.Forms[0])), d.Params))
-	return hex.EncodeToString(h[:8])
+	h := sha256.New()
+	for _, f := range d.Forms {
+		fmt.Fprintln(h, pipelineKey(d.In(f)), f.Groups)
+	}
+	params := slices.Clone(d.Params)
+	for i, f := range d.Kernel.Fields {
+		if f.Name == "nets" || strings.Contains(f.Name, "offset") {
+			clear(params[4*i:][:4])
+		}
+	}
+	h.Write(params)
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Timed runs of a form: so many launches at once, the best of so many times. They
-// are repeated until a run takes so long that waiting for it matters little, or
-// that often: a fast GPU does 8 launches in less time than it takes to wait. One
-// that was idle runs slowly at first.
+// are repeated until a run takes so long, and as long as waiting for it, or that
+// often: a fast GPU does 8 launches in less time than a browser takes to tell that
+// they are done. One that was idle runs slowly at first.
 const (
-	tuneLaunches, tuneTimes, tuneRepeats = 8, 3, 32
+	tuneLaunches, tuneTimes, tuneRepeats = 8, 3, 64
 
 	tuneLeast, tuneWarm = time.Millisecond, 100 * time.Millisecond
 )
@@ -134,12 +146,20 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 		return err
 	}
 	start := time.Now()
+	idle := tuneWarm
+	for range 2 * tuneTimes {
+		took, err := l.took(ctx)
+		if err != nil {
+			return fmt.Errorf("record: timing: %w", err)
+		}
+		idle = min(idle, took)
+	}
 	for shape, forms := range candidates {
 		best, fastest := time.Duration(0), 0
 		for i, c := range forms {
-			took, err := l.stopwatch(ctx, c.run)
+			took, err := l.stopwatch(ctx, idle, c.run)
 			for err == nil && time.Since(start) < tuneWarm {
-				took, err = l.stopwatch(ctx, c.run)
+				took, err = l.stopwatch(ctx, idle, c.run)
 			}
 			if err != nil {
 				return fmt.Errorf("record: timing %s: %w", c.run.Name, err)
@@ -153,9 +173,20 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 	return nil
 }
 
-// stopwatch is the shortest of some runs of a program, after one to warm up and
-// one to see how often it is to be repeated in each.
-func (l *gpuPlan) stopwatch(ctx context.Context, g *Program) (time.Duration, error) {
+// took runs programs, waits for them and tells how long that took.
+func (l *gpuPlan) took(ctx context.Context, programs ...*gpu.Program) (time.Duration, error) {
+	start := time.Now()
+	if err := l.machine.dev.Run(programs...); err != nil {
+		return 0, err
+	}
+	err := l.machine.dev.Wait(ctx)
+	return time.Since(start), err
+}
+
+// stopwatch is the shortest of some runs of a program, without what it takes to run
+// nothing and wait for it, after one run to warm up and one to see how often it is
+// to be repeated in each.
+func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program) (time.Duration, error) {
 	program, params, err := l.build(g)
 	if err != nil {
 		return 0, err
@@ -164,17 +195,14 @@ func (l *gpuPlan) stopwatch(ctx context.Context, g *Program) (time.Duration, err
 	defer program.Release()
 	repeats, best := 1, time.Duration(0)
 	for i := range 2 + tuneTimes {
-		start := time.Now()
-		if err := l.machine.dev.Run(slices.Repeat([]*gpu.Program{program}, repeats)...); err != nil {
+		took, err := l.took(ctx, slices.Repeat([]*gpu.Program{program}, repeats)...)
+		if err != nil {
 			return 0, err
 		}
-		if err := l.machine.dev.Wait(ctx); err != nil {
-			return 0, err
-		}
-		took := time.Since(start) / time.Duration(repeats)
+		took = max(took-idle, 1) / time.Duration(repeats)
 		switch {
 		case i == 1:
-			repeats = int(max(1, min(tuneRepeats, tuneLeast/max(took, 1))))
+			repeats = int(max(1, min(tuneRepeats, max(tuneLeast, idle)/took)))
 		case i == 2 || i > 2 && took < best:
 			best = took
 		}

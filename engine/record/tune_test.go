@@ -111,6 +111,28 @@ func TestTune(t *testing.T) {
 	assert.Len(t, fourth.tuned, 1)
 }
 
+// The same layer of other networks, or from another place of a buffer, is one shape; a
+// launch of more of them, or with other forms to choose from, is not.
+func TestShapeOf(t *testing.T) {
+	var p Plan
+	w := shaders.Weights{DType: shaders.F32, Cout: 8, Cin: [2]int{8, 0}, KH: 3, KW: 3, Data: p.KeepBytes("w", 4*4*8*8*9)}
+	conv := func(nets ...int) shaders.Dispatch {
+		x, y := p.Keep("x", len(nets), 6, 6, 8), p.Keep("y", len(nets), 6, 6, 8)
+		return shaders.Conv2D(shaders.Conv2DArgs{X: x, Y: y, W: w, Nets: nets, PadTop: 1, PadLeft: 1})
+	}
+	assert.Equal(t, shapeOf(conv(0, 1)), shapeOf(conv(0, 3)))
+	assert.NotEqual(t, shapeOf(conv(0, 1)), shapeOf(conv(0, 1, 3)))
+	fewer := conv(0, 1)
+	fewer.Forms = fewer.Forms[:len(fewer.Forms)-1]
+	assert.NotEqual(t, shapeOf(conv(0, 1)), shapeOf(fewer))
+
+	norm := func(offset int) shaders.Dispatch {
+		x, c := p.Keep("x", 1, 6, 6, 8), p.Keep("c", 1, 1, 1, 8)
+		return shaders.GroupNorm(shaders.GroupNormArgs{X: x, Gamma: c, Beta: c, ScaleShift: p.Keep("s", 1, 1, 1, 64), ShiftOffset: offset, Y: x, Groups: 2})
+	}
+	assert.Equal(t, shapeOf(norm(0)), shapeOf(norm(16)))
+}
+
 // stopping is done when it has been asked so often.
 type stopping struct {
 	context.Context
