@@ -215,11 +215,27 @@ func (b *recorder) record(z, t shaders.Tensor) {
 		}
 	}
 	h = b.groupNorm("conv_norm_out", h, shaders.Tensor{}, c.NormGroups, c.NormEps, true, timeShift{})
+	if eps, ok := adjoining(b.members); ok {
+		b.conv("conv_out", h, shaders.Tensor{}, c.OutChannels, c.ConvOutKernel, shaders.Conv2DArgs{Y: eps})
+		return
+	}
 	for i, m := range b.members {
 		out := b.layers
 		out.nets = b.nets[i : i+1]
 		out.conv("conv_out", samples(h, i*z.N, z.N), shaders.Tensor{}, c.OutChannels, c.ConvOutKernel, shaders.Conv2DArgs{Y: m.Eps})
 	}
+}
+
+// adjoining is the results of all members as one tensor, if they lie one after the
+// other.
+func adjoining(members []Member) (eps shaders.Tensor, ok bool) {
+	eps = members[0].Eps
+	for i, m := range members {
+		if m.Eps != samples(eps, i*eps.N, eps.N) {
+			return eps, false
+		}
+	}
+	return samples(eps, 0, len(members)*eps.N), true
 }
 
 // fitUpsample: networks that do not fit their grid to the skip cannot run where
