@@ -38,8 +38,8 @@ help:
 	@echo 'make release      servers for all systems, the site as a folder and as one file, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
-	@echo 'make data         build the training pictures (needs Node)'
-	@echo 'make weights      train the networks and import the bundle (needs Python; hours); MEGABYTES= leaves it at full int8'
+	@echo 'make data         build the training pictures (needs Node; a quarter of an hour on 2 cores, 4 GB)'
+	@echo 'make weights      train the networks and import the bundle (needs Python; 12 hours); MEGABYTES= leaves it at full int8'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
 	@echo 'make faces        train on the photos of FACES, FACES_MINUTES a network, and report; for research at home'
@@ -186,9 +186,9 @@ experiments:
 	cd weights/experiments && $(PYTHON) -m report $(JUDGED) $(if $(filter full,$(SIZE)),--out report.html --readme ../../README.md,--out cache/report-$(SIZE).html)
 
 # For research at home: neither photos nor networks trained on them leave the ignored folders.
-FACES ?= ../shared/data/faces
 FACES_MINUTES ?= 60
 faces:
+	@test -e weights/train/faces || test -n '$(FACES)' || { echo 'make faces FACES=DIR: a folder with images-128.tar, masks-128.tar and labels.csv'; exit 1; }
 	test -e weights/train/faces || $(GO) run ./weights/cmd/photos faces --data $(FACES) --out weights/train/faces
 	cd weights/train && for n in none sketch mask text; do \
 	  init=$$(test $$n = none || echo "--init runs/faces/none"); \
