@@ -278,6 +278,23 @@ func (m *Model) UnknownWords(text string) []string {
 	return unknown
 }
 
+// CutOff is the end of a text that no text network sees, as it is too long.
+func (m *Model) CutOff(text string) (rest string) {
+	for i, t := range m.tokenizers() {
+		end := ""
+		for _, w := range t.Tokens(text) {
+			if w.Cut {
+				end = text[w.Start:]
+				break
+			}
+		}
+		if i == 0 || len(end) < len(rest) {
+			rest = end
+		}
+	}
+	return rest
+}
+
 func (m *Model) tokenizers() (list []*tokenizer.Tokenizer) {
 	for _, n := range m.networks {
 		if n.tokenizer != nil {

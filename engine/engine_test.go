@@ -243,9 +243,14 @@ func TestProgressEndsWithThePicture(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	model := load(t, record.CPU())
-	for _, q := range []Request{{Count: -1}, {Count: 1000}, {Sampler: sampler.Options{Name: "magic"}}, {Conditions: Conditions{Sketch: image.NewGray(image.Rectangle{})}}} {
+	for want, q := range map[string]Request{
+		"count = -1: want 1 to 64 pictures":   {Count: -1},
+		"count = 1000: want 1 to 64 pictures": {Count: 1000},
+		`"magic" is not known`:                {Sampler: sampler.Options{Name: "magic"}},
+		"the sketch: it has no pixels":        {Conditions: Conditions{Sketch: image.NewGray(image.Rectangle{})}},
+	} {
 		_, err := model.Sample(context.Background(), q, nil)
-		assert.Error(t, err)
+		assert.ErrorContains(t, err, want)
 	}
 }
 
@@ -441,4 +446,17 @@ func TestUnknownWordsOfSeveralNetworks(t *testing.T) {
 		m.networks = append(m.networks, &network{tokenizer: tokens})
 	}
 	assert.Equal(t, []string{"blue"}, m.UnknownWords("a blue red hat"))
+}
+
+// The end of a sentence is lost when no text network sees it.
+func TestCutOffOfSeveralNetworks(t *testing.T) {
+	var m Model
+	assert.Empty(t, m.CutOff("a red hat"))
+	for _, length := range []int{2, 3} {
+		tokens, err := tokenizer.New([]string{"<pad>", "<unk>", "a", "red", "hat"}, length)
+		require.NoError(t, err)
+		m.networks = append(m.networks, &network{tokenizer: tokens})
+	}
+	assert.Empty(t, m.CutOff("a blue red hat"))
+	assert.Equal(t, "red, blue", m.CutOff("a hat, a red, blue"))
 }

@@ -50,8 +50,8 @@ func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pai
 	if err != nil {
 		return nil, err
 	}
-	if len(pictures) < 1 || len(pictures) > maxCount {
-		return nil, fmt.Errorf("%d pictures to score: want 1 to %d", len(pictures), maxCount)
+	if len(pictures) < 1 || len(pictures) > MaxCount {
+		return nil, fmt.Errorf("%d pictures to score: want 1 to %d", len(pictures), MaxCount)
 	}
 	x, err := m.liftSession(ctx, q, len(pictures))
 	if err != nil {

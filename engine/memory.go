@@ -23,8 +23,8 @@ type Memory struct {
 func (m *Model) Memory(count int) (Memory, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if count < 1 || count > maxCount {
-		return Memory{}, fmt.Errorf("count = %d: want 1 to %d pictures", count, maxCount)
+	if count < 1 || count > MaxCount {
+		return Memory{}, fmt.Errorf("count = %d: want 1 to %d pictures", count, MaxCount)
 	}
 	var plan record.Plan
 	s := m.whole()

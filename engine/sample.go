@@ -91,8 +91,8 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if q.Count == 0 {
 		q.Count = 1
 	}
-	if q.Count < 0 || q.Count > maxCount {
-		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, maxCount)
+	if q.Count < 0 || q.Count > MaxCount {
+		return nil, fmt.Errorf("count = %d: want 1 to %d pictures", q.Count, MaxCount)
 	}
 	if err := q.checkDynamics(); err != nil {
 		return nil, err
@@ -131,17 +131,17 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		if err := x.advance(ctx, &params, s.T, weights[i]); err != nil {
 			return nil, err
 		}
-		if report == nil {
-			continue
-		}
 		p := Progress{Step: i + 1, Steps: len(steps)}
-		if i+1 == len(steps) || time.Since(shown) >= PreviewEvery {
+		if report != nil && (i+1 == len(steps) || time.Since(shown) >= PreviewEvery) {
 			if p.Preview, err = x.pictures(ctx); err != nil {
 				return nil, err
 			}
 			shown = time.Now()
-		} else if err := x.loaded.Wait(ctx); err != nil {
+		} else if err := x.loaded.Pace(ctx); err != nil {
 			return nil, err
+		}
+		if report == nil {
+			continue
 		}
 		if i+1 == len(steps) && shape.judged {
 			p.Judged = true
@@ -157,8 +157,8 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	return x.pictures(ctx)
 }
 
-// maxCount bounds the batch of one run.
-const maxCount = 64
+// MaxCount bounds the batch of one run.
+const MaxCount = 64
 
 // stepParams holds what is the same in all steps of a run.
 // Before the first step they draw z_T.

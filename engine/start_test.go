@@ -117,14 +117,17 @@ func TestEncodeKnown(t *testing.T) {
 func TestStartRefusals(t *testing.T) {
 	img, left := portrait()
 	m := load(t, record.CPU())
-	for _, q := range []Request{
-		{Sampler: sampler.Options{Start: .5}},
-		{Keep: left},
-		{Image: image.NewNRGBA(image.Rectangle{})},
-		{Image: img, Keep: image.NewGray(image.Rectangle{})},
-		{Image: img, Sampler: sampler.Options{Start: .999, Steps: 5}},
+	for _, c := range []struct {
+		q    Request
+		want string
+	}{
+		{Request{Sampler: sampler.Options{Start: .5}}, "needs an image"},
+		{Request{Keep: left}, "keeps a region, needs an image"},
+		{Request{Image: image.NewNRGBA(image.Rectangle{})}, "the image has no pixels"},
+		{Request{Image: img, Keep: image.NewGray(image.Rectangle{})}, "the region to keep has no pixels"},
+		{Request{Image: img, Sampler: sampler.Options{Start: .999, Steps: 5}}, "no step is left after the start 0.999"},
 	} {
-		_, err := m.Sample(context.Background(), q, nil)
-		assert.Error(t, err)
+		_, err := m.Sample(context.Background(), c.q, nil)
+		assert.ErrorContains(t, err, c.want)
 	}
 }

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"image"
+	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -167,6 +170,24 @@ func (m *Model) checkTerms(q Request, terms []term) error {
 	for name := range q.Maps {
 		if err := m.checkName("map of "+name, name, terms); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// CheckNames refuses weights, windows and maps that Sample refuses, and also
+// those of conditions that are not given, which Sample passes over.
+func (m *Model) CheckNames(q Request) error {
+	terms := m.terms(q.Conditions)
+	if err := m.checkTerms(q, terms); err != nil {
+		return err
+	}
+	given := names(terms)
+	for _, said := range []iter.Seq[string]{maps.Keys(q.Weights), maps.Keys(q.Windows), maps.Keys(q.Maps)} {
+		for name := range said {
+			if !slices.Contains(given, name) {
+				return fmt.Errorf("a weight, window or map of %s: no such condition is given: there are %s", name, cmp.Or(strings.Join(given, ", "), "none"))
+			}
 		}
 	}
 	return nil

@@ -49,6 +49,17 @@ func TestChooseMoreOfAModality(t *testing.T) {
 		_, _, err := m.choose(c.q, steps)
 		assert.ErrorContains(t, err, c.want)
 	}
+	// Sample passes over what is said of conditions that are not given; CheckNames does not.
+	require.NoError(t, m.CheckNames(Request{Conditions: more, Weights: map[string]float64{"sketch.3": 2}, Maps: map[string]image.Image{"mask": sketch}}))
+	for want, q := range map[string]Request{
+		"of mask: no such condition is given: there are sketch": {Conditions: one, Weights: map[string]float64{"mask": 2}},
+		"of sketch: no such condition is given: there are none": {Windows: map[string]Window{"sketch": {End: .6}}},
+		"of colour: no such condition is given":                 {Conditions: one, Maps: map[string]image.Image{"colour": sketch}},
+	} {
+		_, _, err := m.choose(q, steps)
+		require.NoError(t, err)
+		assert.ErrorContains(t, m.CheckNames(q), want)
+	}
 	m.networks = m.networks[1:]
 	_, _, err = m.choose(Request{Conditions: one, Maps: map[string]image.Image{"sketch": sketch}}, steps)
 	assert.ErrorContains(t, err, "which the bundle lacks: leave out the map")

@@ -77,13 +77,12 @@ func (m *Model) Upscale(ctx context.Context, small *image.RGBA, o Upscaling, rep
 		if err := x.advance(ctx, &params, s.T, one); err != nil {
 			return nil, err
 		}
-		if report == nil {
-			continue
-		}
-		if err := x.loaded.Wait(ctx); err != nil {
+		if err := x.loaded.Pace(ctx); err != nil {
 			return nil, err
 		}
-		report(i+1, len(steps))
+		if report != nil {
+			report(i+1, len(steps))
+		}
 	}
 	pictures, err := x.pictures(ctx)
 	if err != nil {

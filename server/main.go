@@ -37,7 +37,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.addr, "addr", "localhost:8080", "address to listen on; \":8080\" opens it to other computers")
-	flag.StringVar(&o.dir, "dir", "", "folder to serve in place of the embedded one")
+	flag.StringVar(&o.dir, "dir", "", "folder to serve in place of the embedded one; it is read once, at the start")
 	flag.StringVar(&o.cert, "tls-cert", "", "certificate chain, a PEM file: serve https:// and HTTP/2")
 	flag.StringVar(&o.key, "tls-key", "", "key of the certificate, a PEM file")
 	flag.BoolVar(&o.quiet, "quiet", false, "log no requests")

@@ -122,12 +122,15 @@ func TestRunningAnswersEndAfterStop(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { s.stop(); close(stopped) }()
 	// New clients are refused while this one is still reading.
-	for {
+	for deadline := time.Now().Add(10 * time.Second); ; {
 		probe, err := net.Dial("tcp", conn.RemoteAddr().String())
 		if err != nil {
 			break
 		}
 		probe.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("10 s after the stop new clients are still let in")
+		}
 	}
 	n, err := io.Copy(io.Discard, r.Body)
 	assert.NoError(t, err)

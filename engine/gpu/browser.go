@@ -27,6 +27,7 @@ type Device struct {
 	small   js.Value  // Uint8Array of smallWrite bytes
 	breath  time.Time // when the event loop last had its turn, see breathe
 	args    []any     // of Run: the GPUDevice, room for programs
+	paced   js.Value  // promise of the work before the last Pace
 }
 
 // Buffer is memory of a device.
@@ -521,6 +522,27 @@ func (d *Device) Wait(ctx context.Context) error {
 		return err
 	}
 	if _, err := await(ctx, d.queue.Call("onSubmittedWorkDone")); err != nil {
+		return errors.Join(d.Err(), fmt.Errorf("gpu: waiting: %w", err))
+	}
+	return d.Err()
+}
+
+// Pace returns when all work is done that was submitted before the Pace before. A
+// browser takes half a millisecond and more to tell that work is done, in which a GPU
+// would have none. A software adapter has the host's own processor: it is waited for.
+func (d *Device) Pace(ctx context.Context) error {
+	if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+		return err
+	}
+	if d.info.Software {
+		return d.Wait(ctx)
+	}
+	before := d.paced
+	d.paced = d.queue.Call("onSubmittedWorkDone")
+	if before.IsUndefined() {
+		return nil
+	}
+	if _, err := await(ctx, before); err != nil {
 		return errors.Join(d.Err(), fmt.Errorf("gpu: waiting: %w", err))
 	}
 	return d.Err()

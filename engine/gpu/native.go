@@ -449,6 +449,9 @@ func (d *Device) Wait(ctx context.Context) error {
 	return d.drain(ctx)
 }
 
+// Pace is Wait: wgpu does not tell when a part of what was submitted is done.
+func (d *Device) Pace(ctx context.Context) error { return d.Wait(ctx) }
+
 // drain waits until the queue is empty. It asks instead of letting wgpu wait:
 // that gives up after five seconds (CLEANUP_WAIT_MS), calls the work done and
 // frees what the device still uses. However short a sleep is meant to be, it takes

@@ -191,6 +191,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 	run(probe)
 	groups := int(min(most, probe*7/run(probe).Seconds())) // about seven seconds
 	took := run(groups)
+	const outlast = 5500 * time.Millisecond
+	for took < outlast && groups < most { // the machine was busy when it was probed
+		groups = min(most, 2*groups)
+		took = run(groups)
+	}
+	if took < outlast {
+		t.Skipf("%d groups take %v only, and one launch cannot have more", groups, took)
+	}
 	b, err := d.Read(ctx, y, 4*(groups-1), 4)
 	require.NoError(t, err)
 	assert.Equal(t, float32(2), math.Float32frombits(binary.LittleEndian.Uint32(b)), "after %v", took)

@@ -113,6 +113,7 @@ func (l *cpuPlan) Run(ctx context.Context, programs ...*Program) error {
 }
 
 func (l *cpuPlan) Wait(ctx context.Context) error { return ctx.Err() }
+func (l *cpuPlan) Pace(ctx context.Context) error { return ctx.Err() }
 
 func (l *cpuPlan) Release() {
 	for _, b := range l.memory {

@@ -297,6 +297,7 @@ func (l *gpuPlan) Run(ctx context.Context, programs ...*Program) error {
 }
 
 func (l *gpuPlan) Wait(ctx context.Context) error { return l.machine.dev.Wait(ctx) }
+func (l *gpuPlan) Pace(ctx context.Context) error { return l.machine.dev.Pace(ctx) }
 
 func (l *gpuPlan) Release() {
 	for _, g := range l.programs {

@@ -135,10 +135,30 @@ func TestKeptRegionsFollowTheForwardProcess(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	s := linear(t)
-	for _, o := range []Options{{Name: "euler"}, {Eta: 2}, {Eta: math.NaN()}, {Steps: 1001}, {Variance: "huge"}, {Spacing: "odd"}, {Name: "dpmsolver++", Steps: 1000, Spacing: Linspace},
-		{Start: -.1}, {Start: 1.1}, {Start: math.NaN()}, {Corrector: -1}, {Corrector: 101}, {CorrectorSize: -.1}, {CorrectorSize: 1.1}, {CorrectorSize: math.NaN()}, {CorrectorUnit: "t"}} {
-		_, err := o.StepsOf(s)
-		assert.Error(t, err, "%+v", o)
+	nan := math.NaN()
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Name: "euler"}, `"euler" is not known: want ddim`},
+		{Options{Eta: 2}, "eta = 2: want 0 to 1"},
+		{Options{Eta: nan}, "eta = NaN: want 0 to 1"},
+		{Options{Steps: 1001}, "1001 steps: want 1 to 1000"},
+		{Options{Variance: "huge"}, `variance "huge": want posterior or beta`},
+		{Options{Spacing: "odd"}, `spacing "odd": want trailing`},
+		{Options{Name: "dpmsolver++", Steps: 1000, Spacing: Linspace}, "1000 steps: dpmsolver++ with linspace spacing wants 1 to 999"},
+		{Options{Start: -.1}, "start = -0.1: want 0 (noise) to 1"},
+		{Options{Start: 1.1}, "start = 1.1: want 0 (noise) to 1"},
+		{Options{Start: nan}, "start = NaN: want 0 (noise) to 1"},
+		{Options{Corrector: -1}, "-1 corrector steps at every level: want 0 to 100"},
+		{Options{Corrector: 101}, "101 corrector steps at every level: want 0 to 100"},
+		{Options{CorrectorSize: -.1}, "step size -0.1: want above 0"},
+		{Options{CorrectorSize: 1.1}, "step size 1.1: want above 0"},
+		{Options{CorrectorSize: nan}, "step size NaN: want above 0"},
+		{Options{CorrectorUnit: "t"}, `relative to "t": want noise or beta`},
+	} {
+		_, err := c.o.StepsOf(s)
+		assert.ErrorContains(t, err, c.want)
 	}
 	_, err := NewSchedule("cosine", 1000, 1e-4, .02)
 	assert.ErrorContains(t, err, "cosine")

@@ -29,9 +29,14 @@ type Bundle struct {
 // Open reads and checks manifest.json of the bundle in fsys (os.DirFS of its
 // folder, or an embedded one).
 func Open(fsys fs.FS) (*Bundle, error) {
-	data, err := fs.ReadFile(fsys, ManifestName)
+	f, err := fsys.Open(ManifestName)
 	if err != nil {
 		return nil, fmt.Errorf("no bundle here: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxManifest+1)) // a byte more shows a longer file
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ManifestName, err)
 	}
 	m, err := ParseManifest(data)
 	if err != nil {

@@ -64,12 +64,18 @@ const (
 // ManifestName is the manifest's file name.
 const ManifestName = "manifest.json"
 
+// DTypes are those that a bundle may be asked for.
+var DTypes = []string{"int8", "f16", "f32"}
+
 // Coded is the dtype of I8 tensors that are stored Huffman-coded. Tensors that have
 // been read are I8.
 const Coded = "I8Z"
 
-// MaxShard is the largest size of a shard in bytes.
-const MaxShard = 4 << 20
+// MaxShard is the largest size of a shard in bytes, MaxManifest of a manifest.
+const (
+	MaxShard    = 4 << 20
+	MaxManifest = 16 << 20
+)
 
 // What networks predict, in diffusers' words. From a velocity v = sqrt(abar) eps -
 // sqrt(1 - abar) x (Salimans and Ho 2022) the noise follows as eps = sqrt(abar) v +
@@ -91,7 +97,7 @@ type Manifest struct {
 	Format  string `json:"format"`  // "mcdm-bundle"
 	Version int    `json:"version"` // 1
 	Name    string `json:"name"`    // for people and file names: [a-z0-9_-]+
-	DType   string `json:"dtype"`   // "int8", "f16" or "f32": what the importer was asked for
+	DType   string `json:"dtype"`   // one of DTypes: what the importer was asked for
 
 	// Diffusion is shared by all networks.
 	Diffusion Diffusion `json:"diffusion"`
@@ -113,7 +119,7 @@ type Manifest struct {
 // Diffusion is what networks must share to be merged: one process on one space.
 type Diffusion struct {
 	// ImageSize is the height and width of the picture, in pixels; Channels its
-	// colour channels (3 = RGB). PixelRange is the value of black and of white.
+	// colour channels (3 = RGB). PixelRange is the value of black and of white: -1 and 1.
 	ImageSize  int        `json:"image_size"`
 	Channels   int        `json:"channels"`
 	PixelRange [2]float64 `json:"pixel_range"`

@@ -22,8 +22,13 @@ import (
 // become file names, flags and parts of tensor names.
 var ValidName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
-// MaxGrid is the largest number of a colour network's cells of a side.
-const MaxGrid = 32
+const (
+	// MaxGrid is the largest number of a colour network's cells of a side.
+	MaxGrid = 32
+	// MaxLabels is the largest number of a mask's labels: an index is a byte, and one
+	// of them is no label.
+	MaxLabels = 255
+)
 
 var (
 	validShard = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}-([0-9a-f]{16})\.safetensors$`)
@@ -44,6 +49,9 @@ func parseManifest(data []byte) (*Manifest, error) {
 	var head struct {
 		Format  string `json:"format"`
 		Version int    `json:"version"`
+	}
+	if len(data) > MaxManifest {
+		return nil, fmt.Errorf("it has more than %d MiB: this is no bundle", MaxManifest>>20)
 	}
 	if err := jsonkeys.Check(data); err != nil {
 		return nil, fmt.Errorf("%w: the file is torn or was edited; fetch or import the bundle again", err)
@@ -68,6 +76,9 @@ func parseManifest(data []byte) (*Manifest, error) {
 func (m *Manifest) resolve() error {
 	if !ValidName.MatchString(m.Name) {
 		return fmt.Errorf("name %q: want %s", m.Name, ValidName)
+	}
+	if !slices.Contains(DTypes, m.DType) {
+		return fmt.Errorf("dtype %q: want one of %s", m.DType, strings.Join(DTypes, ", "))
 	}
 	if err := m.Diffusion.Check(); err != nil {
 		return err
@@ -115,8 +126,8 @@ func (d Diffusion) Check() error {
 		return fmt.Errorf("channels = %d: want 1 to 64", d.Channels)
 	case d.PixelUnshuffle < 1 || d.PixelUnshuffle > 64 || d.ImageSize%d.PixelUnshuffle != 0:
 		return fmt.Errorf("pixel_unshuffle = %d: want a divisor of image_size = %d, at most 64", d.PixelUnshuffle, d.ImageSize)
-	case !finite(d.PixelRange[0]) || !finite(d.PixelRange[1]) || d.PixelRange[0] >= d.PixelRange[1]:
-		return fmt.Errorf("pixel_range = %v: want [black, white] with black < white", d.PixelRange)
+	case d.PixelRange != [2]float64{-1, 1}: // what clipping, conditions and previews take for granted
+		return fmt.Errorf("pixel_range = %v: want [-1, 1], black and white", d.PixelRange)
 	case !slices.Contains([]string{Epsilon, Velocity, Sample}, d.PredictionType):
 		return fmt.Errorf("prediction_type %q is not supported: want %s or %s, of an upscaler %s", d.PredictionType, Epsilon, Velocity, Sample)
 	case d.Schedule.Name != "linear":
@@ -206,8 +217,6 @@ func (m *Manifest) resolveUpscaler(n *Network, used [][]usedSpan) error {
 		return fmt.Errorf("makes pictures of %d pixels with pixel_unshuffle %d, on a grid of %d: the bundle's pictures have %d, which must be that grid", d.ImageSize, d.PixelUnshuffle, d.GridSize(), small.ImageSize)
 	case d.Channels != small.Channels || n.ConditionChannels != small.Channels:
 		return fmt.Errorf("makes pictures of %d channels from %d: the bundle's have %d", d.Channels, n.ConditionChannels, small.Channels)
-	case d.PixelRange != small.PixelRange:
-		return fmt.Errorf("pixel_range = %v: the bundle's is %v", d.PixelRange, small.PixelRange)
 	case n.TextEncoder != nil || n.Labels != nil:
 		return errors.New("an upscaler takes a picture: no text encoder, no labels")
 	}
@@ -232,6 +241,9 @@ func (n *Network) checkChannels(d Diffusion) error {
 	if down := 1 << (len(n.UNet.Down) - 1); !n.UNet.FitUpsample && d.GridSize()%down != 0 {
 		return fmt.Errorf("the network's grid of %d is not a multiple of %d (%d levels)", d.GridSize(), down, len(n.UNet.Down))
 	}
+	if len(n.Labels) > MaxLabels {
+		return fmt.Errorf("%d labels: want at most %d", len(n.Labels), MaxLabels)
+	}
 	for i, l := range n.Labels {
 		if l.Name == "" || !validColor.MatchString(l.Color) {
 			return fmt.Errorf("label %d: name %q, color %q: want a name and #rrggbb", i, l.Name, l.Color)
@@ -245,6 +257,9 @@ func (n *Network) checkChannels(d Diffusion) error {
 func (n *Network) checkCondition(d Diffusion) error {
 	r2 := d.PixelUnshuffle * d.PixelUnshuffle
 	text := n.UNet.CrossAttentionDim > 0
+	if text && slices.Contains([]string{"sketch", "mask", "colour"}, n.Modality) {
+		return fmt.Errorf("modality %q, but the network cross-attends, and has nothing to attend to", n.Modality)
+	}
 	switch n.Modality {
 	case Unconditional:
 		if n.ConditionChannels != 0 || text {
@@ -270,8 +285,8 @@ func (n *Network) checkCondition(d Diffusion) error {
 			return fmt.Errorf("grid = %d: want cells of a side, at most %d, that divide the network's grid of %d", n.Grid, MaxGrid, d.GridSize())
 		}
 	case "text":
-		if !text {
-			return errors.New("modality \"text\", but no block of the network cross-attends")
+		if !text || n.ConditionChannels != 0 {
+			return fmt.Errorf("condition_channels = %d: a text network has 0, and cross-attends", n.ConditionChannels)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // labels, and colour on a grid of 4.
 func Bundle(side int) (pack.Files, error) {
 	m := bundle.Manifest{
-		Format: bundle.Format, Version: bundle.Version, Name: "tiny", DType: "f32",
+		Name: "tiny", DType: "f32",
 		Diffusion: bundle.Diffusion{
 			ImageSize: side, Channels: 3, PixelRange: [2]float64{-1, 1}, PixelUnshuffle: 2, PredictionType: bundle.Epsilon,
 			Schedule: bundle.Schedule{Name: "linear", T: 1000, BetaStart: 1e-4, BetaEnd: .02},

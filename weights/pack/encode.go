@@ -21,9 +21,10 @@ import (
 // fs.FS easily, for tests and for embedding.
 type Files map[string][]byte
 
-// Encode cuts tensors into shards and fills m's Format, Version, Shards and
-// every TensorRef. tensors[network] holds the network's tensors, its text
-// encoder's among them. The same input gives the same bytes.
+// Encode cuts tensors into shards. The manifest among the files is m with its
+// Format, Version, Shards and every TensorRef filled in; m stays as it is.
+// tensors[network] holds the network's tensors, its text encoder's among them. The
+// same input gives the same bytes.
 func Encode(m *bundle.Manifest, tensors map[string][]bundle.Tensor) (Files, error) {
 	out := *m
 	out.Format, out.Version, out.Shards = bundle.Format, bundle.Version, nil

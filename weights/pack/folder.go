@@ -26,14 +26,16 @@ type facts struct {
 	Schedule          bundle.Schedule `json:"schedule"`
 	PredictionType    string          `json:"prediction_type"`
 	Training          json.RawMessage `json:"training,omitempty"`
+
+	assumed string // of schedule and prediction type, where no file says
 }
 
 // ddpm is the schedule of Ho et al. 2020, diffusers' default.
 var ddpm = bundle.Schedule{Name: "linear", T: 1000, BetaStart: 1e-4, BetaEnd: 0.02}
 
 // readFacts reads mcdm.json. Without one the folder is any diffusers network: a
-// UNet on plain pixels, with the schedule of scheduler_config.json where that
-// lies beside it.
+// UNet on plain pixels, of text where it cross-attends and else unconditional,
+// with the schedule of scheduler_config.json beside it or in a pipeline's folder.
 func readFacts(folder string, c *unet.Config) (facts, error) {
 	f := facts{Modality: bundle.Unconditional, PixelUnshuffle: 1, Schedule: ddpm, PredictionType: "epsilon"}
 	path := filepath.Join(folder, "mcdm.json")
@@ -60,9 +62,13 @@ func readFacts(folder string, c *unet.Config) (facts, error) {
 	}{BetaSchedule: &f.Schedule.Name, T: &f.Schedule.T, BetaStart: &f.Schedule.BetaStart, BetaEnd: &f.Schedule.BetaEnd, PredictionType: &f.PredictionType}
 	f.Schedule.Name = ""
 	path = filepath.Join(folder, "scheduler_config.json")
+	if !exists(path) {
+		path = filepath.Join(folder, "..", "scheduler", "scheduler_config.json") // a pipeline's, whose unet/ this is
+	}
 	switch err := readJSON(path, &scheduler); {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Schedule.Name = ddpm.Name
+		f.assumed = fmt.Sprintf("%s schedule, T = %d, beta %g to %g, %s", ddpm.Name, ddpm.T, ddpm.BetaStart, ddpm.BetaEnd, f.PredictionType)
 	case err != nil:
 		return f, err
 	case f.Schedule.Name == "":

@@ -26,7 +26,7 @@ type Source struct{ Name, Folder string }
 // Options say what to import.
 type Options struct {
 	Name     string // of the bundle
-	DType    string // one of DTypes
+	DType    string // one of bundle.DTypes
 	Terms    string // licence; empty: the terms that the trainer noted
 	DataCard string // plain text
 	Networks []Source
@@ -50,12 +50,16 @@ type Report struct {
 	Parameters int
 	Bytes      int    // of the tensors' values and scales
 	Losses     []Loss // worst first
+
+	// Assumed is the schedule and prediction type that was taken, where no file
+	// says what the network was trained with; "": one does.
+	Assumed string
 }
 
 // Import reads diffusers folders and returns the bundle's files.
 func Import(o Options) (Files, []Report, error) {
-	if !slices.Contains(DTypes, o.DType) {
-		return nil, nil, fmt.Errorf("dtype %q: want one of %s", o.DType, strings.Join(DTypes, ", "))
+	if !slices.Contains(bundle.DTypes, o.DType) {
+		return nil, nil, fmt.Errorf("dtype %q: want one of %s", o.DType, strings.Join(bundle.DTypes, ", "))
 	}
 	if len(o.Networks) == 0 {
 		return nil, nil, errors.New("no networks to import: give at least one --network NAME=FOLDER")
@@ -64,7 +68,7 @@ func Import(o Options) (Files, []Report, error) {
 		return nil, nil, fmt.Errorf("%g megabytes of %s: want a positive size, and int8", o.Megabytes, o.DType)
 	}
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
-	weights := map[string][]stored{}
+	weights, assumed := map[string][]stored{}, map[string]string{}
 	sources := o.Networks
 	if o.Upscaler != nil {
 		sources = append(slices.Clone(sources), *o.Upscaler)
@@ -76,7 +80,7 @@ func Import(o Options) (Files, []Report, error) {
 		if _, twice := weights[s.Name]; twice {
 			return nil, nil, fmt.Errorf("two networks are named %q", s.Name)
 		}
-		n, w, err := importNetwork(s)
+		n, w, err := importNetwork(s, assumed)
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
@@ -110,7 +114,11 @@ func Import(o Options) (Files, []Report, error) {
 			return nil, nil, err
 		}
 	}
-	return encodeAll(m, weights, o, coarseness)
+	files, reports, err := encodeAll(m, weights, o, coarseness)
+	for i, r := range reports {
+		reports[i].Assumed = assumed[r.Network]
+	}
+	return files, reports, err
 }
 
 // encodeAll quantizes the networks' weights and encodes the bundle.
@@ -146,7 +154,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-func importNetwork(s Source) (*bundle.Network, []stored, error) {
+// importNetwork also notes what it assumed by the network's name.
+func importNetwork(s Source, assumed map[string]string) (*bundle.Network, []stored, error) {
 	config, err := readConfig(s.Folder)
 	if err != nil {
 		return nil, nil, err
@@ -159,6 +168,7 @@ func importNetwork(s Source) (*bundle.Network, []stored, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	assumed[s.Name] = f.assumed
 	r2 := f.PixelUnshuffle * f.PixelUnshuffle
 	if f.PixelUnshuffle < 1 || f.PixelUnshuffle > 64 || c.OutChannels%r2 != 0 {
 		return nil, nil, fmt.Errorf("%s: pixel_unshuffle = %d does not fit out_channels = %d", s.Folder, f.PixelUnshuffle, c.OutChannels)

@@ -18,7 +18,7 @@ import (
 
 func TestImportRoundTrip(t *testing.T) {
 	o := five(t)
-	for _, dtype := range DTypes {
+	for _, dtype := range bundle.DTypes {
 		t.Run(dtype, func(t *testing.T) {
 			o.DType = dtype
 			files, reports, err := Import(o)
@@ -141,8 +141,9 @@ func TestImportPlainDiffusersFolder(t *testing.T) {
 	require.Contains(t, old, "mid_block.attentions.0.proj_attn.bias")
 	putWeights(t, dir, "diffusion_pytorch_model.safetensors", old)
 	putJSON(t, dir, "scheduler_config.json", object{"beta_schedule": "linear", "num_train_timesteps": 500, "beta_end": 0.03})
-	files, _, err := Import(Options{Name: "ddpm", DType: "f32", Networks: []Source{{"none", dir}}})
+	files, reports, err := Import(Options{Name: "ddpm", DType: "f32", Networks: []Source{{"none", dir}}})
 	require.NoError(t, err)
+	require.Empty(t, reports[0].Assumed)
 	b, err := bundle.Open(mapFS(files))
 	require.NoError(t, err)
 	require.Equal(t, bundle.Diffusion{
@@ -152,6 +153,25 @@ func TestImportPlainDiffusersFolder(t *testing.T) {
 	got, err := b.Tensor(b.Manifest.Unconditional(), "mid_block.attentions.0.to_out.0.weight")
 	require.NoError(t, err)
 	require.Equal(t, stored["mid_block.attentions.0.to_out.0.weight"].Data, got.Data)
+}
+
+// Where no file beside config.json says what the noise is, that of its pipeline
+// does; without one, what is taken is told.
+func TestImportFromPipeline(t *testing.T) {
+	pipeline := t.TempDir()
+	o := Options{Name: "x", DType: "f32", Networks: []Source{{"none", filepath.Join(pipeline, "unet")}}}
+	save(t, o.Networks[0].Folder, 1, plain(0), nil)
+	files, reports, err := Import(o)
+	require.NoError(t, err)
+	require.Equal(t, ddpm, manifest(t, files).Diffusion.Schedule)
+	require.Equal(t, "linear schedule, T = 1000, beta 0.0001 to 0.02, epsilon", reports[0].Assumed)
+
+	putJSON(t, filepath.Join(pipeline, "scheduler"), "scheduler_config.json", object{"beta_schedule": "linear", "beta_end": 0.03, "prediction_type": "v_prediction"})
+	files, reports, err = Import(o)
+	require.NoError(t, err)
+	require.Equal(t, .03, manifest(t, files).Diffusion.Schedule.BetaEnd)
+	require.Equal(t, bundle.Velocity, manifest(t, files).Diffusion.PredictionType)
+	require.Empty(t, reports[0].Assumed)
 }
 
 // A schedule of noise that is not ours is refused by name: with another one every
@@ -286,6 +306,28 @@ func TestColourGrid(t *testing.T) {
 	}
 }
 
+// A network whose input is not what the engine makes of its modality is refused.
+func TestImportRefusesInputsThatAreNotMade(t *testing.T) {
+	for _, c := range []struct {
+		modality string
+		channels int
+		want     string
+	}{
+		{"text", 4, "condition_channels = 4: a text network has 0, and cross-attends"},
+		{"sketch", 4, `modality "sketch", but the network cross-attends`},
+		{"mask", 12, `modality "mask", but the network cross-attends`},
+		{"colour", 4, `modality "colour", but the network cross-attends`},
+		{"none", 0, `modality "none", but the network takes a condition`},
+	} {
+		dir, config, facts := t.TempDir(), text(), mcdm(c.modality, c.channels)
+		config["in_channels"] = 12 + c.channels
+		facts["labels"], facts["grid"] = []string{"background", "hair", "tail"}, 4
+		save(t, dir, 1, config, facts)
+		_, _, err := Import(Options{Name: "x", DType: "f32", Networks: []Source{{c.modality, dir}}})
+		require.ErrorContains(t, err, c.want)
+	}
+}
+
 func TestImportRefusesMixtures(t *testing.T) {
 	o := five(t)
 	o.Networks[1].Name = "text"
@@ -323,7 +365,12 @@ func TestWriteReplacesAtTheEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, Write(dir, files))
 	require.NoError(t, Verify(os.DirFS(dir)))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "README.md"), []byte("mine"), 0o600))
+	for _, name := range []string{"README.md", ".manifest.json.old", ".manifest.json.123", ".none-0-0123456789abcdef.safetensors.123"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("mine, or left by a killed import"), 0o600))
+	}
+	read, err := Read(os.DirFS(dir))
+	require.NoError(t, err)
+	require.Equal(t, files, read, "a bundle is what its manifest names")
 
 	o.DType = "f16"
 	next, _, err := Import(o)
@@ -347,7 +394,12 @@ func TestWriteReplacesAtTheEnd(t *testing.T) {
 	require.NoError(t, Verify(os.DirFS(dir)))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, len(next)+1, "old shards and temporary files are gone, README.md stays")
+	require.Len(t, entries, len(next)+2, "old shards and temporary files are gone, what is mine stays")
+	require.FileExists(t, filepath.Join(dir, "README.md"))
+	require.FileExists(t, filepath.Join(dir, ".manifest.json.old"))
+	require.NoError(t, os.Truncate(filepath.Join(dir, manifest(t, next).Shards[0].Name), 9))
+	_, err = Read(os.DirFS(dir))
+	require.ErrorContains(t, err, "torn")
 }
 
 func TestQuantize(t *testing.T) {
@@ -389,7 +441,7 @@ func TestManifestIsPlainJSON(t *testing.T) {
 // dequantized values fall back onto their own grid.
 func TestExport(t *testing.T) {
 	o := five(t)
-	for _, dtype := range DTypes {
+	for _, dtype := range bundle.DTypes {
 		t.Run(dtype, func(t *testing.T) {
 			o.DType = dtype
 			files, _, err := Import(o)

@@ -13,9 +13,6 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
-// DTypes are what a bundle may be asked for.
-var DTypes = []string{"int8", "f16", "f32"}
-
 // Quantize makes a tensor of a bundle of the given dtype ("int8", "f16",
 // "f32"). Norms and biases (one axis) stay F32 always; embeddings, whose rows
 // are looked up and not multiplied, are F16 in an int8 bundle.
@@ -37,7 +34,7 @@ func quantize(name string, shape []int, values []float32, dtype string, coarsene
 	case dtype == "int8":
 		return int8PerChannel(name, shape, values, stepOf(coarseness, values)), nil
 	}
-	return bundle.Tensor{}, fmt.Errorf("dtype %q: want one of %s", dtype, strings.Join(DTypes, ", "))
+	return bundle.Tensor{}, fmt.Errorf("dtype %q: want one of %s", dtype, strings.Join(bundle.DTypes, ", "))
 }
 
 func f32(name string, shape []int, values []float32) bundle.Tensor {

@@ -90,7 +90,7 @@ func TestUpscalerManifestLies(t *testing.T) {
 		want  string
 	}{
 		"no diffusion":   {func(n *bundle.Network) { n.Diffusion = nil }, "states its own diffusion"},
-		"range":          {func(n *bundle.Network) { n.Diffusion.PixelRange[0] = 0 }, "the bundle's is [-1 1]"},
+		"range":          {func(n *bundle.Network) { n.Diffusion.PixelRange[0] = 0 }, "pixel_range = [0 1]: want [-1, 1]"},
 		"not larger":     {func(n *bundle.Network) { n.Diffusion.ImageSize, n.Diffusion.PixelUnshuffle = 16, 1 }, "pixel_unshuffle 1"},
 		"grey":           {func(n *bundle.Network) { n.Diffusion.Channels = 1 }, "of 1 channels from 3"},
 		"schedule":       {func(n *bundle.Network) { n.Diffusion.Schedule.T = 0 }, "num_train_timesteps = 0"},

@@ -22,7 +22,7 @@ func Verify(fsys fs.FS) error {
 	if err != nil {
 		return err
 	}
-	shards, err := parseShards(fsys, b)
+	shards, err := parseShards(b)
 	if err != nil {
 		return err
 	}
@@ -50,16 +50,12 @@ type shard struct {
 	spans map[string][2]int
 }
 
-func parseShards(fsys fs.FS, b *bundle.Bundle) ([]shard, error) {
+func parseShards(b *bundle.Bundle) ([]shard, error) {
 	var shards []shard
 	var problems []error
-	for _, s := range b.Shards() {
-		data, err := fs.ReadFile(fsys, s.Name)
+	for i, s := range b.Shards() {
+		data, err := b.Read(i)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("shard %s is missing; fetch or import the bundle again: %w", s.Name, err))
-			continue
-		}
-		if err := s.Check(data); err != nil {
 			problems = append(problems, err)
 			continue
 		}
@@ -101,8 +97,13 @@ func verifyTensor(b *bundle.Bundle, n *bundle.Network, name string, ref bundle.T
 		return wrap(fmt.Errorf("its parts have %d rows, the manifest says %d", rows, want[0]))
 	}
 	if ref.Scale != nil {
-		if _, err := entryAt(shards[ref.Scale.Shard], name+".scale", "F32", *ref.Scale); err != nil {
+		s, want := shards[ref.Scale.Shard], ref.Shape[:1]
+		shape, err := entryAt(s, name+".scale", "F32", *ref.Scale)
+		if err != nil {
 			return wrap(err)
+		}
+		if !slices.Equal(shape, want) {
+			return wrap(fmt.Errorf("shard %s says shape %v of its scale, the manifest %v", s.Name, shape, want))
 		}
 	}
 	t, err := b.Tensor(n, name)

@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +112,22 @@ func TestVerifyFinds(t *testing.T) {
 			m.Networks[0].Tensors["conv_norm_out.bias"], m.Networks[0].Tensors["conv_norm_out.weight"] = a, b
 			resign(t, files, m, 0, files[m.Shards[0].Name])
 		}, "the manifest says"},
+		"a scale of another shape": {func(t *testing.T, files Files, m *bundle.Manifest) {
+			data := files[m.Shards[0].Name]
+			n := binary.LittleEndian.Uint64(data)
+			before, after, found := strings.Cut(string(data[8:8+n]), `"`+conv+`.scale"`)
+			require.True(t, found)
+			const more = 8 // bytes of header: two that lie, and padding
+			header := before + `"` + conv + `.scale"` + strings.Replace(after, "[16]", "[16,1]", 1) + strings.Repeat(" ", more-2)
+			for name, r := range m.Networks[0].Tensors {
+				r.Parts[0].Offset += more
+				if r.Scale != nil {
+					r.Scale.Offset += more
+				}
+				m.Networks[0].Tensors[name] = r
+			}
+			resign(t, files, m, 0, slices.Concat(binary.LittleEndian.AppendUint64(nil, n+more), []byte(header), data[8+n:]))
+		}, "says shape [16 1] of its scale, the manifest [16]"},
 		"a shard that is no safetensors": {func(t *testing.T, files Files, m *bundle.Manifest) {
 			data := files[m.Shards[0].Name]
 			data[0] ^= 0xff
@@ -148,19 +167,21 @@ func manifestLies() map[string]manifestLie {
 		"format":              {func(m *M) { m.Format = "gguf" }, `format is "gguf"`},
 		"version":             {func(m *M) { m.Version = 2 }, "version is 2"},
 		"name":                {func(m *M) { m.Name = "../x" }, `name "../x"`},
+		"bundle dtype":        {func(m *M) { m.DType = "int4" }, `dtype "int4": want one of int8, f16, f32`},
 		"network name":        {func(m *M) { m.Networks[0].Name = "A" }, `network name "A"`},
 		"no networks":         {func(m *M) { m.Networks = nil }, "no networks"},
 		"twice":               {func(m *M) { m.Networks = append(m.Networks, m.Networks[0]) }, "two networks"},
 		"schedule":            {func(m *M) { m.Diffusion.Schedule.BetaEnd = .03 }, "must share schedule"},
 		"beta":                {func(m *M) { m.Diffusion.Schedule.BetaEnd = 1; *m.Networks[0].Diffusion = m.Diffusion }, "beta_end < 1"},
 		"steps":               {func(m *M) { m.Diffusion.Schedule.T = 1 << 40; *m.Networks[0].Diffusion = m.Diffusion }, "num_train_timesteps"},
-		"range":               {func(m *M) { m.Diffusion.PixelRange = [2]float64{1, -1} }, "pixel_range"},
+		"range":               {func(m *M) { m.Diffusion.PixelRange = [2]float64{0, 1} }, "pixel_range = [0 1]: want [-1, 1]"},
 		"unshuffle":           {func(m *M) { m.Diffusion.PixelUnshuffle = 3 }, "pixel_unshuffle"},
 		"image size":          {func(m *M) { m.Diffusion.ImageSize = -4 }, "image_size"},
 		"condition":           {func(m *M) { m.Networks[0].ConditionChannels = -4 }, "condition"},
 		"modality":            {func(m *M) { m.Networks[0].Modality = "text" }, "cross-attends"},
 		"mask":                {func(m *M) { m.Networks[0].Modality = "mask" }, "labels"},
 		"colour":              {func(m *M) { m.Networks[0].Modality = "colour" }, "whether it is known"},
+		"labels":              {func(m *M) { m.Networks[0].Labels = make([]bundle.Label, 256) }, "256 labels: want at most 255"},
 		"label color":         {func(m *M) { m.Networks[0].Labels = []bundle.Label{{Name: "x", Color: "red"}} }, "#rrggbb"},
 		"shard name":          {func(m *M) { m.Shards[0].Name = "../" + m.Shards[0].Name }, "shard name"},
 		"shard size":          {func(m *M) { m.Shards[0].Size = 1 << 40 }, "size"},
@@ -330,6 +351,51 @@ func TestManifestBytes(t *testing.T) {
 	}
 	_, err := bundle.ParseManifest([]byte(strings.Replace(good, `"version":1`, `"version":1,"later":{"x":[1]}`, 1)))
 	require.NoError(t, err, "unknown keys are ignored")
+}
+
+// A folder whose files do not end is refused, and little of them is read.
+func TestEndlessFiles(t *testing.T) {
+	files := one(t)
+	shard := manifest(t, files).Shards[0]
+	for _, c := range []struct {
+		name, want string
+		most       int
+	}{
+		{bundle.ManifestName, "manifest.json: it has more than 16 MiB", bundle.MaxManifest + 1},
+		{shard.Name, "torn", shard.Size + 1},
+	} {
+		folder := endless{mapFS(files), c.name, new(int)}
+		require.ErrorContains(t, Verify(folder), c.want)
+		require.LessOrEqual(t, *folder.read, c.most, c.name)
+	}
+}
+
+// endless is a folder in which one file does not end.
+type endless struct {
+	fs.FS
+	name string
+	read *int // bytes of that file
+}
+
+func (e endless) Open(name string) (fs.File, error) {
+	f, err := e.FS.Open(name)
+	if name == e.name && err == nil {
+		f = zeros{f, e.read}
+	}
+	return f, err
+}
+
+type zeros struct {
+	fs.File
+	read *int
+}
+
+func (z zeros) Read(p []byte) (int, error) {
+	if *z.read += len(p); *z.read > 100<<20 {
+		return 0, errors.New("too much is read")
+	}
+	clear(p)
+	return len(p), nil
 }
 
 func TestTensorIsRead(t *testing.T) {

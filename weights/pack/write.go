@@ -13,14 +13,36 @@ import (
 	"github.com/mcdm/mcdm/weights/bundle"
 )
 
-// ownShard matches what Write makes, so that it never deletes anything else.
-var ownShard = regexp.MustCompile(`^[a-z0-9_-]+-[0-9]+-[0-9a-f]{16}\.safetensors$`)
+// own matches what Write makes, shards and what it leaves of a file when it is
+// killed, so that it never deletes anything else.
+var own = regexp.MustCompile(`^(` + shardName + `|\.(manifest\.json|` + shardName + `)\.[0-9]+)$`)
+
+const shardName = `[a-z0-9_-]+-[0-9]+-[0-9a-f]{16}\.safetensors`
+
+// Read reads the files of a bundle, and checks their hashes. Whatever else lies in
+// its folder is left out.
+func Read(folder fs.FS) (Files, error) {
+	b, err := bundle.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	files := Files{}
+	if files[bundle.ManifestName], err = fs.ReadFile(folder, bundle.ManifestName); err != nil {
+		return nil, err
+	}
+	for i, s := range b.Shards() {
+		if files[s.Name], err = b.Read(i); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
 
 // Write puts the bundle into folder dir, which it makes if need be. A bundle
 // that lies there stays whole until the new one is complete: shards have their
 // hash in their name and never change, and the manifest is replaced last, by a
-// rename. Only then are shards removed that the new manifest does not name;
-// other files in dir stay.
+// rename. Only then are shards removed that the new manifest does not name, and
+// what a killed Write has left; other files in dir stay.
 func Write(dir string, files Files) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -41,7 +63,7 @@ func Write(dir string, files Files) error {
 		return err
 	}
 	for _, e := range entries {
-		if _, now := files[e.Name()]; !now && e.Type().IsRegular() && ownShard.MatchString(e.Name()) {
+		if _, now := files[e.Name()]; !now && e.Type().IsRegular() && own.MatchString(e.Name()) {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -104,7 +104,9 @@ func readMaps(list []string) (map[string]image.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[name] = img
+		if err := put(out, "--map", name, img); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

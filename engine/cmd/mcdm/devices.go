@@ -22,6 +22,11 @@ func devicesCommand() *cobra.Command {
 		Short: "List the graphics adapters, the one that is used first, and the memory a bundle takes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if folder == "" {
+				if err := useless(cmd, "it is for --bundle", "count"); err != nil {
+					return err
+				}
+			}
 			list, err := gpu.Adapters()
 			for _, i := range list {
 				fmt.Printf("%s  type %s  features %v\n", i, i.Type, i.Features)

@@ -40,6 +40,9 @@ Y gets "eps.NETWORK" for each network and "eps", their merge (12).`,
 				return fmt.Errorf("%s: %w", in, err)
 			}
 			input.Weights = w
+			if err := checkOut(out); err != nil {
+				return err
+			}
 			m, _, err := t.load(cmd.Context())
 			if err != nil {
 				return err

@@ -57,6 +57,14 @@ distance from the exact distribution.`,
 			if err != nil {
 				return err
 			}
+			if compare {
+				err = useless(cmd, "--compare draws nothing, and runs all samplers for all numbers of steps", "sampler", "steps", "eta", "corrector", "samples", "seed", "device")
+			} else {
+				err = checkSamplerFlags(cmd, o)
+			}
+			if err != nil {
+				return err
+			}
 			if samples < 1 || samples > maxSamples {
 				return fmt.Errorf("--samples %d: want 1 to %d", samples, maxSamples)
 			}

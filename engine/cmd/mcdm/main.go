@@ -67,6 +67,30 @@ func samplerFlags(c *cobra.Command, o *sampler.Options) {
 		sampler.DefaultCorrectorSize[sampler.OfNoise], sampler.DefaultCorrectorSize[sampler.OfBeta]))
 }
 
+// useless refuses flags that are given and would do nothing.
+func useless(c *cobra.Command, why string, flags ...string) error {
+	for _, name := range flags {
+		if c.Flags().Changed(name) {
+			return fmt.Errorf("--%s does nothing here: %s", name, why)
+		}
+	}
+	return nil
+}
+
+// checkSamplerFlags refuses those of another sampler, and those of no corrector.
+func checkSamplerFlags(c *cobra.Command, o sampler.Options) (err error) {
+	if o.Name != "ddim" {
+		err = useless(c, "it is for --sampler ddim", "eta", "clipped-eps")
+	}
+	if o.Name != "ddpm" && err == nil {
+		err = useless(c, "it is for --sampler ddpm", "variance")
+	}
+	if o.Corrector == 0 && err == nil {
+		err = useless(c, "it is for --corrector 1 and more", "corrector-size", "corrector-unit")
+	}
+	return err
+}
+
 // load opens the device and the bundle.
 func (t *target) load(ctx context.Context) (*engine.Model, *bundle.Bundle, error) {
 	b, err := bundle.Open(os.DirFS(t.bundle))

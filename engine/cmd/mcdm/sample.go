@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/draw"
 	"image/png"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -45,6 +46,17 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
   mcdm sample --sketch lines.png --map sketch=left.png --text "a person with a beard" --count 8 --sort`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := checkSamplerFlags(cmd, q.Sampler); err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("start") && keep == "" {
+				if err := useless(cmd, "give --start or --keep, too", "image"); err != nil {
+					return err
+				}
+			}
+			if q.Count < 1 || q.Count > engine.MaxCount {
+				return fmt.Errorf("--count %d: want 1 to %d pictures", q.Count, engine.MaxCount)
+			}
 			if err := given.read(&q); err != nil {
 				return err
 			}
@@ -52,6 +64,10 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				return err
 			}
 			if q.Keep, err = readImage("--keep", keep, engine.DecodePNG); err != nil {
+				return err
+			}
+			files := outFiles(out, q.Count)
+			if err := checkOut(files...); err != nil {
 				return err
 			}
 			if sorted && lift == 0 {
@@ -69,9 +85,15 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				return fmt.Errorf("--upscale: bundle %s has no upscaler", t.bundle)
 			}
 			given.negate(&q, m)
+			if err := m.CheckNames(q); err != nil {
+				return err
+			}
 			for _, text := range append([]string{q.Conditions.Text}, q.Conditions.MoreTexts...) {
 				for _, w := range m.UnknownWords(text) {
-					fmt.Fprintf(os.Stderr, "the text network does not know the word %q: it is ignored\n", w)
+					fmt.Fprintf(cmd.ErrOrStderr(), "the text network does not know the word %q: it is ignored\n", w)
+				}
+				if rest := m.CutOff(text); rest != "" {
+					fmt.Fprintf(cmd.ErrOrStderr(), "the sentence is too long for the text network: %q is ignored\n", rest)
 				}
 			}
 			var angles conflicts
@@ -96,7 +118,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			if large && after == nil {
 				after = upscale(cmd.Context(), m, list)
 			}
-			files, err := writePictures(out, list)
+			err = writePictures(files, list)
 			if err == nil && q.Conflict {
 				err = angles.print(cmd.OutOrStdout())
 			}
@@ -125,7 +147,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 	f.IntVar(&lift, "lift", 0, fmt.Sprintf("print scores of how well the pictures obey, from that many noised copies of each, every one an evaluation of the networks (with --sort: %d)", engine.LiftPairs))
 	f.BoolVar(&q.Conflict, "conflict", false, "print for every step the angles between the conditions' pulls")
 	f.BoolVar(&large, "upscale", false, "make the pictures larger with the bundle's upscaler")
-	f.StringVar(&out, "out", "sample.png", "PNG to write; with --count N it gets -1 to -N before its ending")
+	f.StringVar(&out, "out", "sample.png", "PNG to write, in a folder that is made if need be; with --count N it gets -1 to -N before its ending")
 	return c
 }
 
@@ -193,9 +215,20 @@ func parseWeights(list []string) (map[string]float64, error) {
 		if !ok || err != nil {
 			return nil, fmt.Errorf("--weight %s: want NAME=NUMBER, such as sketch=0.8", s)
 		}
-		out[name] = w
+		if err := put(out, "--weight", name, w); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// put refuses a second value of one name: the last would win.
+func put[T any](values map[string]T, flag, name string, v T) error {
+	if _, twice := values[name]; twice {
+		return fmt.Errorf("%s is given twice for %s: leave one out", flag, name)
+	}
+	values[name] = v
+	return nil
 }
 
 func parseWindows(list []string) (map[string]engine.Window, error) {
@@ -208,25 +241,56 @@ func parseWindows(list []string) (map[string]engine.Window, error) {
 		if !named || !pair || err1 != nil || err2 != nil {
 			return nil, fmt.Errorf("--window %s: want NAME=START:END, such as sketch=0:0.6", s)
 		}
-		out[name] = engine.Window{Start: a, End: b}
+		if err := put(out, "--window", name, engine.Window{Start: a, End: b}); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
 
-// writePictures returns the names of the files.
-func writePictures(path string, list []result) (files []string, err error) {
-	for i, r := range list {
-		name := path
-		if len(list) > 1 {
-			ext := filepath.Ext(path)
-			name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i+1, ext)
-		}
-		if err := writePNG(name, r.picture); err != nil {
-			return nil, err
-		}
-		files = append(files, name)
+// outFiles names the files of so many pictures.
+func outFiles(path string, count int) []string {
+	if count == 1 {
+		return []string{path}
 	}
-	return files, nil
+	var files []string
+	ext := filepath.Ext(path)
+	for i := range count {
+		files = append(files, fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i+1, ext))
+	}
+	return files
+}
+
+// checkOut makes the files' folders, and refuses what cannot be written before
+// anything is computed. It leaves the files as they are.
+func checkOut(files ...string) error {
+	for _, name := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		isNew := err == nil
+		if errors.Is(err, fs.ErrExist) {
+			f, err = os.OpenFile(name, os.O_WRONLY, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+		f.Close()
+		if isNew {
+			os.Remove(name)
+		}
+	}
+	return nil
+}
+
+func writePictures(files []string, list []result) error {
+	for i, r := range list {
+		if err := writePNG(files[i], r.picture); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writePNG(path string, img image.Image) (err error) {

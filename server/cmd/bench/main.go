@@ -27,18 +27,44 @@ import (
 func main() {
 	ours := flag.String("server", "", "this server's binary")
 	site := flag.String("dir", "server/dist", "folder that all serve")
-	rounds := flag.Int("rounds", 5, "rounds of every measurement, at most 20")
-	length := flag.Duration("round", time.Second, "length of a round, at most 5s")
+	rounds := flag.Int("rounds", 5, "rounds of every measurement, 1 to 20")
+	length := flag.Duration("round", time.Second, "length of a round, 1s to 5s, whole seconds")
 	soak := flag.Duration("soak", 0, "load this server alone for so long instead, at most 1h, and see whether its memory grows")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+*soak)
-	defer cancel()
-	if err := run(ctx, *ours, *site, min(*rounds, 20), min(*length, 5*time.Second), min(*soak, time.Hour), os.Stdout); err != nil {
+	err := check(*rounds, *length, *soak, flag.Args())
+	if err == nil {
+		limit, cancel := context.WithTimeout(ctx, longest(*rounds, *length, *soak))
+		defer cancel()
+		err = run(limit, *ours, *site, *rounds, *length, *soak, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// check refuses what cannot be measured.
+func check(rounds int, length, soak time.Duration, rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("%q is no option: see -help", rest)
+	case rounds < 1 || rounds > 20:
+		return fmt.Errorf("-rounds %d: want 1 to 20", rounds)
+	case length < time.Second || length > 5*time.Second || length%time.Second != 0:
+		return fmt.Errorf("-round %v: want 1s to 5s, whole seconds", length)
+	case soak < 0 || soak > time.Hour:
+		return fmt.Errorf("-soak %v: want at most 1h", soak)
+	}
+	return nil
+}
+
+// longest is the most that all of it may take: of three servers a round of every
+// load, and one with slow readers and one without, each with a second to begin;
+// and some minutes for all else.
+func longest(rounds int, length, soak time.Duration) time.Duration {
+	return time.Duration(3*rounds*(len(loads)+2))*(length+time.Second) + soak + 5*time.Minute
 }
 
 // load is one thing to ask for, again and again.
@@ -289,7 +315,7 @@ func (s server) measure(ctx context.Context, l load, site string, length time.Du
 			return rate{}, fmt.Errorf("%s: status %d, %v: want 304 for ETag %s", url, status, err, etag)
 		}
 	}
-	args := []string{"-t1", "-c32", "--timeout", "30s", "-d" + strconv.Itoa(int(max(length, time.Second)/time.Second)) + "s", url}
+	args := []string{"-t1", "-c32", "--timeout", "30s", "-d" + strconv.Itoa(int(length/time.Second)) + "s", url}
 	for key, values := range header {
 		args = append(args, "-H", key+": "+values[0])
 	}

@@ -11,35 +11,46 @@ import (
 	"flag"
 	"fmt"
 	"html"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/mcdm/mcdm/weights/pack"
 )
 
-type files []string
-
-func (f *files) String() string     { return strings.Join(*f, " ") }
-func (f *files) Set(s string) error { *f = append(*f, s); return nil }
-
 func main() {
-	var list files
+	var list []string
 	index := flag.String("index", "wasm/index.html", "the page")
 	bundle := flag.String("bundle", "weights/bundles/avatars", "folder of the bundle")
 	out := flag.String("out", "server/offline/mcdm.html", "file to write")
-	flag.Var(&list, "file", "a file that the page refers to, repeatable")
+	flag.Func("file", "a file that the page refers to, repeatable", func(s string) error { list = append(list, s); return nil })
 	flag.Parse()
-	page, err := build(*index, list, *bundle)
-	if err == nil {
-		if err = os.MkdirAll(filepath.Dir(*out), 0o755); err == nil {
-			err = os.WriteFile(*out, page, 0o644)
-		}
+	err := fmt.Errorf("%q is no option: see -help", flag.Args())
+	if flag.NArg() == 0 {
+		err = run(*index, list, *bundle, *out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "offline:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("%s, %.1f MB\n", *out, float64(len(page))/1e6)
+}
+
+func run(index string, list []string, bundle, out string) error {
+	page, err := build(index, list, bundle)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(out, page, 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("%s, %.1f MB\n", out, float64(len(page))/1e6)
+	return nil
 }
 
 var (
@@ -132,7 +143,7 @@ func build(index string, list []string, bundle string) ([]byte, error) {
 func embedded(contents map[string][]byte, bundle string) (string, error) {
 	var b strings.Builder
 	add := func(name string, data []byte) {
-		fmt.Fprintf(&b, "<script type=\"application/gzip\" id=\"%s\">%s</script>\n", html.EscapeString(name), pack(data))
+		fmt.Fprintf(&b, "<script type=\"application/gzip\" id=\"%s\">%s</script>\n", html.EscapeString(name), gzipped(data))
 	}
 	programs := 0
 	for name, data := range contents {
@@ -144,22 +155,18 @@ func embedded(contents map[string][]byte, bundle string) (string, error) {
 	if programs != 1 {
 		return "", fmt.Errorf("%d programs (.wasm) among the files: want one", programs)
 	}
-	entries, err := os.ReadDir(bundle)
+	files, err := pack.Read(os.DirFS(bundle))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", bundle, err)
 	}
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(bundle, e.Name()))
-		if err != nil {
-			return "", err
-		}
-		add("bundle/"+e.Name(), data)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		add("bundle/"+name, files[name])
 	}
 	return b.String(), nil
 }
 
-// pack is gzip in base64. The same data give the same bytes.
-func pack(data []byte) string {
+// gzipped is gzip in base64. The same data give the same bytes.
+func gzipped(data []byte) string {
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	w.Write(data) // into memory

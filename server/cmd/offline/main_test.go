@@ -14,15 +14,19 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/weights/golden"
+	"github.com/mcdm/mcdm/weights/pack"
 )
 
 // real packs the page itself with a small program and bundle.
 func real(t *testing.T, extra ...string) (string, error) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"main.wasm": "the program", "wasm_exec.js": "1", "bundle/manifest.json": `{"a":1}`, "bundle/a-0.safetensors": "weights"} {
-		path := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	bundle, err := golden.Bundle(16)
+	require.NoError(t, err)
+	require.NoError(t, pack.Write(filepath.Join(dir, "bundle"), bundle))
+	for name, text := range map[string]string{"main.wasm": "the program", "wasm_exec.js": "1", "bundle/.manifest.json.123": "a half"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	page := "../../../wasm/"
 	list := append([]string{filepath.Join(dir, "main.wasm"), filepath.Join(dir, "wasm_exec.js"), page + "style.css", page + "boot.js", page + "icon.svg"}, extra...)
@@ -54,7 +58,14 @@ func TestOneFile(t *testing.T) {
 	}
 	assert.Equal(t, 4, strings.Count(text, "sha256-"))
 
-	for id, want := range map[string]string{"main.wasm": "the program", "bundle/manifest.json": `{"a":1}`, "bundle/a-0.safetensors": "weights"} {
+	inside := map[string]string{"main.wasm": "the program"}
+	bundle, err := golden.Bundle(16)
+	require.NoError(t, err)
+	for name, data := range bundle {
+		inside["bundle/"+name] = string(data)
+	}
+	assert.Equal(t, len(inside), strings.Count(page, "application/gzip"))
+	for id, want := range inside {
 		m := regexp.MustCompile(`<script type="application/gzip" id="` + regexp.QuoteMeta(id) + `">([^<]*)</script>`).FindStringSubmatch(page)
 		require.NotNil(t, m, id)
 		packed, err := base64.StdEncoding.DecodeString(m[1])

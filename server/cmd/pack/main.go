@@ -20,25 +20,25 @@ import (
 	"github.com/andybalholm/brotli"
 
 	"github.com/mcdm/mcdm/server/site"
+	"github.com/mcdm/mcdm/weights/pack"
 )
 
-type files []string
-
-func (f *files) String() string     { return strings.Join(*f, " ") }
-func (f *files) Set(s string) error { *f = append(*f, s); return nil }
-
 func main() {
-	var list, plain files
+	var p packer
+	var list []string
 	index := flag.String("index", "wasm/index.html", "the page; references to the other files are rewritten")
 	bundle := flag.String("bundle", "weights/bundles/avatars", "folder of the bundle")
-	out := flag.String("out", "server/dist", "folder to fill; what was in it is removed")
-	cache := flag.String("cache", "server/.cache", "folder for compressed files, by hash")
-	static := flag.Bool("static", false, "for a host that sends no headers of ours: the page states its policy itself, and nothing is compressed")
-	flag.Var(&list, "file", "a file of the page, repeatable")
-	flag.Var(&plain, "plain", "a file of the page that keeps its name, repeatable")
+	flag.StringVar(&p.out, "out", "server/dist", "folder to fill; what was in it is removed")
+	flag.StringVar(&p.cache, "cache", "server/.cache", "folder for compressed files, by hash")
+	flag.BoolVar(&p.static, "static", false, "for a host that sends no headers of ours: the page states its policy itself, and nothing is compressed")
+	flag.Func("file", "a file of the page, repeatable", func(s string) error { list = append(list, s); return nil })
+	flag.Func("plain", "a file of the page that keeps its name, repeatable", func(s string) error { p.plain = append(p.plain, s); return nil })
 	flag.Parse()
-	p := packer{out: *out, cache: *cache, static: *static, plain: plain}
-	if err := p.run(*index, list, *bundle); err != nil {
+	err := fmt.Errorf("%q is no option: see -help", flag.Args())
+	if flag.NArg() == 0 {
+		err = p.run(*index, list, *bundle)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
@@ -50,18 +50,41 @@ type packer struct {
 	plain      []string
 }
 
+// file is one to write.
+type file struct {
+	name     string
+	data     []byte
+	compress bool
+}
+
+// run reads everything before it removes the old site. The page comes last: no
+// server takes a folder without it.
 func (p packer) run(index string, list []string, bundle string) error {
-	if err := p.empty(); err != nil {
-		return err
-	}
-	page, err := os.ReadFile(index)
+	files, err := p.read(index, list, bundle)
 	if err != nil {
 		return err
 	}
+	if err := p.empty(); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := p.write(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p packer) read(index string, list []string, bundle string) ([]file, error) {
+	page, err := os.ReadFile(index)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
 	for _, path := range list {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		base := filepath.Base(path)
 		name := hashedName(base, data)
@@ -70,30 +93,30 @@ func (p packer) run(index string, list []string, bundle string) error {
 			page = bytes.ReplaceAll(page, fmt.Appendf(nil, `%s="%s"`, attribute, base), fmt.Appendf(nil, `%s="%s"`, attribute, name))
 		}
 		if bytes.Equal(before, page) {
-			return fmt.Errorf("%s does not refer to %s", index, base)
+			return nil, fmt.Errorf("%s does not refer to %s", index, base)
 		}
-		if err := p.write(name, data, true); err != nil {
-			return err
-		}
+		files = append(files, file{name, data, true})
 	}
 	for _, path := range p.plain {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := p.write(filepath.Base(path), data, true); err != nil {
-			return err
-		}
+		files = append(files, file{filepath.Base(path), data, true})
+	}
+	shards, err := pack.Read(os.DirFS(bundle))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", bundle, err)
+	}
+	for name, data := range shards { // which are noise to a compressor, but for the manifest
+		files = append(files, file{"bundle/" + name, data, filepath.Ext(name) == ".json"})
 	}
 	if p.static {
 		if page, err = stateless(page); err != nil {
-			return fmt.Errorf("%s: %w", index, err)
+			return nil, fmt.Errorf("%s: %w", index, err)
 		}
 	}
-	if err := p.write("index.html", page, true); err != nil {
-		return err
-	}
-	return p.bundle(bundle)
+	return append(files, file{"index.html", page, true}), nil
 }
 
 var elsewhere = regexp.MustCompile(`(?:src|href)="(?:/|[a-z]+:)[^"]*"`)
@@ -136,41 +159,23 @@ func hashedName(base string, data []byte) string {
 	return strings.TrimSuffix(base, ext) + "." + hex.EncodeToString(sum[:8]) + ext
 }
 
-func (p packer) bundle(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return err
-		}
-		// Shards are noise to a compressor.
-		if err := p.write("bundle/"+e.Name(), data, filepath.Ext(e.Name()) == ".json"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p packer) write(name string, data []byte, compress bool) error {
-	path := filepath.Join(p.out, filepath.FromSlash(name))
+func (p packer) write(f file) error {
+	path := filepath.Join(p.out, filepath.FromSlash(f.name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil || !compress || p.static {
+	if err := os.WriteFile(path, f.data, 0o644); err != nil || !f.compress || p.static {
 		return err
 	}
 	for ext, encode := range map[string]func(io.Writer) io.WriteCloser{
 		".br": func(w io.Writer) io.WriteCloser { return brotli.NewWriterLevel(w, brotli.BestCompression) },
 		".gz": func(w io.Writer) io.WriteCloser { z, _ := gzip.NewWriterLevel(w, gzip.BestCompression); return z },
 	} {
-		small, err := p.compressed(data, ext, encode)
+		small, err := p.compressed(f.data, ext, encode)
 		if err != nil {
 			return err
 		}
-		if len(small) < len(data) {
+		if len(small) < len(f.data) {
 			if err := os.WriteFile(path+ext, small, 0o644); err != nil {
 				return err
 			}

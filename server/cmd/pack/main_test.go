@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mcdm/mcdm/server/site"
+	"github.com/mcdm/mcdm/weights/golden"
+	"github.com/mcdm/mcdm/weights/pack"
 )
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -25,24 +29,34 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
+// tiny makes a bundle in dir, with what a killed import may have left, and returns
+// its files.
+func tiny(t *testing.T, dir string) pack.Files {
+	files, err := golden.Bundle(16)
+	require.NoError(t, err)
+	require.NoError(t, pack.Write(filepath.Join(dir, "bundle"), files))
+	write(t, dir, map[string]string{"bundle/.none-0-0123456789abcdef.safetensors.123": "a half"})
+	return files
+}
+
 func TestPack(t *testing.T) {
 	dir := t.TempDir()
 	style := strings.Repeat("p { margin: 0 }\n", 200)
 	write(t, dir, map[string]string{
-		"index.html":           `<link href="style.css"><script src="boot.js">`,
-		"style.css":            style,
-		"boot.js":              "1",
-		"sw.js":                "2",
-		"bundle/manifest.json": strings.Repeat(`{"a": 1}`, 99),
-		"bundle/a.safetensors": strings.Repeat("0", 999),
-		"dist/.keep":           "",
-		"dist/old.js":          "of an earlier build",
+		"index.html":  `<link href="style.css"><script src="boot.js">`,
+		"style.css":   style,
+		"boot.js":     "1",
+		"sw.js":       "2",
+		"dist/.keep":  "",
+		"dist/old.js": "of an earlier build",
 	})
+	bundle := tiny(t, dir)
 	p := packer{out: filepath.Join(dir, "dist"), cache: filepath.Join(dir, "cache"), plain: []string{filepath.Join(dir, "sw.js")}}
-	list := []string{filepath.Join(dir, "style.css"), filepath.Join(dir, "boot.js")}
-	for range 2 { // the second time from the cache
-		require.NoError(t, p.run(filepath.Join(dir, "index.html"), list, filepath.Join(dir, "bundle")))
+	run := func() error {
+		list := []string{filepath.Join(dir, "style.css"), filepath.Join(dir, "boot.js")}
+		return p.run(filepath.Join(dir, "index.html"), list, filepath.Join(dir, "bundle"))
 	}
+	require.NoError(t, run())
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join(p.out, name))
 		require.NoError(t, err)
@@ -62,14 +76,41 @@ func TestPack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, style, string(gz))
 
+	for name, data := range bundle {
+		assert.Equal(t, data, read("bundle/"+name))
+	}
+	entries, err := os.ReadDir(filepath.Join(p.out, "bundle"))
+	require.NoError(t, err)
+	assert.Len(t, entries, len(bundle)+2, "the bundle, and two compressed copies of its manifest alone")
 	assert.FileExists(t, filepath.Join(p.out, "bundle/manifest.json.br"))
-	assert.NoFileExists(t, filepath.Join(p.out, "bundle/a.safetensors.br"), "shards are not compressed")
 	assert.NoFileExists(t, filepath.Join(p.out, "old.js"))
 	assert.FileExists(t, filepath.Join(p.out, ".keep"))
 	assert.Equal(t, "2", string(read("sw.js")), "which keeps its name")
 
 	_, err = site.Handler(os.DirFS(p.out))
 	assert.NoError(t, err)
+
+	// The second time from the cache.
+	cached, err := filepath.Glob(filepath.Join(p.cache, "*.br"))
+	require.NoError(t, err)
+	for _, path := range cached {
+		require.NoError(t, os.WriteFile(path, []byte("of the cache"), 0o644))
+	}
+	require.NoError(t, run())
+	assert.Equal(t, "of the cache", string(read(hashed[1]+".br")))
+
+	// What cannot be read leaves the old site; what cannot be written leaves none.
+	require.NoError(t, os.Remove(p.plain[0]))
+	assert.ErrorContains(t, run(), "sw.js")
+	_, err = site.Handler(os.DirFS(p.out))
+	assert.NoError(t, err)
+	p.plain = nil
+	require.NoError(t, os.RemoveAll(p.cache))
+	sum := sha256.Sum256(bundle["manifest.json"])
+	write(t, dir, map[string]string{"cache/" + hex.EncodeToString(sum[:]) + ".br.part/x": "in the way"})
+	assert.ErrorContains(t, run(), ".br.part")
+	_, err = site.Handler(os.DirFS(p.out))
+	assert.ErrorContains(t, err, "no index.html")
 }
 
 func TestChangedContentHasAnotherName(t *testing.T) {
@@ -87,7 +128,8 @@ func TestForgottenReferenceIsRefused(t *testing.T) {
 // TestStatic packs the page itself.
 func TestStatic(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"bundle/manifest.json": strings.Repeat(`{"a": 1}`, 99), "main.wasm": "1", "wasm_exec.js": "2"})
+	write(t, dir, map[string]string{"main.wasm": "1", "wasm_exec.js": "2"})
+	tiny(t, dir)
 	p := packer{out: filepath.Join(dir, "out"), cache: filepath.Join(dir, "cache"), static: true}
 	page := "../../../wasm/"
 	list := []string{filepath.Join(dir, "main.wasm"), filepath.Join(dir, "wasm_exec.js"), page + "style.css", page + "boot.js", page + "icon.svg", "../../../engine/gpu/replay.js"}

@@ -46,8 +46,10 @@ func importCommand() *cobra.Command {
 		Long: `Make a bundle from folders that save_pretrained of a diffusers UNet2DModel or
 UNet2DConditionModel wrote: config.json and safetensors in f32, f16 or bf16. An
 mcdm.json beside them says what the network is conditioned on; without one it is
-taken as an unconditional network on plain pixels. --upscaler adds one that makes
-finished pictures larger (python -m train --network upscale).
+taken as a network on plain pixels, of text where it cross-attends and else
+unconditional, with the schedule of scheduler_config.json, there or in the
+pipeline's folder scheduler. --upscaler adds one that makes finished pictures
+larger (python -m train --network upscale).
 
 With --megabytes weights are rounded more coarsely, those of large tensors most, and
 stored in as many bits as their values need: on our networks 4.7 bits a weight
@@ -145,13 +147,19 @@ func parseSources(networks []string) ([]pack.Source, error) {
 	return sources, nil
 }
 
-// textOrFile returns the content of the file of that name, or else the text.
+// textOrFile returns the content of the file of that name, or else the text. What
+// looks like a file's name must be one's.
 func textOrFile(s string) (string, error) {
-	if info, err := os.Stat(s); err != nil || info.IsDir() {
-		return s, nil
+	info, err := os.Stat(s)
+	if err == nil && !info.IsDir() {
+		data, err := os.ReadFile(s)
+		return strings.TrimSpace(string(data)), err
 	}
-	data, err := os.ReadFile(s)
-	return strings.TrimSpace(string(data)), err
+	words := strings.ContainsAny(s, " \n") || strings.Contains(s, "://")
+	if ext := filepath.Ext(s); !words && (strings.ContainsAny(s, `/\`) || ext == ".txt" || ext == ".md") {
+		return "", fmt.Errorf("there is no file %s", s)
+	}
+	return s, nil
 }
 
 func verifyCommand() *cobra.Command {
@@ -194,6 +202,11 @@ func printImport(w io.Writer, dir string, files pack.Files, reports []pack.Repor
 			}
 		}
 		t.row(r.Network, r.Modality, million(r.Parameters), megabytes(r.Bytes), strings.Join(worst, ", "))
+	}
+	for _, r := range reports {
+		if r.Assumed != "" {
+			t.line(fmt.Sprintf("%s: without mcdm.json and scheduler_config.json it is taken to have: %s", r.Network, r.Assumed))
+		}
 	}
 	t.line(fmt.Sprintf("%s: %d files, %s", dir, len(files), megabytes(files.Size())))
 	return t.flush()

@@ -59,6 +59,7 @@ func TestCommands(t *testing.T) {
 	out, err := run(t, "import", "--out", dir, "--network", "none="+source, "--terms", terms, "--card", terms)
 	require.NoError(t, err)
 	require.Regexp(t, `none +none +0\.0\d M`, out)
+	require.Contains(t, out, "none: without mcdm.json and scheduler_config.json it is taken to have: linear schedule, T = 1000")
 
 	out, err = run(t, "verify", dir)
 	require.NoError(t, err)
@@ -69,6 +70,18 @@ func TestCommands(t *testing.T) {
 	for _, want := range []string{"digits, int8, format 1", "CC0-1.0", "linear, T = 1000", "AttnDownBlock2D", "conv_in.weight", "[8 1 3 3]"} {
 		require.Contains(t, out, want)
 	}
+
+	exported, again := filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "Digits")
+	_, err = run(t, "export", dir, "--network", "none="+exported)
+	require.NoError(t, err)
+	out, err = run(t, "import", "--out", again, "--network", "none="+exported, "--terms", terms, "--card", terms)
+	require.NoError(t, err)
+	require.NotContains(t, out, "it is taken to have")
+	want, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(again, "manifest.json"))
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "exported and imported again")
 
 	out, err = run(t, "import", "--out", dir, "--network", "none="+source, "--megabytes", "0.07")
 	require.NoError(t, err)
@@ -98,6 +111,8 @@ func TestCommandErrors(t *testing.T) {
 		{[]string{"import", "--out", dir, "--network", "none=/nowhere"}, "save_pretrained"},
 		{[]string{"import", "--out", dir, "--dtype", "q4", "--network", "none=/nowhere"}, `"q4"`},
 		{[]string{"import", "--out", dir, "--card", "/nowhere", "--network", "none=/nowhere"}, "--card"},
+		{[]string{"import", "--out", dir, "--terms", "weights/bundles/TERM.txt", "--network", "none=/nowhere"}, "--terms: there is no file weights/bundles/TERM.txt"},
+		{[]string{"export", "/nowhere", "--network", "none=x"}, "no bundle here"},
 		{[]string{"verify", "/nowhere"}, "no bundle here"},
 		{[]string{"inspect", "/nowhere"}, "no bundle here"},
 		{[]string{"verify"}, "accepts 1 arg"},
@@ -106,4 +121,21 @@ func TestCommandErrors(t *testing.T) {
 		require.ErrorContains(t, err, test.want, test.args)
 	}
 	require.NoDirExists(t, dir, "a refused import leaves nothing")
+}
+
+func TestTextOrFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "TERMS")
+	require.NoError(t, os.WriteFile(file, []byte(" CC0-1.0\n"), 0o600))
+	for s, want := range map[string]string{
+		file: "CC0-1.0", "": "", "CC-BY-4.0": "CC-BY-4.0", "GPL-2.0 and/or MIT": "GPL-2.0 and/or MIT",
+		"https://example.org/terms.txt": "https://example.org/terms.txt",
+	} {
+		got, err := textOrFile(s)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, s := range []string{"TERM.txt", "LICENSE.md", "a/LICENSE", file + "S", filepath.Dir(file)} {
+		_, err := textOrFile(s)
+		require.ErrorContains(t, err, "there is no file "+s)
+	}
 }

@@ -36,8 +36,8 @@ const partsInFolder = 2000
 // and, where they are there, of Multi-Modal-CelebA-HQ (Xia et al. 2021)
 // celeba-caption/N.txt and sketch/N.png or .jpg, either of them also in folders
 // named text and sketch. Who is who is told by CelebA-HQ-to-CelebA-mapping.txt together with CelebA's
-// identity_CelebA.txt.
-func readCelebA(folder string, each func(photo)) (a about, err error) {
+// identity_CelebA.txt; where it is not, that must be known to be so.
+func readCelebA(folder string, unknownPersons bool, each func(photo) error) (a about, err error) {
 	a = about{Name: "photos of CelebA-HQ", Terms: "those of CelebAMask-HQ: research without commerce; photos and weights are not to be passed on"}
 	ids, err := numbered(filepath.Join(folder, "CelebA-HQ-img"))
 	if err != nil {
@@ -47,10 +47,12 @@ func readCelebA(folder string, each func(photo)) (a about, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.persons = persons != nil
+	if persons == nil && !unknownPersons {
+		return a, fmt.Errorf("nothing says who is who, so one person may be in several splits: put CelebA-HQ-to-CelebA-mapping.txt and CelebA's identity_CelebA.txt into %s, or give --unknown-persons", folder)
+	}
 	for _, id := range ids {
 		p := photo{id: id, person: cmp.Or(persons[id], "photo "+strconv.Itoa(id))}
-		if a.persons && persons[id] == "" {
+		if persons != nil && persons[id] == "" {
 			return a, fmt.Errorf("nothing says who is on photo %d: is CelebA-HQ-to-CelebA-mapping.txt whole?", id)
 		}
 		if p.picture, err = decode(filepath.Join(folder, "CelebA-HQ-img", fmt.Sprintf("%d.jpg", id))); err != nil {
@@ -67,7 +69,9 @@ func readCelebA(folder string, each func(photo)) (a about, err error) {
 				return a, err
 			}
 		}
-		each(p)
+		if err := each(p); err != nil {
+			return a, err
+		}
 	}
 	return a, nil
 }

@@ -23,7 +23,7 @@ var faceLabels = [7]uint8{unknown, skin, brows, eyes, nose, mouth, mouth}
 
 // readFaces reads a folder with images-128.tar (WebP), masks-128.tar (PNG) and
 // labels.csv, whose files have the same names in the same order.
-func readFaces(folder string, each func(photo)) (a about, err error) {
+func readFaces(folder string, each func(photo) error) (a about, err error) {
 	labels, err := os.Open(filepath.Join(folder, "labels.csv"))
 	if err != nil {
 		return a, err
@@ -48,9 +48,8 @@ func readFaces(folder string, each func(photo)) (a about, err error) {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			return about{
-				Name:    "photos of Labeled Faces in the Wild",
-				Terms:   "none: the photos have no licence, and weights trained on them are for research at home",
-				persons: true,
+				Name:  "photos of Labeled Faces in the Wild",
+				Terms: "none: the photos have no licence, and weights trained on them are for research at home",
 			}, nil
 		}
 		if err != nil {
@@ -64,6 +63,9 @@ func readFaces(folder string, each func(photo)) (a about, err error) {
 		if p.id, err = strconv.Atoi(said["id"]); err != nil {
 			return a, fmt.Errorf("%s: id %q: %w", labels.Name(), said["id"], err)
 		}
+		if p.person == "" {
+			return a, fmt.Errorf("%s: id %s has no person: want a column person that says who is who, or one person may be in several splits", labels.Name(), said["id"])
+		}
 		if p.picture, err = images.next(said["id"]+".webp", webp.Decode); err != nil {
 			return a, err
 		}
@@ -74,7 +76,9 @@ func readFaces(folder string, each func(photo)) (a about, err error) {
 		if p.mask, err = relabel(mask, faceLabels[:]); err != nil {
 			return a, fmt.Errorf("%s: %s.png: %w", masks.file.Name(), said["id"], err)
 		}
-		each(p)
+		if err := each(p); err != nil {
+			return a, err
+		}
 	}
 }
 

@@ -2,19 +2,24 @@
 // research at home. Neither photos nor weights trained on them belong into this
 // repository.
 //
-//	go run ./weights/cmd/photos faces --data ../shared/data/faces --out weights/train/faces
+//	go run ./weights/cmd/photos faces --data faces --out weights/train/faces
 //	go run ./weights/cmd/photos celeba --data CelebAMask-HQ --out weights/train/celeba
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	if err := command().Execute(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "photos:", err)
 		os.Exit(1)
 	}
@@ -27,7 +32,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	add := func(use, short string, read func(folder string, each func(photo)) (about, error)) {
+	add := func(use, short string, read reader) *cobra.Command {
 		var data, out string
 		c := &cobra.Command{
 			Use: use, Short: short, Args: cobra.NoArgs,
@@ -36,7 +41,10 @@ func command() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a, err := read(data, w.add)
+				a, err := read(data, func(p photo) error {
+					w.add(p)
+					return cmd.Context().Err()
+				})
 				if err == nil {
 					err = w.finish(a)
 				}
@@ -46,9 +54,6 @@ func command() *cobra.Command {
 				}
 				for _, name := range splits {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d photos\n", name, len(w.records[name]))
-				}
-				if !a.persons {
-					fmt.Fprintln(cmd.ErrOrStderr(), "photos: nothing says who is who, so one person may be in several splits: put CelebA-HQ-to-CelebA-mapping.txt and CelebA's identity_CelebA.txt into --data")
 				}
 				return nil
 			},
@@ -61,8 +66,16 @@ func command() *cobra.Command {
 			}
 		}
 		root.AddCommand(c)
+		return c
 	}
 	add("faces", "images-128.tar, masks-128.tar and labels.csv", readFaces)
-	add("celeba", "the folders of CelebAMask-HQ, with those of Multi-Modal-CelebA-HQ in it", readCelebA)
+	var unknown bool
+	c := add("celeba", "the folders of CelebAMask-HQ, with those of Multi-Modal-CelebA-HQ in it", func(folder string, each func(photo) error) (about, error) {
+		return readCelebA(folder, unknown, each)
+	})
+	c.Flags().BoolVar(&unknown, "unknown-persons", false, "where nothing says who is who, take each photo for a person of its own: one may then be in several splits")
 	return root
 }
+
+// reader reads the photos of a folder, and stops at the first error of each.
+type reader func(folder string, each func(photo) error) (about, error)

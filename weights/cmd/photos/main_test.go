@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -65,12 +66,14 @@ func area(r image.Rectangle) *image.RGBA {
 	return img
 }
 
-func run(args ...string) error {
+func run(args ...string) error { return runUntil(context.Background(), args...) }
+
+func runUntil(ctx context.Context, args ...string) error {
 	c := command()
 	c.SetArgs(args)
 	c.SetOut(&strings.Builder{})
 	c.SetErr(&strings.Builder{})
-	return c.Execute()
+	return c.ExecuteContext(ctx)
 }
 
 // read gives what was written of every photo, by its number, with its split.
@@ -140,11 +143,22 @@ func TestCelebASketches(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(folder, "identity_CelebA.txt")))
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "sketch"), 0o755))
 	require.NoError(t, writePNG(filepath.Join(folder, "sketch", "1.png"), area(image.Rect(0, 0, 64, 16))))
-	require.NoError(t, run("celeba", "--data", folder, "--out", out))
+	assert.ErrorContains(t, run("celeba", "--data", folder, "--out", out), "nothing says who is who")
+	require.NoError(t, run("celeba", "--data", folder, "--out", out, "--unknown-persons"))
 	_, in := read(t, out)
 	sketch := open(t, filepath.Join(out, in[1], "sketches", "1.png")).(*image.Gray)
 	assert.Greater(t, sketch.GrayAt(64, 16).Y, uint8(200))
 	assert.Less(t, sketch.GrayAt(64, 100).Y, uint8(50))
+}
+
+// A run that is interrupted leaves nothing.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	out := filepath.Join(t.TempDir(), "out")
+	assert.ErrorIs(t, runUntil(ctx, "celeba", "--data", celebs(t, 2), "--out", out), context.Canceled)
+	assert.NoDirExists(t, out)
+	assert.NoDirExists(t, out+".part")
 }
 
 func TestCelebABroken(t *testing.T) {
@@ -221,6 +235,11 @@ func TestFaces(t *testing.T) {
 		assert.Equal(t, want, m.ColorIndexAt(5, 16*i+5))
 	}
 
+	for _, strange := range []string{strings.Replace(table, "00001,7", "00001,", 1), strings.Replace(table, "person", "who", 1)} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "labels.csv"), []byte(strange), 0o644))
+		assert.Regexp(t, `labels.csv: id 0000[01] has no person`, run("faces", "--data", folder, "--out", out+"2"))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "labels.csv"), []byte(table), 0o644))
 	archives("00000", "00002")
 	assert.ErrorContains(t, run("faces", "--data", folder, "--out", out+"2"), "00002.webp comes where labels.csv has 00001.webp")
 	archives("00000")

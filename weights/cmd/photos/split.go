@@ -58,9 +58,8 @@ type photo struct {
 
 // about is what the trainer says of networks that saw these photos.
 type about struct {
-	Name    string `json:"name"`
-	Terms   string `json:"terms"`
-	persons bool   // it is known who is who
+	Name  string `json:"name"`
+	Terms string `json:"terms"`
 }
 
 type caption struct {
