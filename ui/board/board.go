@@ -79,6 +79,7 @@ type Board struct {
 	mirror bool
 
 	before  *state // while a stroke or a trial is going on
+	trial   *state // before the trial that the stroke goes on over
 	drawing bool   // a stroke, not a trial
 	points  []point
 	tail    [2]area // what lies under the stroke's provisional end and its mirror image
@@ -179,20 +180,26 @@ func (b *Board) Drawing() bool { return b.drawing }
 
 // begin opens a change that Up keeps and Cancel takes back.
 func (b *Board) begin() {
-	b.Up()
 	s := b.state
-	b.before, b.points, b.tail[0].r, b.tail[1].r = &s, b.points[:0], image.Rectangle{}, image.Rectangle{}
+	b.trial, b.before = b.before, &s
+	b.points, b.tail[0].r, b.tail[1].r = b.points[:0], image.Rectangle{}, image.Rectangle{}
 }
 
 // Up ends the stroke, or keeps what was tried, and makes it undoable.
 func (b *Board) Up() {
-	if b.before == nil {
+	b.remember(b.trial, b.before)
+	b.remember(b.before, &b.state)
+	b.before, b.trial, b.drawing = nil, nil, false
+}
+
+// remember makes the way from one state to the next undoable, where there is one.
+func (b *Board) remember(then, now *state) {
+	if then == nil {
 		return
 	}
-	if back := changeTo(b.before, &b.state); !back.empty() {
+	if back := changeTo(then, now); !back.empty() {
 		b.history.remember(back)
 	}
-	b.before, b.drawing = nil, false
 }
 
 // endStroke ends a stroke, but leaves a trial undecided.
@@ -202,14 +209,21 @@ func (b *Board) endStroke() {
 	}
 }
 
-// Cancel takes back the stroke in progress, or what was tried.
+// Cancel takes back the stroke in progress, or what was tried. A trial that the
+// stroke went over is undecided again.
 func (b *Board) Cancel() {
 	if b.before == nil {
 		return
 	}
 	b.state = *b.before
-	b.before, b.drawing = nil, false
+	b.before, b.trial, b.drawing = b.trial, nil, false
 	b.version++
+}
+
+// Forget makes the drawing one that nothing was done to: there is nothing to undo.
+func (b *Board) Forget() {
+	b.Up()
+	b.history = history{}
 }
 
 // Undo takes back the last change; false when there is none.
@@ -233,6 +247,7 @@ func (b *Board) travel(from, to *[]*change) bool {
 
 // change makes one undoable change of f.
 func (b *Board) change(f func()) {
+	b.Up()
 	b.begin()
 	f()
 	b.version++
@@ -241,9 +256,10 @@ func (b *Board) change(f func()) {
 
 // Try shows a sketch of dark lines on light paper in place of the sketch layer,
 // as often as one likes: Up keeps the last one as a single change, Cancel takes
-// it back, and drawing on keeps it.
+// it back, and a stroke that is not cancelled keeps it.
 func (b *Board) Try(sketch image.Image) {
 	if !b.Trying() {
+		b.Up()
 		b.begin()
 	}
 	b.ink = inkOf(sketch)

@@ -1,6 +1,7 @@
 package board
 
 import (
+	"image"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,6 +74,16 @@ func TestTwoFingersMoveAndZoom(t *testing.T) {
 	assert.False(t, h.Up(12))
 	assert.False(t, b.HasSketch())
 	assert.True(t, h.Down(fing(5, .4, .5)), "after the pinch a finger draws again")
+}
+
+// Who looks closer at lines that are tried has not decided about them.
+func TestAPinchKeepsATrialOpen(t *testing.T) {
+	h, b, _ := hand()
+	b.Try(image.NewGray(image.Rect(0, 0, Side, Side)))
+	require.True(t, h.Down(fing(1, .4, .5)))
+	require.False(t, b.Trying())
+	require.False(t, h.Down(fing(2, .6, .5)))
+	assert.True(t, b.Trying())
 }
 
 func TestASecondFingerDoesNotSpoilALongStroke(t *testing.T) {

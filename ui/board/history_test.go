@@ -137,3 +137,50 @@ func TestTry(t *testing.T) {
 	b.Try(dark)
 	assert.Nil(t, b.Kept())
 }
+
+// A stroke over what is tried keeps it, as a change of its own; one that is taken back
+// leaves it undecided, and what was undone before can still be repeated.
+func TestStrokeOverATrial(t *testing.T) {
+	lines := image.NewGray(image.Rect(0, 0, Side, Side)) // all ink
+	for _, cancelled := range []bool{false, true} {
+		b := New(labels)
+		stroke(b, [2]float64{20, 20}, [2]float64{60, 20})
+		drawn := b.ink
+		b.SetTool(Brush)
+		stroke(b, [2]float64{90, 90})
+		b.Undo()
+		b.Try(lines)
+		tried := b.ink
+		b.Down(64, 64, .5)
+		require.True(t, b.Drawing())
+		if cancelled {
+			b.Cancel()
+			require.True(t, b.Trying())
+			assert.Equal(t, tried, b.ink)
+			assert.False(t, b.HasMask())
+			assert.True(t, b.CanRedo())
+			b.Cancel()
+			assert.Equal(t, drawn, b.ink)
+			continue
+		}
+		b.Up()
+		require.False(t, b.Trying())
+		assert.False(t, b.CanRedo())
+		b.Undo()
+		assert.False(t, b.HasMask())
+		assert.Equal(t, tried, b.ink)
+		b.Undo()
+		assert.Equal(t, drawn, b.ink)
+	}
+}
+
+func TestForget(t *testing.T) {
+	b := New(labels)
+	b.Load(image.NewGray(image.Rect(0, 0, Side, Side)), nil, nil)
+	b.Forget()
+	assert.False(t, b.CanUndo() || b.CanRedo() || b.Undo())
+	assert.True(t, b.HasSketch())
+	stroke(b, [2]float64{20, 20})
+	b.Clear()
+	assert.True(t, b.Undo())
+}

@@ -16,7 +16,7 @@ func blend(a, b point, t float64) point {
 // Down begins a stroke. Coordinates are in board pixels and may lie outside;
 // pressure is 0 to 1, with 0.5 for devices that have none.
 func (b *Board) Down(x, y, pressure float64) {
-	b.Up()
+	b.endStroke()
 	if !finite(x) || !finite(y) {
 		return
 	}

@@ -47,7 +47,6 @@ type Canvas struct {
 	space   bool    // the space bar is down
 	control bool    // so is Control
 	turned  float64 // by the wheel, short of a step of the brush's size
-	pinched float64 // the scale of a touchpad's pinch so far, in Safari
 }
 
 // Attach puts the board into box, a positioned element of the page with a size

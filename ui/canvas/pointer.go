@@ -3,7 +3,6 @@
 package canvas
 
 import (
-	"math"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
@@ -25,7 +24,7 @@ func (c *Canvas) listen() {
 		stroke := c.board.Drawing()
 		drawn := c.hand.Down(p)
 		if c.hand.Busy() {
-			c.capture(p.ID)
+			dom.Capture(c.box, p.ID)
 		}
 		if drawn || stroke && !c.board.Drawing() { // a second finger takes the first one's stroke back
 			c.changed()
@@ -67,36 +66,13 @@ func (c *Canvas) listen() {
 	// A long press of a finger or a pen's button would open a menu.
 	c.on("contextmenu", func(e js.Value) { e.Call("preventDefault") })
 	c.on("wheel", c.wheel, map[string]any{"passive": false})
-	c.on("gesturestart", func(e js.Value) {
-		e.Call("preventDefault")
-		c.pinched = 1
-	})
-	c.on("gesturechange", c.gesture)
+	dom.OnGesture(c.box, c.zoom)
 	c.keys()
-}
-
-// capture makes a pointer's events come here wherever it goes. One that is gone
-// already cannot be captured, which is no harm.
-func (c *Canvas) capture(id int) {
-	defer func() {
-		if e := recover(); e != nil {
-			if _, fromBrowser := e.(js.Error); !fromBrowser {
-				panic(e)
-			}
-		}
-	}()
-	c.box.Call("setPointerCapture", id)
 }
 
 // wheel zooms where the pointer is; with Ctrl it changes the brush's size.
 func (c *Canvas) wheel(e js.Value) {
-	turn := e.Get("deltaY").Float()
-	switch e.Get("deltaMode").Int() { // Firefox counts in lines
-	case 1:
-		turn *= 33
-	case 2:
-		turn *= 300
-	}
+	turn := dom.Turn(e)
 	pinch := e.Get("ctrlKey").Bool() && !c.control // a pinch on a touchpad comes as such a wheel
 	if e.Get("ctrlKey").Bool() && !pinch {
 		e.Call("preventDefault")
@@ -111,49 +87,34 @@ func (c *Canvas) wheel(e js.Value) {
 		return // there is no way out: the page scrolls
 	}
 	e.Call("preventDefault")
-	if c.hand.Busy() {
-		return
-	}
-	speed := 1. / 400
-	if pinch {
-		speed = 1. / 100
-	}
-	p := c.pointer(e)
-	c.Viewport.ZoomAt(p.U, p.W, math.Exp(-math.Max(-400, math.Min(400, turn))*speed))
-	c.looked()
+	c.zoom(e, dom.Zoom(e))
 }
 
-// gesture zooms by a touchpad's pinch, which Safari tells in events of its own.
-// Two fingers on a screen give them too, beside the pointers' events that the hand
-// follows.
-func (c *Canvas) gesture(e js.Value) {
-	e.Call("preventDefault")
+// zoom enlarges where the pointer is, unless a hand does something else: two fingers
+// on a screen are its own.
+func (c *Canvas) zoom(e js.Value, factor float64) {
 	if c.hand.Busy() {
 		return
 	}
-	p, scale := c.pointer(e), e.Get("scale").Float()
-	c.Viewport.ZoomAt(p.U, p.W, scale/c.pinched)
-	c.pinched = scale
+	p := c.pointer(e)
+	c.Viewport.ZoomAt(p.U, p.W, factor)
+	c.Redraw()
 	c.looked()
 }
 
 // keys follows the space bar, with which a drag moves the board, and Control.
 // Both count only while the pointer is over the board; text fields keep the
-// space bar.
+// space bar, and so does all else for who goes on by Tab and leaves the mouse there.
 func (c *Canvas) keys() {
-	window := js.Global()
-	listen := func(name string, f func(e js.Value)) {
-		window.Call("addEventListener", name, js.FuncOf(func(_ js.Value, args []js.Value) any {
-			f(args[0])
-			return nil
-		}))
-	}
 	key := func(down bool) func(e js.Value) {
 		return func(e js.Value) {
 			switch k := e.Get("key"); {
 			case k.Type() != js.TypeString: // a field filled in by the browser
 			case k.String() == "Control":
 				c.control = down
+			case k.String() == "Tab":
+				c.inside = false
+				c.Redraw() // without the ring
 			case k.String() == " ":
 				if down && (!c.inside || dom.Typing(e.Get("target"))) || !down && !c.space {
 					return
@@ -165,17 +126,16 @@ func (c *Canvas) keys() {
 			}
 		}
 	}
-	listen("keydown", key(true))
-	listen("keyup", key(false))
-	listen("blur", func(js.Value) { c.space, c.control = false, false })
+	dom.On(js.Global(), "keydown", key(true))
+	dom.On(js.Global(), "keyup", key(false))
+	dom.On(js.Global(), "blur", func(js.Value) { c.space, c.control = false, false })
 }
 
 func (c *Canvas) on(name string, f func(e js.Value), options ...any) {
-	c.box.Call("addEventListener", append([]any{name, js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args[0])
+	dom.On(c.box, name, func(e js.Value) {
+		f(e)
 		c.Redraw()
-		return nil
-	})}, options...)...)
+	}, options...)
 }
 
 // hover remembers where the brush's ring is.

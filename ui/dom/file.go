@@ -5,6 +5,7 @@ package dom
 import (
 	"fmt"
 	"syscall/js"
+	"time"
 )
 
 // Bytes copies bytes into a Uint8Array.
@@ -30,7 +31,8 @@ func Download(name, kind string, data []byte) {
 	a.Set("href", url)
 	a.Set("download", name)
 	a.Call("click")
-	js.Global().Get("URL").Call("revokeObjectURL", url)
+	// Not at once: some browsers still have to read it.
+	time.AfterFunc(time.Minute, func() { js.Global().Get("URL").Call("revokeObjectURL", url) })
 }
 
 // ReadBlob reads a file that a person has chosen, of at most so many bytes.

@@ -45,9 +45,7 @@ func (s *Studio) bestFirst() {
 		}
 	}
 	s.showGrid()
-	text := fmt.Sprintf("Best first: seed %d obeys best.", s.batch[0].recipe.Seed)
-	dom.Text(dom.Get("status"), "%s", text)
-	s.Say(text)
+	s.tell(fmt.Sprintf("Best first: seed %d obeys best.", s.batch[0].recipe.Seed))
 }
 
 // scorable tells whether there are finished pictures to choose from, and
@@ -113,10 +111,11 @@ func accord(pictures []*picture) []recipe.Accord {
 	return together(lists)
 }
 
-// sayOdds tells everybody what the cards show, behind what was said last.
-func (s *Studio) sayOdds() {
+// sayOdds tells everybody what the cards show of a run's pictures, behind what was
+// said last.
+func (s *Studio) sayOdds(pictures []*picture) {
 	text := ""
-	for _, m := range accord(s.framed()) {
+	for _, m := range accord(pictures) {
 		if m.Cosine <= opposed {
 			text += " At odds: " + List(s.calledAll([]string{m.A, m.B}), "") + "."
 		}
@@ -147,7 +146,7 @@ func (s *Studio) showScores(pictures []*picture) {
 	}
 	of := pictures[0].recipe.Verdict.Scores.Of
 	dom.Text(dom.Get("scores-caption"), "How well it obeys, as the networks see it: the rank among %d, and by how much the input "+
-		"makes the picture likelier (nats; below 0 it does not show). Compare only pictures of one run.", of)
+		"makes the picture likelier (a logarithm; below 0 the input does not show). Compare only pictures of one run.", of)
 	columns := recipe.Conditions(pictures[0].recipe.Verdict.Scores)
 	head, body := dom.Get("scores-head"), dom.Get("scores-body")
 	head.Set("textContent", "")

@@ -37,7 +37,7 @@ func (c *card) window() (start, end float64, err error) {
 	start, errStart := strconv.ParseFloat(c.start.Get("value").String(), 64)
 	end, errEnd := strconv.ParseFloat(c.end.Get("value").String(), 64)
 	if errStart != nil || errEnd != nil || start < 0 || end > 100 || start > end {
-		return 0, 1, fmt.Errorf("The %s counts from a number to a larger one, both from 0 to 100%%.", names[c.modality])
+		return 0, 1, fmt.Errorf("%s: From may not be larger than To; both are 0 to 100.", capital(names[c.modality]))
 	}
 	return start / 100, end / 100, nil
 }
@@ -68,10 +68,11 @@ func (s *Studio) controls() {
 		s.addCard(cards.Index(i))
 	}
 	s.addTools()
+	click("mine", s.bringMine)
 	click("dice", func() { s.newSeed() })
 	click("lock", func() { press("lock", !pressed("lock")) })
-	click("generate", func() { go s.generate() })
-	click("stop", s.run.Stop)
+	singleClick("generate", func() { go s.generate() })
+	singleClick("stop", s.run.Stop)
 	click("example", s.example)
 	dom.Get("example").Set("disabled", false)
 	enter := func() { go s.generate() }
@@ -107,6 +108,21 @@ func (s *Studio) newSeed() { dom.Get("seed").Set("value", strconv.Itoa(int(rand.
 
 func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
+}
+
+// singleClick is click for two buttons that take each other's place: the second click
+// of a double click is not meant for the other, nor is a key that is held.
+func singleClick(id string, f func()) {
+	dom.On(dom.Get(id), "click", func(e js.Value) {
+		if e.Get("detail").Int() < 2 { // 0: a key
+			f()
+		}
+	})
+	dom.On(dom.Get(id), "keydown", func(e js.Value) {
+		if e.Get("repeat").Bool() {
+			e.Call("preventDefault")
+		}
+	})
 }
 
 // addCard completes and connects the card of a modality, or hides it when the
@@ -220,8 +236,11 @@ func (s *Studio) example() {
 	}
 	e := list[s.nextExample%len(list)]
 	s.nextExample++
-	s.board.Load(e.Sketch, e.Mask, e.Picture)
-	s.prompt.set(e.Caption)
-	s.drawn()
+	hint := s.replace(func() {
+		s.board.Load(e.Sketch, e.Mask, e.Picture)
+		s.prompt.set(e.Caption)
+		s.drawn()
+	})
 	dom.Text(dom.Get("example"), "Another example")
+	s.tell("The example has filled in drawing and sentence." + hint)
 }

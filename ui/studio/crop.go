@@ -41,7 +41,7 @@ func (s *Studio) addCrop() {
 	dom.On(canvas, "pointerdown", func(e js.Value) {
 		if len(hand) < 2 && e.Get("button").Int() == 0 {
 			hand = append(hand, holding(e))
-			canvas.Call("setPointerCapture", e.Get("pointerId"))
+			dom.Capture(canvas, e.Get("pointerId").Int())
 		}
 	})
 	dom.On(canvas, "pointermove", func(e js.Value) {
@@ -70,28 +70,16 @@ func (s *Studio) addCrop() {
 			}
 		})
 	}
-	// Safari tells a touchpad's pinch in events of its own, and that of two fingers on
-	// a screen in these as well.
-	pinched := 1.
-	dom.On(canvas, "gesturestart", func(e js.Value) {
-		e.Call("preventDefault")
-		pinched = 1
-	})
-	dom.On(canvas, "gesturechange", func(e js.Value) {
-		e.Call("preventDefault")
-		scale := e.Get("scale").Float()
+	dom.OnGesture(canvas, func(_ js.Value, factor float64) {
 		if len(hand) == 0 {
-			s.zoomCrop(scale / pinched)
+			s.zoomCrop(factor)
 		}
-		pinched = scale
 	})
 	dom.On(canvas, "wheel", func(e js.Value) {
 		e.Call("preventDefault")
-		factor := 1.1
-		if e.Get("deltaY").Float() > 0 {
-			factor = 1 / factor
+		if factor := dom.Zoom(e); factor != 1 { // a touchpad turns sideways, too
+			s.zoomCrop(factor)
 		}
-		s.zoomCrop(factor)
 	}, map[string]any{"passive": false})
 	dom.On(canvas, "keydown", s.cropKey)
 	dom.On(dom.Get("import-zoom"), "input", func(js.Value) {
@@ -164,7 +152,7 @@ func (s *Studio) showCrop() {
 
 // recut brings what is on the board up to the square's last place.
 func (s *Studio) recut() {
-	if m := s.importing; m != nil && m.moves > 0 {
+	if m := s.importing; m != nil && m.moves > 0 && !s.board.Drawing() {
 		m.moves = 0
 		m.cut()
 		s.tryImport()

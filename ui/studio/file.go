@@ -42,7 +42,8 @@ func (s *Studio) take(file js.Value) {
 
 // openPicture brings back all that made a picture saved here.
 func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
-	misfits := s.restore(r)
+	var misfits []string
+	hint := s.replace(func() { misfits = s.restore(r) })
 	p := &picture{image: recipe.RGBA(img), recipe: r}
 	if r.Small != nil {
 		p.image, p.large, p.upscaled = r.Small, p.image, r.Upscaled
@@ -71,9 +72,7 @@ func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
 	if len(misfits) > 0 {
 		s.notice(strings.Join(misfits, " "))
 	}
-	text := "Opened: drawing, sentence and settings are back."
-	dom.Text(dom.Get("status"), "%s", text)
-	s.Say(text)
+	s.tell("Opened: drawing, sentence and settings are back." + hint)
 }
 
 // other names a bundle that is not ours, with its hash where the name is the same.

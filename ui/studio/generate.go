@@ -28,6 +28,7 @@ type picture struct {
 
 	id        string   // in the history; "" while it is in none
 	favourite bool     // of the history
+	stored    bool     // in the browser's storage
 	button    js.Value // in the history's strip
 }
 
@@ -133,8 +134,8 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	if r.Colours != nil {
 		colours = r.Colours
 	}
-	s.board.Load(sketch, mask, colours)
 	s.cancelImport()
+	s.board.Load(sketch, mask, colours)
 	if r.Image != nil {
 		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
 	} else {
@@ -171,7 +172,7 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	s.ran = nil // the seed is the one that was wished for
 	s.drawn()
 	// No change that Live should answer: what is brought back is to be seen.
-	s.fingerprint = s.mark()
+	s.fingerprint, s.liveAgain = s.mark(), false
 	s.storeNow()
 	return misfits
 }
@@ -214,18 +215,18 @@ func (s *Studio) generate() {
 		r, err = s.recipe()
 	}
 	if err != nil {
-		dom.Text(dom.Get("status"), "%v", err)
-		s.Say(err.Error())
+		s.tell(err.Error())
 		return
 	}
 	s.ran, s.ranCount = &r, count
 	dom.Get("picture").Call("scrollIntoView", map[string]any{"block": "nearest"})
-	if s.sample(r, count); len(s.batch) == 0 || s.batch[0].recipe.Unfinished {
+	made := s.sample(r, count)
+	if len(made) == 0 || made[0].recipe.Unfinished {
 		s.ran = nil // who asks again wants this one
 	}
-	s.keep(s.batch)
-	s.enlargeByItself(s.batch...)
-	s.sayOdds()
+	s.keep(made)
+	s.enlargeByItself(made...)
+	s.sayOdds(made)
 }
 
 func (s *Studio) count() int {
@@ -234,43 +235,43 @@ func (s *Studio) count() int {
 }
 
 // sample makes count pictures, with r's seed and those after it, and shows them
-// as they form. They are then in s.batch.
-func (s *Studio) sample(r recipe.Recipe, count int) {
+// as they form. Where none came out, what was there before is there again.
+func (s *Studio) sample(r recipe.Recipe, count int) []*picture {
 	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
 	// A graphics card makes a step in little more time than reading back takes.
 	q.Conflict, q.Glimpses = len(q.Weights) > 1, true
-	s.batch = nil
+	was, shown := s.batch, s.shown
+	var batch []*picture
 	for n := range count {
 		one := r
 		one.Seed += uint64(n)
 		one.Unfinished = true
-		s.batch = append(s.batch, &picture{recipe: one})
+		batch = append(batch, &picture{recipe: one})
 	}
+	s.batch = batch
 	if count > 1 {
 		s.showGrid()
 	} else {
-		s.showForming(s.batch[0])
+		s.showForming(batch[0])
 	}
 	finished := s.run.Generate(context.Background(), q, using)
-	for i, p := range s.batch {
+	for i, p := range batch {
 		p.recipe.Unfinished = i >= len(finished)
 	}
-	if s.batch[0].image == nil { // nothing came out: what was there before stays
-		s.batch = nil
-		if s.before != nil {
-			s.show(s.before)
-		} else {
-			s.showGrid()
+	if batch[0].image == nil {
+		s.batch, batch = was, nil
+		if s.shown == nil || s.shown.image == nil { // no other one was chosen meanwhile
+			s.shown = shown
 		}
-		return
 	}
-	if count > 1 && s.shown == nil {
+	if s.shown == nil {
 		s.showGrid()
-	} else if s.shown != nil {
+	} else {
 		s.show(s.shown)
 	}
+	return batch
 }
 
 // Step implements Screen.

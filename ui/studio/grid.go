@@ -21,16 +21,17 @@ func (s *Studio) addGrid() {
 			dom.Get("all").Call("focus")
 		}
 	})
-	click("all", s.showGrid)
+	click("all", func() {
+		i := slices.Index(s.batch, s.shown)
+		s.showGrid()
+		grid.Get("children").Index(i).Call("focus") // the button is gone
+	})
 	click("save", s.save)
 }
 
 // show shows one picture large.
 func (s *Studio) show(p *picture) {
 	s.shown = p
-	if p.image != nil {
-		s.before = p
-	}
 	_, using := request(p.recipe, s.bundle)
 	s.describe(p.label(using))
 	s.paint()
@@ -133,7 +134,7 @@ func (s *Studio) showInfluence(c *card) {
 			other.shapes.Set("checked", other == c)
 		}
 		if s.shown == nil || s.shown.influence[c.network] == nil {
-			dom.Text(dom.Get("status"), "Press Generate: while the picture forms, the pixels that the %s shapes are tinted.", names[c.modality])
+			dom.Text(dom.Get("status"), "Press Generate: while the picture forms, pixels are tinted where they follow the %s.", names[c.modality])
 		}
 	}
 	s.overlay()

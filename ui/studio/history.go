@@ -86,16 +86,16 @@ func (s *Studio) addButton(p *picture, i int) {
 
 // recall brings back a picture and all that made it.
 func (s *Studio) recall(p *picture) {
-	misfits := s.restore(p.recipe)
+	var misfits []string
+	hint := s.replace(func() { misfits = s.restore(p.recipe) })
 	s.show(p)
 	go s.enlargeByItself(p)
-	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.", p.recipe.Seed)
-	if s.busy() {
-		text += " The run goes on."
+	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.%s", p.recipe.Seed, hint)
+	if s.state() == Sampling {
+		s.Say(text + " The run goes on.")
 	} else {
-		dom.Text(dom.Get("status"), "%s", text)
+		s.tell(text)
 	}
-	s.Say(text)
 	if len(misfits) > 0 {
 		s.notice(strings.Join(misfits, " "))
 	}
@@ -178,6 +178,7 @@ func (s *Studio) stripKey(e js.Value) {
 func (s *Studio) remove(p *picture) {
 	s.deletedAt = slices.Index(s.history, p)
 	s.deleted = p
+	s.toldFull = ""
 	s.forget(p)
 	s.marked()
 	s.Say("Deleted. Undo delete brings it back.")

@@ -107,7 +107,7 @@ func checked(id string) bool { return dom.Get(id).Get("checked").Bool() }
 // tryImport shows what the picture would be.
 func (s *Studio) tryImport() {
 	m := s.importing
-	if m == nil {
+	if m == nil || s.board.Drawing() { // a stroke over the lines keeps them
 		return
 	}
 	detail := value("import-detail")
@@ -123,6 +123,7 @@ func (s *Studio) tryImport() {
 	}
 	s.view()
 	s.drawn()
+	s.changedSoon()
 }
 
 // viewImport shows the picture that is being imported under the drawing: faint
@@ -142,7 +143,7 @@ func (s *Studio) viewImport(v *board.View) {
 // drawnOver closes the choice when a person has drawn on over the lines, which
 // keeps them.
 func (s *Studio) drawnOver() {
-	if s.importing != nil && !s.board.Trying() && !checked("import-start") {
+	if s.importing != nil && !s.board.Trying() && !s.board.Drawing() && !checked("import-start") {
 		s.endImport()
 	}
 }
@@ -226,8 +227,7 @@ func (s *Studio) copy() {
 		if s.shown == nil && len(s.batch) > 1 {
 			text = "Choose one of the pictures, then copy it."
 		}
-		dom.Text(dom.Get("status"), "%s", text)
-		s.Say(text)
+		s.tell(text)
 		return
 	}
 	go func() {
@@ -235,7 +235,6 @@ func (s *Studio) copy() {
 			s.notice(fmt.Sprintf("The picture was not copied: %v.", err))
 			return
 		}
-		dom.Text(dom.Get("status"), "Copied.")
-		s.Say("The picture is on the clipboard.")
+		s.tell("The picture is on the clipboard.")
 	}()
 }

@@ -27,7 +27,11 @@ func addIntake(take func(file js.Value)) {
 		})
 	}
 	dom.On(document, "paste", func(e js.Value) {
-		if first(e.Get("clipboardData").Get("files")) {
+		data := e.Get("clipboardData")
+		if dom.Typing(e.Get("target")) && data.Get("types").Call("includes", "text/plain").Bool() {
+			return // office programs put a picture of the text beside it
+		}
+		if first(data.Get("files")) {
 			e.Call("preventDefault")
 		}
 	})

@@ -20,8 +20,10 @@ func (s *Studio) addLive() {
 		if pressed("live") {
 			s.Say("Live: a quick picture after every change.")
 			s.startLive()
-		} else if s.living {
-			s.liveAgain = false
+			return
+		}
+		s.liveAgain = false
+		if s.living {
 			s.run.Stop()
 		}
 	})
@@ -34,25 +36,35 @@ func (s *Studio) liveChanged() {
 	}
 }
 
+// liveWaiting answers what was changed while something else ran.
+func (s *Studio) liveWaiting() {
+	if s.liveAgain && !s.living {
+		s.startLive()
+	}
+}
+
 func (s *Studio) startLive() {
 	s.liveAgain = true
-	if s.living {
+	switch {
+	case s.living:
 		s.run.Stop() // the loop goes on with what is newest
-		return
+	case !s.busy(): // else it waits: a whole picture that forms is not disturbed
+		s.living = true
+		go s.live()
 	}
-	s.living = true
-	go func() {
-		for s.liveAgain {
-			s.liveAgain = false
-			r, err := s.recipe()
-			if err != nil || s.busy() {
-				break // while a whole picture is being made, it is not disturbed
-			}
-			r.Sampler.Steps = min(r.Sampler.Steps, liveSteps)
-			s.sample(r, 1)
+}
+
+func (s *Studio) live() {
+	for s.liveAgain && !s.busy() {
+		s.liveAgain = false
+		r, err := s.recipe()
+		if err != nil {
+			break
 		}
-		s.living = false
-	}()
+		r.Sampler.Steps = min(r.Sampler.Steps, liveSteps)
+		s.sample(r, 1)
+	}
+	s.living = false
 }
 
 // busy tells whether nothing can be sampled now.

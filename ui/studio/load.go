@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"syscall/js"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/engine/gpu"
@@ -109,6 +110,9 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 // room opens the device and makes room on it for the networks.
 func (s *Studio) room(ctx context.Context, progress func(done, total int, text string)) (onDevice, error) {
 	d, err := gpu.Open(ctx, gpu.Options{})
+	if errors.Is(err, gpu.ErrNoWebGPU) && js.Global().Get("location").Get("protocol").String() == "file:" {
+		err = errInFile
+	}
 	if err != nil {
 		return onDevice{}, err
 	}
@@ -137,13 +141,14 @@ func (s *Studio) showDevice(i gpu.Info) {
 	dom.Text(pill, "%s", i.Name)
 	dom.Show(pill, true)
 	s.quick = !i.Software
-	steps := dom.Get("steps")
-	if same := steps.Get("value").String() == steps.Get("defaultValue").String(); same && s.untouched && !i.Software {
-		steps.Set("value", stepsOnGPU)
-	}
+	steps, usual := dom.Get("steps"), any(stepsOnGPU)
 	if i.Software {
-		s.notice(fmt.Sprintf("No graphics card in use (%s): all works, but a picture takes minutes. "+
+		usual = steps.Get("defaultValue")
+		s.notice(fmt.Sprintf("No graphics card in use (%s): everything works, but slowly, up to a minute or more a picture. "+
 			"In Chrome, see Settings, System, graphics acceleration.", i.Name))
+	}
+	if s.untouched {
+		steps.Set("value", usual)
 	}
 }
 

@@ -346,6 +346,9 @@ func seconds(d time.Duration) string {
 // tryAgain is the button of an Alarm.
 const tryAgain = "Try again"
 
+// errInFile is gpu.ErrNoWebGPU in a page that was opened from the disk.
+var errInFile = fmt.Errorf("opened from the disk: %w", gpu.ErrNoWebGPU)
+
 // Explain puts an error into words with a next step: which button to press again.
 func Explain(err error, button string) string {
 	press, fewer := "press "+button+" again", ""
@@ -360,8 +363,11 @@ func Explain(err error, button string) string {
 	case errors.As(err, &file):
 		return fmt.Sprintf("The networks could not be loaded: %s: %s. %s Then try again: what has arrived is kept.", file.File, file.What, file.Do)
 	case errors.Is(err, gpu.ErrNoWebGPU):
-		return "This browser has no WebGPU, with which the picture is made on your graphics card. " +
-			"Use a current Chrome, Edge or Safari, and open the page over https:// or from localhost. Drawing works all the same."
+		do := "Use a current Chrome or Edge, and open the page over https:// or from localhost."
+		if errors.Is(err, errInFile) {
+			do = "Open this file in a current Chrome or Edge."
+		}
+		return "This browser has no WebGPU, with which the picture is made on your graphics card. " + do + " Drawing works all the same."
 	case errors.Is(err, gpu.ErrNoAdapter):
 		return "The browser found no graphics card that it may use. Switch on graphics acceleration in the browser's settings, " +
 			"update the graphics driver, or try another computer. Drawing works all the same. (" + err.Error() + ")"

@@ -291,7 +291,8 @@ func TestFailureInSampling(t *testing.T) {
 
 func TestExplainNamesTheNextStep(t *testing.T) {
 	for err, want := range map[error]string{
-		gpu.ErrNoWebGPU:  "Chrome",
+		gpu.ErrNoWebGPU:  "https://",
+		errInFile:        "Open this file in",
 		gpu.ErrNoAdapter: "graphics acceleration",
 		gpu.ErrLost:      "press Generate again",
 		gpu.ErrMemory:    "fewer pictures at once",

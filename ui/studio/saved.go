@@ -39,7 +39,11 @@ func (s *Studio) restoreSaved() {
 			return
 		}
 		usual := s.storage.Get(savedUsual) != ""
-		s.restore(r)
+		if misfits := s.restore(r); len(misfits) > 0 {
+			s.notice(strings.Join(misfits, " "))
+		}
+		s.board.Forget() // Undo goes back to what was found, not to an empty board
+		s.drawn()
 		if s.untouched = usual; usual {
 			s.storeNow() // restore took it for a person's own number
 		}
@@ -77,7 +81,17 @@ func storedPicture(text string) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &picture{image: recipe.RGBA(img), recipe: r, favourite: text[0] == 'f'}, nil
+	return &picture{image: recipe.RGBA(img), recipe: r, favourite: text[0] == 'f', stored: true}, nil
+}
+
+// text is the picture as it lies in the storage.
+func (p *picture) text() (string, error) {
+	file, err := p.file()
+	mark := "-"
+	if p.favourite {
+		mark = "f"
+	}
+	return mark + base64.StdEncoding.EncodeToString(file), err
 }
 
 // store keeps a picture of the history over reloads.
@@ -85,31 +99,72 @@ func (s *Studio) store(p *picture) {
 	if !s.storing {
 		return
 	}
-	file, err := p.file()
+	text, err := p.text()
 	if err == nil {
-		mark := "-"
-		if p.favourite {
-			mark = "f"
+		err = s.set(savedPicture+p.id, text, p)
+	}
+	if p.stored = err == nil; !p.stored {
+		s.full("what you make from now on is", err)
+	}
+}
+
+// set keeps a text. Where there is no room the oldest pictures make some, but for
+// favourites; none that is newer does for p, unless that is a favourite.
+func (s *Studio) set(key, text string, p *picture) error {
+	full := s.storage.Set(key, text)
+	err := full
+	for _, old := range slices.Backward(s.history) {
+		if err == nil || old == p && !p.favourite {
+			break
 		}
-		err = s.storage.Set(savedPicture+p.id, mark+base64.StdEncoding.EncodeToString(file))
+		if old == p || old.favourite || !old.stored {
+			continue
+		}
+		s.drop(old)
+		err = s.storage.Set(key, text)
 	}
-	s.stored(err)
+	switch {
+	case err != nil:
+		s.storeRest() // it was in vain
+	case full != nil:
+		s.full("the oldest pictures that are no favourites are", full)
+	}
+	return err
 }
 
+func (s *Studio) drop(p *picture) {
+	s.storage.Remove(savedPicture + p.id)
+	p.stored = false
+}
+
+// unstore forgets a picture, and keeps what there was no room for.
 func (s *Studio) unstore(p *picture) {
-	if s.storing {
-		s.storage.Remove(savedPicture + p.id)
-	}
-}
-
-// stored tells, once, that there is no room.
-func (s *Studio) stored(err error) {
-	if err == nil || s.toldFull {
-		s.toldFull = s.toldFull && err != nil
+	if !s.storing {
 		return
 	}
-	s.toldFull = true
-	s.notice("The browser's storage for this page is full: what you make from now on is lost when the page closes. " +
+	s.drop(p)
+	s.storeChange()
+	s.storeRest()
+}
+
+// storeRest keeps the pictures for which there is room by now, newest first.
+func (s *Studio) storeRest() {
+	for _, p := range s.history {
+		if p.stored {
+			continue
+		}
+		text, err := p.text()
+		p.stored = err == nil && s.storage.Set(savedPicture+p.id, text) == nil
+	}
+}
+
+// full tells, once, what is lost for want of room.
+func (s *Studio) full(lost string, err error) {
+	if lost == s.toldFull {
+		return
+	}
+	s.toldFull = lost
+	s.notice("The browser's storage for this page is full: " + lost + " lost when the page closes. " +
 		"Nothing on the page is lost now. Save pictures that you want as PNG, or delete some from the history.")
 	js.Global().Get("console").Call("warn", err.Error())
 }
@@ -119,19 +174,29 @@ func (s *Studio) storeNow() {
 	if !s.storing {
 		return
 	}
-	s.savedMark = s.mark()
-	r, _ := s.recipe()
-	r.Sketch = s.board.Kept() // lines of an import are not yet anybody's
-	text, err := recipe.Text(r)
+	text, err := recipe.Text(s.current())
 	if err == nil {
-		err = s.storage.Set(savedNow, string(text))
+		err = s.set(savedNow, string(text), nil)
 	}
 	if err == nil && s.untouched {
-		err = s.storage.Set(savedUsual, "yes")
-	} else {
+		err = s.set(savedUsual, "yes", nil)
+	}
+	if err != nil {
+		s.full("what you make from now on is", err)
+		return
+	}
+	s.savedMark = s.mark()
+	if !s.untouched {
 		s.storage.Remove(savedUsual)
 	}
-	s.stored(err)
+}
+
+// storeChange keeps what is on the page if it was changed here: another tab may have
+// stored its own since.
+func (s *Studio) storeChange() {
+	if s.mark() != s.savedMark {
+		s.storeNow()
+	}
 }
 
 // watch sees every change of what is on the page, whatever made it: drawing,
@@ -142,13 +207,8 @@ func (s *Studio) watch() {
 	for _, event := range []string{"pointerup", "click", "keyup", "input", "change"} {
 		dom.On(document, event, func(js.Value) { s.changedSoon() })
 	}
-	// Only what was changed here: another tab may have stored its own since.
 	s.savedMark = s.fingerprint
-	store := func(js.Value) {
-		if s.mark() != s.savedMark {
-			s.storeNow()
-		}
-	}
+	store := func(js.Value) { s.storeChange() }
 	dom.On(document, "visibilitychange", store)
 	dom.On(js.Global(), "pagehide", store)
 }

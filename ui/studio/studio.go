@@ -34,9 +34,8 @@ type Studio struct {
 	untouched  bool   // the number of steps is the page's own
 	quick      bool   // a graphics card upscales pictures without being asked
 
-	shown  *picture   // large in the frame; nil: all of batch
-	before *picture   // the last one that was shown whole
-	batch  []*picture // of the last run
+	shown *picture   // large in the frame; nil: all of batch
+	batch []*picture // of the last run
 
 	history   []*picture // newest first
 	deleted   *picture   // the last one, to be brought back
@@ -46,11 +45,14 @@ type Studio struct {
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
 
+	mine   []recipe.Recipe // what something else took the place of; the last one comes back first
+	placed string          // the mark of what was put there instead, as long as it is that
+
 	prompt, not *sentence // what the picture shall obey, and what it shall not
 
 	storage     dom.Storage
 	storing     bool
-	toldFull    bool
+	toldFull    string // what was said to be lost for want of room, and nothing was deleted since
 	fingerprint string
 	savedMark   string // the fingerprint of what was stored last, or found at first
 	looking     bool   // changedSoon is about to look
@@ -149,9 +151,12 @@ func (s *Studio) State(state State) {
 	case state == Ready && focused == "stop":
 		dom.Get("generate").Call("focus")
 	}
-	if state == Ready && !s.installed {
-		s.installed = true
-		go s.install()
+	if state == Ready {
+		if !s.installed {
+			s.installed = true
+			go s.install()
+		}
+		go s.liveWaiting() // behind what goes on with the run's pictures
 	}
 	if whole {
 		s.Say("Sampling.")
@@ -172,6 +177,12 @@ func (s *Studio) Progress(done, total int, text string) {
 
 // Say implements Screen: a live region that is not seen.
 func (s *Studio) Say(text string) { dom.Text(dom.Get("announce"), "%s", text) }
+
+// tell says something in the line below the buttons, too.
+func (s *Studio) tell(text string) {
+	dom.Text(dom.Get("status"), "%s", text)
+	s.Say(text)
+}
 
 // Alarm implements Screen.
 func (s *Studio) Alarm(text string) {

@@ -104,7 +104,7 @@ func (s *Studio) keys(e js.Value) {
 
 func (s *Studio) mirror() {
 	s.board.SetMirror(!s.board.Mirror())
-	dom.Get("mirror").Call("setAttribute", "aria-pressed", strconv.FormatBool(s.board.Mirror()))
+	press("mirror", s.board.Mirror())
 	s.canvas.Redraw()
 }
 
@@ -228,12 +228,12 @@ func (s *Studio) sized() {
 // pressed marks the chosen tool and part.
 func (s *Studio) pressed() {
 	for _, t := range tools {
-		dom.Get(t.id).Call("setAttribute", "aria-pressed", strconv.FormatBool(t.tool == s.board.Tool()))
+		press(t.id, t.tool == s.board.Tool())
 	}
 	tool, on := s.board.Tool(), s.board.On()
 	painting := tool == board.Brush || tool == board.Bucket && on == board.MaskLayer
 	for i, l := range s.board.Labels() {
-		dom.Get("label-"+l.Name).Call("setAttribute", "aria-pressed", strconv.FormatBool(painting && i == s.board.Label()))
+		press("label-"+l.Name, painting && i == s.board.Label())
 	}
 	if len(s.board.Labels()) > 0 {
 		l := s.board.Labels()[s.board.Label()]

@@ -19,6 +19,7 @@ import (
 type sentence struct {
 	field, offers, words js.Value
 	encoder              *bundle.TextEncoder // nil: the bundle has no text network
+	struck               string              // what words tells, so that it is told once
 	chosen               int                 // of the offers; -1: none
 	before               string              // what stood before the caret when they were made
 	changed, enter       func()
@@ -35,7 +36,7 @@ func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
 	dom.On(t.field, "blur", func(js.Value) { t.look() })
 	// Where the caret goes, what was offered for where it was does not fit.
 	dom.On(js.Global().Get("document"), "selectionchange", func(js.Value) {
-		if before, _ := t.caret(); before != t.before && t.chosen < 0 {
+		if before, _ := t.caret(); before != t.before {
 			t.close()
 		}
 	})
@@ -90,17 +91,22 @@ func (t *sentence) look() {
 			unknown = append(unknown, w.Word)
 		}
 	}
-	t.words.Set("textContent", "")
-	struck := func(why string, words []string) {
-		for i, w := range words {
-			t.words.Call("append", why, dom.New("s", w))
-			if why = ", "; i == len(words)-1 {
-				t.words.Call("append", ". ")
-			}
+	if now := fmt.Sprint(unknown, cut); now != t.struck {
+		t.struck = now
+		t.words.Set("textContent", "")
+		t.strike("Words it does not know, ignored: ", unknown)
+		t.strike("Too long, ignored: ", cut)
+	}
+}
+
+// strike lists words that do not count.
+func (t *sentence) strike(why string, words []string) {
+	for i, w := range words {
+		t.words.Call("append", why, dom.New("s", w))
+		if why = ", "; i == len(words)-1 {
+			t.words.Call("append", ". ")
 		}
 	}
-	struck("Words it does not know, ignored: ", unknown)
-	struck("Too long, ignored: ", cut)
 }
 
 // mostOffers are how many words are offered at once.
@@ -110,13 +116,13 @@ func (t *sentence) close() {
 	t.offers.Set("textContent", "")
 	dom.Show(t.offers, false)
 	t.field.Call("removeAttribute", "aria-activedescendant")
+	t.chosen = -1
 }
 
 // offer offers the words of the vocabulary that go on as the word before the
 // caret begins.
 func (t *sentence) offer() {
 	t.close()
-	t.chosen = -1
 	t.before, _ = t.caret()
 	begun := begunWord(t.before)
 	if begun == "" || !t.focused() {
@@ -185,7 +191,6 @@ func (t *sentence) key(e js.Value) {
 		t.choose((t.chosen + n - 1) % n)
 	case key == "Escape" && n > 0:
 		t.close()
-		t.chosen = -1
 	default:
 		return
 	}

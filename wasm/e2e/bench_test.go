@@ -75,9 +75,7 @@ func (p *page) generated() (took time.Duration, script, from float64) {
 	require.NoError(p.t, err)
 	from = eval[float64](p, "performance.now()")
 	before, start := p.metric("ScriptDuration"), time.Now()
-	p.click("#generate")
-	p.until("sampling", time.Minute)
-	p.until("ready", 10*time.Minute)
+	p.sample(10 * time.Minute)
 	return time.Since(start), p.metric("ScriptDuration") - before, from
 }
 

@@ -144,11 +144,16 @@ func (p *page) text(selector string) string {
 	return s
 }
 
+// state is what the page is doing.
+func (p *page) state() string {
+	return eval[string](p, `document.getElementById("studio").dataset.state`)
+}
+
 // until waits for the page's state.
 func (p *page) until(state string, wait time.Duration) {
 	p.t.Helper()
 	for end := time.Now().Add(wait); ; time.Sleep(100 * time.Millisecond) {
-		now := eval[string](p, "document.getElementById('studio').dataset.state")
+		now := p.state()
 		if now == state {
 			return
 		}

@@ -138,15 +138,19 @@ const faster = `{
 	globalThis.setTimeout = (f, ms, ...more) => later(f, ms / 5, ...more);
 }`
 
-// Every fault, at the first, a middle and the last shard, one after the other in
-// the same page: words that name the shard, a button, and when the server is well
-// again, the right weights, of which only the missing come over the network.
+// Every fault at a middle shard, one after the other in the same page, and a broken
+// connection at the first and the last: words that name the shard, a button, and when
+// the server is well again, the right weights, of which only the missing come over the
+// network.
 func TestFaults(t *testing.T) {
 	s := newRogue(t, small(t))
-	faults := []struct {
+	type fault struct {
 		words string
 		do    func(w http.ResponseWriter, r *http.Request, name string)
-	}{
+	}
+	broken := fault{"the connection broke after", func(http.ResponseWriter, *http.Request, string) { panic(http.ErrAbortHandler) }}
+	all := []fault{
+		broken,
 		{"the server answered 404", func(w http.ResponseWriter, r *http.Request, _ string) { http.NotFound(w, r) }},
 		{"the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(500) }},
 		{"redirected elsewhere", func(w http.ResponseWriter, r *http.Request, _ string) {
@@ -166,14 +170,17 @@ func TestFaults(t *testing.T) {
 			w.Header().Set("Content-Type", "application/octet-stream")
 			_, _ = w.Write(s.read(name)[:100_000])
 		}},
-		{"the connection broke after", func(w http.ResponseWriter, r *http.Request, name string) { panic(http.ErrAbortHandler) }},
 		{"nothing came for 15s after", func(w http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() }},
 	}
-	for i, bad := range []int{0, len(s.shards) / 2, len(s.shards) - 1} {
-		t.Run([]string{"first", "middle", "last"}[i], func(t *testing.T) {
+	for _, at := range []struct {
+		what   string
+		bad    int
+		faults []fault
+	}{{"first", 0, []fault{broken}}, {"middle", len(s.shards) / 2, all}, {"last", len(s.shards) - 1, []fault{broken}}} {
+		t.Run(at.what, func(t *testing.T) {
 			p := openAt(t, s, 1280, 860, 5*time.Minute)
-			name := s.shards[bad].Name
-			for i, f := range faults {
+			bad, name := at.bad, s.shards[at.bad].Name
+			for i, f := range at.faults {
 				s.set(func(w http.ResponseWriter, r *http.Request, asked string) bool {
 					if asked == name {
 						f.do(w, r, asked)
@@ -187,7 +194,7 @@ func TestFaults(t *testing.T) {
 					p.click("#retry")
 				}
 				require.Eventually(t, func() bool {
-					return eval[string](p, "document.getElementById('studio').dataset.state") == "failed" && strings.Contains(p.text("#notice-text"), f.words)
+					return p.state() == "failed" && strings.Contains(p.text("#notice-text"), f.words)
 				}, 90*time.Second, 100*time.Millisecond, "shard %d: want %q", bad, f.words)
 				assert.Contains(t, p.text("#notice-text"), "shard "+name)
 				require.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility()`))
@@ -236,7 +243,7 @@ func TestManifestFaults(t *testing.T) {
 			p.click("#retry")
 		}
 		require.Eventually(t, func() bool {
-			return eval[string](p, "document.getElementById('studio').dataset.state") == "failed" && strings.Contains(p.text("#notice-text"), f.words)
+			return p.state() == "failed" && strings.Contains(p.text("#notice-text"), f.words)
 		}, 90*time.Second, 100*time.Millisecond, "want %q", f.words)
 		assert.Contains(t, p.text("#notice-text"), "could not be loaded: manifest.json: ")
 		require.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility()`))
@@ -317,7 +324,7 @@ func TestCutsInBrowser(t *testing.T) {
 	state := ""
 	for end := time.Now().Add(5 * time.Minute); state != "ready" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		// Chromium drops what it had not handed over: patience may come to its end.
-		if state = eval[string](p, "document.getElementById('studio').dataset.state"); state == "failed" {
+		if state = p.state(); state == "failed" {
 			require.Contains(t, p.text("#notice-text"), "the connection broke after")
 			p.click("#retry")
 			presses++
@@ -476,7 +483,6 @@ const breakable = `{
 func TestLostAtEveryPhase(t *testing.T) {
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 25*time.Minute)
-	p.until("ready", 3*time.Minute)
 	p.before(breakable)
 	p.until("ready", 3*time.Minute)
 	p.draw(spot{.3, .3}, spot{.7, .3})
@@ -490,8 +496,7 @@ func TestLostAtEveryPhase(t *testing.T) {
 	}
 	settings()
 	want := p.generate()
-	const count = `document.querySelectorAll("#strip button").length`
-	pictures := eval[int](p, count)
+	pictures := p.pictures()
 	s.set(nil)
 	for _, phase := range []struct {
 		what, at string
@@ -522,7 +527,7 @@ func TestLostAtEveryPhase(t *testing.T) {
 			assert.Equal(t, opened+1, eval[int](p, `opened`))
 			assert.True(t, bytes.Equal(want.Pix, got.Pix), "another picture, or the seed moved on: %s", p.value("seed"))
 			assert.True(t, dark(p.seen(spot{.5, .3})), "the drawing")
-			assert.Equal(t, pictures, eval[int](p, count), "the history")
+			assert.Equal(t, pictures, p.pictures(), "the history")
 		})
 	}
 	assert.Empty(t, s.requests(), "fetched again")
@@ -541,15 +546,17 @@ func TestLostWhileLoading(t *testing.T) {
 		}
 		return false
 	})
-	eval[bool](p, `caches.delete("mcdm-weights"), true`)
+	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`caches.delete("mcdm-weights")`, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
 	p.before(breakable)
 	require.Eventually(t, func() bool { return eval[bool](p, `!!globalThis.card`) }, 2*time.Minute, 50*time.Millisecond)
-	require.Equal(t, "loading", eval[string](p, "document.getElementById('studio').dataset.state"))
+	require.Equal(t, "loading", p.state())
 	eval[bool](p, `card.destroy(), true`)
 	time.Sleep(200 * time.Millisecond)
 	close(hold)
 	p.until("ready", 3*time.Minute)
 	assert.Equal(t, 2, eval[int](p, `opened`))
+	require.Len(t, s.requests(), len(s.shards))
 	for name, n := range s.requests() {
 		assert.Equal(t, 1, n, "%s was fetched again", name)
 	}

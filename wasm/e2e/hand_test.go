@@ -105,6 +105,17 @@ func (p *page) seen(s spot) color.RGBA {
 // reads the whole document first, which in a page of one file holds all networks.
 func (p *page) click(selector string) {
 	p.t.Helper()
+	p.press(selector, 1)
+}
+
+// doubleClick is two clicks at the same place.
+func (p *page) doubleClick(selector string) {
+	p.t.Helper()
+	p.press(selector, 2)
+}
+
+func (p *page) press(selector string, clicks int64) {
+	p.t.Helper()
 	var at []float64
 	require.Eventually(p.t, func() bool {
 		at = eval[[]float64](p, `(() => {
@@ -116,20 +127,27 @@ func (p *page) click(selector string) {
 		})()`, selector)
 		return len(at) == 2
 	}, time.Minute, 20*time.Millisecond, "%s is not to be seen", selector)
-	for _, kind := range []input.DispatchMouseEventType{"mouseMoved", "mousePressed", "mouseReleased"} {
-		_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
-			Type: kind, X: at[0], Y: at[1], Button: "left", ClickCount: 1,
-		})
-		require.NoError(p.t, err)
+	for n := range clicks {
+		for _, kind := range []input.DispatchMouseEventType{"mouseMoved", "mousePressed", "mouseReleased"} {
+			_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+				Type: kind, X: at[0], Y: at[1], Button: "left", ClickCount: 1 + n,
+			})
+			require.NoError(p.t, err)
+		}
 	}
 }
 
 // enter presses Enter as a keyboard does: chromedp sends its letter apart, which
 // then arrives although the page has used the key.
-func (p *page) enter() {
+func (p *page) enter() { p.t.Helper(); p.pressEnter(false) }
+
+// held is Enter as it comes again and again while it is held.
+func (p *page) held() { p.t.Helper(); p.pressEnter(true) }
+
+func (p *page) pressEnter(again bool) {
 	p.t.Helper()
 	_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{
-		Type: "keyDown", Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r",
+		Type: "keyDown", Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Text: "\r", AutoRepeat: &again,
 	})
 	require.NoError(p.t, err)
 }

@@ -6,6 +6,7 @@ import (
 	"image/draw"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,11 @@ func (p *page) alone(modality string) {
 			p.click("#use-" + m)
 		}
 	}
+}
+
+// pictures is how many the history has.
+func (p *page) pictures() int {
+	return eval[int](p, `document.querySelectorAll("#strip button").length`)
 }
 
 // value is a field's.
@@ -129,25 +135,26 @@ func TestRecipeFile(t *testing.T) {
 func TestHistory(t *testing.T) {
 	p := open(t, 1280, 1100, 8*time.Minute)
 	p.until("ready", 3*time.Minute)
+
+	// A full storage is told; what did not fit is kept as soon as it does.
+	p.fill()
 	p.draw(spot{.3, .3}, spot{.7, .3})
+	require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "storage for this page is full") }, 10*time.Second, 50*time.Millisecond)
+	eval[bool](p, `(() => { for (const k of Object.keys(localStorage)) if (k.startsWith("fill")) localStorage.removeItem(k); document.dispatchEvent(new Event("visibilitychange")); return true; })()`)
+	require.True(t, eval[bool](p, `!!JSON.parse(localStorage.getItem("mcdm-now")).sketch`), "the drawing is lost when the page closes")
+
 	p.alone("")
 	p.set("steps", "1")
 	p.set("seed", "3")
 	first := p.generate()
 	p.draw(spot{.3, .6}, spot{.7, .6})
-	p.click("#generate") // the drawing changed: the seed stays
-	p.until("sampling", 20*time.Second)
-	p.until("ready", time.Minute)
+	p.sample(time.Minute) // the drawing changed: the seed stays
 	assert.Equal(t, "3", p.value("seed"))
-	p.click("#generate") // nothing changed: another seed
-	p.until("sampling", 20*time.Second)
-	p.until("ready", time.Minute)
+	p.sample(time.Minute) // nothing changed: another seed
 	assert.NotEqual(t, "3", p.value("seed"))
 	p.set("seed", "9")
 	p.set("count", "4")
-	p.click("#generate")
-	p.until("sampling", 20*time.Second)
-	p.until("ready", 2*time.Minute)
+	p.sample(2 * time.Minute)
 	assert.Contains(t, p.text("#status"), "seeds 9 to 12")
 	assert.Equal(t, 4, eval[int](p, `document.querySelectorAll("#grid button").length`))
 	p.screenshot("grid")
@@ -157,9 +164,9 @@ func TestHistory(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, uint64(11), r.Seed)
 	p.click("#all")
+	assert.Equal(t, "Seed 11", eval[string](p, "document.activeElement.title"))
 	assert.True(t, eval[bool](p, `document.getElementById("save").disabled`))
-	const count = `document.querySelectorAll("#strip button").length`
-	require.Equal(t, 7, eval[int](p, count))
+	require.Equal(t, 7, p.pictures())
 
 	// By keys: to the oldest, and back to it.
 	p.run(chromedp.Focus("#strip button[tabindex='0']"), chromedp.KeyEvent(kb.End), chromedp.KeyEvent(kb.Enter))
@@ -175,31 +182,64 @@ func TestHistory(t *testing.T) {
 	p.run(chromedp.KeyEvent(kb.Escape))
 	p.click("#strip button:nth-child(1)")
 	p.click("#delete")
-	require.Equal(t, 6, eval[int](p, count))
+	require.Equal(t, 6, p.pictures())
 	p.click("#bring-back")
-	require.Equal(t, 7, eval[int](p, count))
+	require.Equal(t, 7, p.pictures())
 	p.click("#delete")
 	p.click("#strip button:nth-child(6)")
 
 	p.run(chromedp.SendKeys("#prompt", "a person"))
 	time.Sleep(time.Second)
+	// As if the page had found a graphics card the last time, and chosen its steps.
+	eval[bool](p, `(() => { const now = JSON.parse(localStorage.getItem("mcdm-now")); now.sampler.steps = 50; localStorage.setItem("mcdm-now", JSON.stringify(now)); localStorage.setItem("mcdm-usual-steps", "yes"); return true; })()`)
 	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
+	assert.Equal(t, "25", p.value("steps"))
+	p.set("steps", "1")
 	assert.Equal(t, "a person", p.value("prompt"))
 	assert.True(t, dark(p.seen(spot{.5, .3})), "the drawing outlives the page")
-	assert.Equal(t, 6, eval[int](p, count))
+	assert.True(t, eval[bool](p, `document.getElementById("undo").disabled`), "Undo would empty the board")
+	assert.Equal(t, 6, p.pictures())
 	assert.Equal(t, 1, eval[int](p, `document.querySelectorAll("#strip .star").length`))
 	p.click("#strip button:nth-child(6)")
 	assert.Equal(t, first.Pix, p.picture().Pix)
 	p.screenshot("history")
 
-	// A full storage is told, and nothing is lost.
-	eval[bool](p, `(() => { try { for (let n = 1 << 22; n; n >>= 1) for (;;) localStorage.setItem("fill" + n + Math.random(), "x".repeat(n)); } catch { } for (let n = 1 << 22; n; n >>= 1) { try { localStorage.setItem("rest" + n, "x".repeat(n)); } catch { } } return true; })()`)
+	// What was typed and is in no picture comes back.
+	assert.Empty(t, p.value("prompt"))
+	p.click("#mine")
+	assert.Equal(t, "a person", p.value("prompt"))
+	assert.False(t, p.visible("mine"))
+	p.click("#strip button:nth-child(6)")
+	require.True(t, p.visible("mine"), "it would be lost the second time")
+
+	// In a full storage the oldest pictures make room, but for favourites; they are kept
+	// again when there is some.
+	p.fill()
 	p.set("count", "1")
 	p.generate()
-	assert.Contains(t, p.text("#notice-text"), "storage for this page is full")
-	assert.Equal(t, 7, eval[int](p, count))
+	assert.Contains(t, p.text("#notice-text"), "the oldest pictures that are no favourites are lost when the page closes")
+	assert.Equal(t, 7, p.pictures())
+	const stored = `Object.keys(localStorage).filter((k) => k.startsWith("mcdm-picture-"))`
+	favourite := eval[bool](p, stored+`.some((k) => localStorage.getItem(k)[0] === "f")`)
+	assert.True(t, favourite)
+	n := eval[int](p, stored+`.length`)
+	assert.Less(t, n, 7)
+	newest := eval[float64](p, stored+`.map((k) => Number(k.split("-")[2])).sort().at(-1)`)
+	assert.InDelta(t, eval[float64](p, "Date.now()"), newest, 60_000, "the newest is not kept")
+	for range 3 {
+		p.click("#strip button:nth-child(2)")
+		p.click("#delete")
+	}
+	assert.Equal(t, 4, p.pictures())
+	assert.Equal(t, 4, eval[int](p, stored+`.length`), "there is room now")
 	p.quiet()
+}
+
+// fill leaves no room in the site's storage.
+func (p *page) fill() {
+	p.t.Helper()
+	eval[bool](p, `(() => { for (let n = 1 << 22; n; n >>= 1) { try { for (;;) localStorage.setItem("fill" + n + Math.random(), "x".repeat(n)); } catch { } } return true; })()`)
 }
 
 func readRecipe(file []byte) (recipe.Recipe, error) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestSuggestions(t *testing.T) {
 	assert.Equal(t, "true", eval[string](p, `document.getElementById(document.getElementById("prompt").getAttribute("aria-activedescendant")).getAttribute("aria-selected")`))
 	p.enter()
 	assert.Equal(t, "a person with glasses ", p.value("prompt"))
-	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "Enter took the word and no more")
+	assert.Equal(t, "ready", p.state(), "Enter took the word and no more")
 	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 
 	p.run(chromedp.SendKeys("#prompt", "re"))
@@ -39,8 +40,9 @@ func TestSuggestions(t *testing.T) {
 	// No words are offered for where the caret no longer is.
 	p.run(chromedp.SendKeys("#prompt", "o"))
 	assert.Contains(t, p.text("#prompt-offers"), "blond")
-	p.run(chromedp.KeyEvent(kb.Home))
+	p.run(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Home))
 	require.Eventually(t, func() bool { return eval[bool](p, `document.getElementById("prompt-offers").hidden`) }, 5*time.Second, 20*time.Millisecond)
+	assert.Empty(t, p.attribute("prompt", "aria-activedescendant"), "Enter would take it")
 	p.quiet()
 }
 
@@ -91,8 +93,7 @@ func TestNotThis(t *testing.T) {
 // and Generate takes over.
 func TestLive(t *testing.T) {
 	p := studio(t, 1280, 860, 6*time.Minute)
-	const count = `document.querySelectorAll("#strip button").length`
-	before := eval[int](p, count)
+	before := p.pictures()
 	p.alone("sketch")
 	p.set("steps", "3")
 	p.click("#live")
@@ -104,20 +105,29 @@ func TestLive(t *testing.T) {
 	p.until("ready", time.Minute)
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Done") }, time.Minute, 50*time.Millisecond)
 	time.Sleep(500 * time.Millisecond)
-	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`), "a queue of strokes goes on")
+	assert.Equal(t, "ready", p.state(), "a queue of strokes goes on")
 	quick := p.picture()
-	assert.Equal(t, before, eval[int](p, count), "quick pictures fill no history")
+	assert.Equal(t, before, p.pictures(), "quick pictures fill no history")
 	// The whole drawing was seen: Generate gives the same with as many steps.
 	p.draw(spot{.1, .1}, spot{.1, .2})
 	p.click("#undo")
 	p.click("#generate")
 	p.until("ready", 2*time.Minute)
-	require.Eventually(t, func() bool { return eval[int](p, count) == before+1 }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return p.pictures() == before+1 }, time.Minute, 50*time.Millisecond)
 	assert.Equal(t, quick.Pix, p.picture().Pix)
 	// What the history brings back stays to be seen.
 	p.click("#strip button")
 	time.Sleep(500 * time.Millisecond)
-	assert.Equal(t, "ready", eval[string](p, `document.getElementById("studio").dataset.state`))
+	assert.Equal(t, "ready", p.state())
+	// A stroke while a whole picture forms is answered when that is done.
+	p.click("#generate")
+	p.until("sampling", 20*time.Second)
+	p.draw(spot{.9, .1}, spot{.9, .2})
+	require.Eventually(t, func() bool { return p.pictures() == before+2 }, time.Minute, 50*time.Millisecond)
+	quickShown := func() bool {
+		return p.state() == "ready" && eval[bool](p, `document.getElementById("favourite").disabled`)
+	}
+	require.Eventually(t, quickShown, time.Minute, 50*time.Millisecond, "what is shown is the whole picture")
 	p.quiet()
 }
 
@@ -131,16 +141,19 @@ func TestInfluence(t *testing.T) {
 	p.click("#map-sketch")
 	assert.Contains(t, p.text("#status"), "Press Generate")
 	p.generate()
-	const cover = `(() => { const c = document.getElementById("influence"); if (c.hidden) return [0, 0]; const a = c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((_, i) => (i & 3) == 3); return [Math.min(...a), Math.max(...a)]; })()`
+	// How much each pixel is covered; nothing where there is no tint.
+	const cover = `(() => { const c = document.getElementById("influence"); return c.hidden ? [] : [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((_, i) => (i & 3) == 3)]; })()`
 	sketch := eval[[]int](p, cover)
-	assert.Less(t, sketch[0], 100, "it covers everything")
-	assert.Greater(t, sketch[1], 200)
+	assert.Less(t, slices.Min(sketch), 100, "it covers everything")
+	assert.Greater(t, slices.Max(sketch), 200)
 	p.screenshot("influence")
 	p.click("#card-mask summary")
 	p.click("#map-mask")
 	assert.False(t, eval[bool](p, `document.getElementById("map-sketch").checked`), "one at a time")
-	assert.Greater(t, eval[[]int](p, cover)[1], 200)
+	mask := eval[[]int](p, cover)
+	assert.Greater(t, slices.Max(mask), 200)
+	assert.NotEqual(t, sketch, mask)
 	p.click("#map-mask")
-	assert.Equal(t, []int{0, 0}, eval[[]int](p, cover))
+	assert.Empty(t, eval[[]int](p, cover))
 	p.quiet()
 }

@@ -32,7 +32,7 @@ func oneFile(t *testing.T) string {
 // With its server gone the page opens all the same, and makes a picture, even if
 // the server had a newer build before the page was kept.
 func TestServerGone(t *testing.T) {
-	whole := serve(t, os.DirFS(dist))
+	whole := serve(t, small(t))
 	var gone atomic.Bool
 	var asked sync.Map
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

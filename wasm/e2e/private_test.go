@@ -30,9 +30,7 @@ func (p *page) session() {
 	p.set("end-text", "90")
 	p.set("steps", "1")
 	p.set("count", "2")
-	p.click("#generate")
-	p.until("sampling", 20*time.Second)
-	p.until("ready", 2*time.Minute)
+	p.sample(2 * time.Minute)
 	p.click("#grid button")
 	file := p.saved()
 	p.click("#favourite")
@@ -41,15 +39,26 @@ func (p *page) session() {
 	p.click("#strip button:last-child")
 	p.click("#delete")
 	p.give("drop", "again.png", "image/png", file)
+	require.Eventually(p.t, func() bool { return strings.HasPrefix(p.text("#announce"), "Opened") }, 10*time.Second, 50*time.Millisecond, p.text("#notice-text"))
 	live := func() { // chromedp finds no element any more after a file's page was dropped on
 		eval[bool](p, `(document.getElementById("live").click(), true)`)
 	}
 	live()
 	p.draw(spot{.2, .2}, spot{.3, .2})
-	p.until("sampling", 20*time.Second)
-	p.until("ready", 2*time.Minute)
+	require.Eventually(p.t, func() bool { return strings.HasPrefix(p.text("#status"), "Done") }, 2*time.Minute, 50*time.Millisecond)
 	live()
 	time.Sleep(time.Second) // for what comes late
+}
+
+// forbidden checks that the page's policy lets nothing out, not even what is asked for.
+func (p *page) forbidden() {
+	p.t.Helper()
+	eval[bool](p, `(fetch("https://policy.example/x").catch(() => 0), true)`)
+	require.Eventually(p.t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return strings.Contains(strings.Join(p.problems, "\n"), "connect-src blocked https://policy.example")
+	}, 10*time.Second, 50*time.Millisecond, "the policy let the page ask another server")
 }
 
 // asked is what a net log tells of one request.
@@ -122,6 +131,7 @@ func TestPrivate(t *testing.T) {
 			p.session()
 			p.quiet()
 			assert.Equal(t, kind == "http", eval[int](p, "localStorage.length") > 0, "all local pages share a storage: the one file keeps nothing there")
+			p.forbidden()
 			require.NoError(t, chromedp.Cancel(p.ctx)) // only a browser that ends writes all of its log
 			n, foreign := private(t, log, own)
 			assert.Empty(t, foreign)

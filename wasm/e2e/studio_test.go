@@ -25,7 +25,7 @@ func dark(c color.RGBA) bool { return int(c.R)+int(c.G)+int(c.B) < 150 }
 func TestDrawPaintType(t *testing.T) {
 	p := studio(t, 1280, 860, 5*time.Minute)
 
-	require.Equal(t, white, p.seen(spot{.5, .5}), "the board's hint must lie beside this spot")
+	require.Equal(t, white, p.seen(spot{.5, .6}), "the board's hint must lie beside this spot")
 	assert.Equal(t, "empty", p.text("#state-sketch"))
 
 	// A closed shape of lines.
@@ -87,10 +87,19 @@ func TestDrawPaintType(t *testing.T) {
 	assert.Equal(t, "8 words", p.text("#state-text"))
 	assert.Contains(t, p.text("#prompt-words"), "zebraprint")
 	assert.NotContains(t, p.text("#prompt-words"), "hair")
+	eval[bool](p, `(globalThis.told = 0, new MutationObserver(() => told++).observe(document.getElementById("prompt-words"), { childList: true }), true)`)
+	p.run(chromedp.SendKeys("#prompt", " and hair"))
+	assert.Zero(t, eval[int](p, "told"), "told again though nothing is new")
 	assert.Equal(t, "empty", p.text("#state-mask"), "letters typed are no shortcuts")
 	assert.Equal(t, "true", eval[string](p, `document.getElementById("tool-eraser").getAttribute("aria-pressed")`))
 
-	// An example fills all three.
+	// An example fills all three; what was typed comes back.
+	typed := p.value("prompt")
+	p.click("#example")
+	assert.Contains(t, p.text("#announce"), "Bring mine back")
+	p.run(chromedp.Focus("#mine"))
+	p.enter()
+	assert.Equal(t, typed, p.value("prompt"))
 	p.click("#example")
 	for _, id := range []string{"#state-sketch", "#state-mask", "#state-text"} {
 		assert.NotEqual(t, "empty", p.text(id), id)
@@ -100,9 +109,15 @@ func TestDrawPaintType(t *testing.T) {
 
 	// Stopped in mid-sampling, what was drawn stays, and so does the picture.
 	p.alone("") // one network is faster than all
-	p.click("#generate")
+	// The second click falls on Stop: nothing has to be scrolled.
+	eval[bool](p, "(scrollTo(0, 0), true)")
+	p.doubleClick("#generate")
 	p.until("sampling", 10*time.Second)
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Step ") }, 2*time.Minute, 50*time.Millisecond)
+	require.Equal(t, "stop", eval[string](p, "document.activeElement.id"))
+	step := p.text("#status")
+	p.held() // as Enter is, which pressed Generate
+	require.Eventually(t, func() bool { now := p.text("#status"); return now != step && strings.HasPrefix(now, "Step ") }, time.Minute, 20*time.Millisecond)
 	p.click("#stop")
 	p.until("ready", 5*time.Second)
 	assert.Contains(t, p.text("#status"), "Stopped after step")
@@ -216,6 +231,6 @@ func TestTornDownload(t *testing.T) {
 func (p *page) reach(state string, wait time.Duration) {
 	p.t.Helper()
 	require.Eventually(p.t, func() bool {
-		return eval[string](p, "document.getElementById('studio').dataset.state") == state
+		return p.state() == state
 	}, wait, 100*time.Millisecond, "the page does not become %q", state)
 }

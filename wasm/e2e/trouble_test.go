@@ -25,7 +25,7 @@ func TestNoWebGPU(t *testing.T) {
 	p.before(`Object.defineProperty(Navigator.prototype, "gpu", {value: undefined})`)
 	p.reach("failed", 2*time.Minute)
 	assert.Contains(t, p.text("#notice-text"), "This browser has no WebGPU")
-	assert.Contains(t, p.text("#notice-text"), "Chrome, Edge or Safari")
+	assert.Contains(t, p.text("#notice-text"), "Use a current Chrome or Edge")
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	assert.True(t, dark(p.seen(spot{.5, .3})))
 	p.quiet()
@@ -63,5 +63,17 @@ func TestOutOfMemory(t *testing.T) {
 	assert.True(t, dark(p.seen(spot{.5, .3})))
 	p.set("steps", "1")
 	p.generate()
+
+	// A run that makes nothing leaves the last one's pictures where they are.
+	p.set("count", "4")
+	p.sample(2 * time.Minute)
+	require.True(t, p.visible("grid"))
+	eval[bool](p, `(new MutationObserver(() => document.getElementById("stop").hidden || document.getElementById("stop").click())
+		.observe(document.getElementById("stop"), { attributes: true }), true)`)
+	p.click("#generate")
+	require.Eventually(t, func() bool { return p.text("#status") == "Stopped before the first step." }, time.Minute, 50*time.Millisecond)
+	assert.True(t, p.visible("grid"))
+	p.click("#grid button:nth-child(2)")
+	assert.False(t, eval[bool](p, `document.getElementById("favourite").disabled`), "it is none of the history")
 	p.quiet()
 }

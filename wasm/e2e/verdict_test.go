@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
+	"math"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,9 +85,7 @@ func TestBestFirst(t *testing.T) {
 	p.set("steps", "1")
 	p.set("seed", "3")
 	p.set("count", "3")
-	p.click("#generate")
-	p.until("sampling", 20*time.Second)
-	p.until("ready", 3*time.Minute)
+	p.sample(3 * time.Minute)
 	assert.False(t, p.visible("best"), "there is nothing to obey")
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	p.click("#label-hair")
@@ -121,15 +122,31 @@ func TestBestFirst(t *testing.T) {
 	rows := texts("#scores tr")
 	require.Len(t, rows, 4)
 	assert.Equal(t, "Picture|Parts|Sketch", rows[0])
+	// The weights are 1: what comes first has the largest sum of both, to the digit.
+	row := regexp.MustCompile(`^(1st|2nd|3rd), seed (\d)\|(?:1st|2nd|3rd), ([+-]\d+)\|(?:1st|2nd|3rd), ([+-]\d+)$`)
+	var seeds []string
+	least := math.MaxInt
 	for i, place := range []string{"1st", "2nd", "3rd"} {
-		assert.Regexp(t, "^"+place+`, seed [345]\|(1st|2nd|3rd), [+-]\d+\|(1st|2nd|3rd), [+-]\d+$`, rows[1+i])
+		cells := row.FindStringSubmatch(rows[1+i])
+		require.NotNil(t, cells, rows[1+i])
+		require.Equal(t, place, cells[1])
+		seeds = append(seeds, cells[2])
+		parts, err := strconv.Atoi(cells[3])
+		require.NoError(t, err)
+		sketch, err := strconv.Atoi(cells[4])
+		require.NoError(t, err)
+		assert.LessOrEqual(t, parts+sketch-2, least, "four figures are rounded: %s", rows[1:])
+		least = parts + sketch
+		assert.Equal(t, "Seed "+cells[2], eval[string](p, `document.querySelectorAll("#grid button")[%d].title`, i))
 	}
+	assert.ElementsMatch(t, []string{"3", "4", "5"}, seeds)
 	assert.False(t, p.visible("best"), "they are in order")
 	p.click("#grid button")
 	assert.Equal(t, rows[1:2], texts("#scores tbody tr"))
 	r, err := readRecipe(p.saved())
 	require.NoError(t, err)
 	assert.Equal(t, []int{1, 3}, []int{r.Verdict.Scores.Rank, r.Verdict.Scores.Of})
+	assert.Equal(t, seeds[0], fmt.Sprint(r.Seed))
 
 	p.run(chromedp.Reload())
 	p.until("ready", 5*time.Minute)
