@@ -184,8 +184,8 @@ func (l *gpuPlan) took(ctx context.Context, programs ...*gpu.Program) (time.Dura
 }
 
 // stopwatch is the shortest of some runs of a program, without what it takes to run
-// nothing and wait for it, after one run to warm up and one to see how often it is
-// to be repeated in each.
+// nothing and wait for it, after one run to warm up and two to see how often it is
+// to be repeated in each: one that came late would have too few.
 func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program) (time.Duration, error) {
 	program, params, err := l.build(g)
 	if err != nil {
@@ -193,8 +193,8 @@ func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program)
 	}
 	defer params.Release()
 	defer program.Release()
-	repeats, best := 1, time.Duration(0)
-	for i := range 2 + tuneTimes {
+	repeats, once, best := 1, time.Duration(0), time.Duration(0)
+	for i := range 3 + tuneTimes {
 		took, err := l.took(ctx, slices.Repeat([]*gpu.Program{program}, repeats)...)
 		if err != nil {
 			return 0, err
@@ -202,8 +202,10 @@ func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program)
 		took = max(took-idle, 1) / time.Duration(repeats)
 		switch {
 		case i == 1:
-			repeats = int(max(1, min(tuneRepeats, max(tuneLeast, idle)/took)))
-		case i == 2 || i > 2 && took < best:
+			once = took
+		case i == 2:
+			repeats = int(max(1, min(tuneRepeats, max(tuneLeast, idle)/min(once, took))))
+		case i == 3 || i > 3 && took < best:
 			best = took
 		}
 	}

@@ -62,6 +62,9 @@ def main():
     if not len(index):
         p.error(f"--count {a.count} of {len(held)} held-out photos: want 1 or more, and two photos or more")
     real = np.asarray(held.pictures[index])
+    unseen = np.asarray(held.pictures[len(index):])
+    rest = colours(unseen)
+    some = trained[np.random.default_rng(0).choice(len(trained), min(len(unseen), len(trained)), replace=False)]
 
     def sample(networks):
         conditions = {n.modality: held.condition(n.modality, index, n.tokenizer) for n in networks}
@@ -79,9 +82,6 @@ def main():
             f"| | edge F1 with the sketch | kernel distance of 8x8 colours to held-out photos | nearest trained photo, levels: median | least "
             f"| nearest of {len(some)} trained by nearest of {len(unseen)} unseen ones, median |",
             "|---|---|---|---|---|---|"]
-    unseen = np.asarray(held.pictures[len(index):])
-    rest = colours(unseen)
-    some = trained[np.random.default_rng(0).choice(len(trained), min(len(unseen), len(trained)), replace=False)]
     drawn = lines(held.ink[index])
     for name, pictures in rows.items():
         wanted = np.roll(drawn, 1, 0) if name == SHUFFLED else drawn

@@ -280,6 +280,11 @@ def load(path):
     return judge.eval()
 
 
+def write(path, scores):
+    with open(path, "w") as f:
+        json.dump(scores, f, indent=1)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", required=True, help="the dataset's folder with one folder a split")
@@ -296,16 +301,18 @@ def main():
     data = stamp(os.path.join(a.data, "test"))
     if os.path.exists(scores) and not a.again:
         with open(scores) as f:
-            if json.load(f).get("data") == data:
-                print(f"{a.out} is there: --again trains it anew")
-                return
+            known = json.load(f)
+        if known.get("data") == data:
+            print(f"{a.out} is there: --again trains it anew")
+            if known["pictures"] != REFERENCE.stop - REFERENCE.start:  # it was examined on others
+                write(scores, {**known, **examine(load(a.out), os.path.join(a.data, "test"), REFERENCE)})
+            return
         print(f"{a.out} is of pictures that were built otherwise: it is trained anew")
     [said(r) for r in records(os.path.join(a.data, "test"))]  # what it is examined by must be there before it is trained
     judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
     torch.save(judge.state_dict(), a.out)
     result = {"data": data, "pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"), REFERENCE)}
-    with open(scores, "w") as f:
-        json.dump(result, f, indent=1)
+    write(scores, result)
     for kind in ("parts", "attributes"):
         print(kind, {name: round(v if kind == "parts" else v["accuracy"], 3) for name, v in result[kind].items()})
 

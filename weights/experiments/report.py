@@ -61,7 +61,8 @@ def title(entry):
 
 
 def collect(held, samples, index):
-    """The main rows of the cells that have pictures, and the portraits that all of these have."""
+    """The main rows of the cells that have pictures, the portraits that all of these have, and the names of those that have only
+    begun: of less than half as many portraits as the longest."""
     rows = []
     for e in index:
         if e["group"] in MAIN:
@@ -69,9 +70,12 @@ def collect(held, samples, index):
             if pictures:
                 rows.append(Row(title(e), see(held, pictures, brief=e.get("brief", False)), e["take"], e["evaluations"], pictures))
                 rows[-1].entry = e
+    most = max((len(r.seen.portraits) for r in rows), default=0)
+    begun = [r for r in rows if r.entry["group"] != "float" and 2 * len(r.seen.portraits) < most]
+    rows = [r for r in rows if r not in begun]
     main = [r for r in rows if r.entry["group"] != "float"]
     common = sorted(set.intersection(*(set(r.seen.portraits) for r in main))) if main else []
-    return rows, [int(i) for i in common]
+    return rows, [int(i) for i in common], [r.name for r in begun]
 
 
 def borders(held, common):
@@ -242,7 +246,7 @@ small{color:#666}.dim{opacity:.45}img{image-rendering:pixelated;max-width:100%}"
 
 
 def page(held, samples, index):
-    rows, common = collect(held, samples, index)
+    rows, common, begun = collect(held, samples, index)
     if not common:
         raise SystemExit("no portrait has a picture in every column yet: sample on, then report again")
     main = [r for r in rows if r.entry["group"] != "float"]
@@ -251,6 +255,7 @@ def page(held, samples, index):
     top = borders(held, common)
     planned = max(r.entry["count"] for r in main)
     missing = [n for g, n in (("joint", "the joint network"), ("best", "best weights")) if g not in {r.entry["group"] for r in main}]
+    missing += [f"{name} (begun)" for name in begun]
     sha = main[0].entry["sha256"]
     ranked, validated = chosen(held, samples, index)
     search = table(["score", "weights", "windows", "sketch", "mask", "text"], [

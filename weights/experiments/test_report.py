@@ -64,7 +64,7 @@ def test_real_pictures_as_samples_reach_the_ceiling(held, tmp_path):
     real = dict(enumerate(np.array(held.split.pictures)))
     write(tmp_path, unit, held, real)
     write(tmp_path, shuffled, held, {i: real[(i + 1) % 12] for i in range(11)})  # the last is not there yet
-    rows, common = report.collect(held, str(tmp_path), [unit, shuffled])
+    rows, common, _ = report.collect(held, str(tmp_path), [unit, shuffled])
     assert common == list(range(11))
     ceiling, floor = report.borders(held, common)
     for r in rows:
@@ -83,7 +83,7 @@ def test_brief_sentences_are_judged_by_what_they_say(held, tmp_path):
     long, brief = cell("single", ["text"]), cell("single", ["text"], brief=True)
     for e in (long, brief):
         write(tmp_path, e, held, dict(enumerate(np.array(held.split.pictures))))
-    (a, b), _ = report.collect(held, str(tmp_path), [long, brief])
+    (a, b), *_ = report.collect(held, str(tmp_path), [long, brief])
     assert a.seen.told.tolist() == [3] * 12 and b.seen.told.tolist() == [1] * 12
     assert (a.name, b.name) == ("network alone: text", "network alone: text, brief sentences")
 
@@ -122,10 +122,20 @@ def test_variety_is_of_the_same_portraits(held, tmp_path):
     real = dict(enumerate(np.array(held.split.pictures)))
     for seed in (0, 1):
         write(tmp_path, more, held, {i: real[(i + seed) % 12] for i in range(12)}, seed)
-        write(tmp_path, less, held, {i: real[(i + seed) % 12] for i in range(5)}, seed)
-    rows, _ = report.collect(held, str(tmp_path), [more, less])
+        write(tmp_path, less, held, {i: real[(i + seed) % 12] for i in range(7)}, seed)
+    rows, *_ = report.collect(held, str(tmp_path), [more, less])
     lines = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>2</td><td>(\d+)</td></tr>", report.diversities(held, rows))
-    assert [n for _, _, n in lines] == ["5", "5"] and lines[0][1] == lines[1][1]
+    assert [n for _, _, n in lines] == ["7", "7"] and lines[0][1] == lines[1][1]
+
+
+def test_what_has_only_begun_does_not_shrink_the_report(held, tmp_path):
+    old, new = cell("unit", ["sketch", "mask", "text"]), cell("page", ["sketch", "mask", "text"])
+    real = dict(enumerate(np.array(held.split.pictures)))
+    write(tmp_path, old, held, {i: real[i] for i in range(12)})
+    write(tmp_path, new, held, {i: real[i] for i in range(3)})
+    text, short = report.page(held, str(tmp_path), [old, new])
+    assert "<b>12 of 12 portraits</b>" in text and "merge, as the page begins: sketch, mask, text (begun)" in text
+    assert short.startswith("Of 12 held-out") and "as the page begins" not in short
 
 
 def test_search_finds_the_better_weights(held, tmp_path):

@@ -47,8 +47,8 @@ def trained(folder):
     """Seconds that a run has taken so far, which --minutes counts in."""
     if not os.path.exists(os.path.join(folder, "checkpoint.pt")):
         return 0.0
-    with open(os.path.join(folder, "log.csv"), encoding="utf-8") as f:
-        return max((float(row["seconds"]) for row in csv.DictReader(f)), default=0.0)
+    with open(os.path.join(folder, "log.csv"), encoding="utf-8") as f:  # of what was logged, what was saved has a validation
+        return max((float(row["seconds"]) for row in csv.DictReader(f) if row["validation"]), default=0.0)
 
 
 def train(network, a, end):

@@ -82,15 +82,21 @@ func first[T any](all []T) (one T, rest []T) {
 	return all[0], all[1:]
 }
 
-// negate gives what is forbidden its weight, where it has none.
-func (g *conditionFlags) negate(q *engine.Request, m *engine.Model) {
-	for i := range g.nots {
-		for _, name := range m.ConditionNames(engine.Text, len(g.texts)+i) {
+// negate gives what is forbidden its weight, where it has none. A joint network's
+// sentence has no weight of its own.
+func (g *conditionFlags) negate(q *engine.Request, m *engine.Model) error {
+	for i, text := range g.nots {
+		names := m.ConditionNames(engine.Text, len(g.texts)+i)
+		if len(names) == 0 {
+			return fmt.Errorf("--not %q: the bundle has no network for sentences alone", text)
+		}
+		for _, name := range names {
 			if _, given := q.Weights[name]; !given {
 				q.Weights[name] = notWeight
 			}
 		}
 	}
+	return nil
 }
 
 func readMaps(list []string) (map[string]image.Image, error) {

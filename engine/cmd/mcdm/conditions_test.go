@@ -41,7 +41,7 @@ func TestConditionFlags(t *testing.T) {
 	m, _, err := (&target{bundle: "../../../weights/bundles/avatars", device: "cpu"}).load(context.Background())
 	require.NoError(t, err)
 	defer m.Release()
-	g.negate(&q, m)
+	require.NoError(t, g.negate(&q, m))
 	assert.Equal(t, map[string]float64{"text.3": -1, "text.4": -.5, "sketch": 2}, q.Weights)
 
 	for _, c := range []struct {

@@ -84,7 +84,9 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			if large && m.LargeSize() == 0 {
 				return fmt.Errorf("--upscale: bundle %s has no upscaler", t.bundle)
 			}
-			given.negate(&q, m)
+			if err := given.negate(&q, m); err != nil {
+				return err
+			}
 			if err := m.CheckNames(q); err != nil {
 				return err
 			}

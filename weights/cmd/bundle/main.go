@@ -156,7 +156,7 @@ func textOrFile(s string) (string, error) {
 		return strings.TrimSpace(string(data)), err
 	}
 	words := strings.ContainsAny(s, " \n") || strings.Contains(s, "://")
-	if ext := filepath.Ext(s); !words && (strings.ContainsAny(s, `/\`) || ext == ".txt" || ext == ".md") {
+	if ext := filepath.Ext(s); !words && (ext == ".txt" || ext == ".md" || strings.HasPrefix(s, ".") || filepath.IsAbs(s)) {
 		return "", fmt.Errorf("there is no file %s", s)
 	}
 	return s, nil

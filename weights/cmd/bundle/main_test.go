@@ -134,7 +134,7 @@ func TestTextOrFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	for _, s := range []string{"TERM.txt", "LICENSE.md", "a/LICENSE", file + "S", filepath.Dir(file)} {
+	for _, s := range []string{"TERM.txt", "LICENSE.md", "./a/LICENSE", file + "S", filepath.Dir(file)} {
 		_, err := textOrFile(s)
 		require.ErrorContains(t, err, "there is no file "+s)
 	}
