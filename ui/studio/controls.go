@@ -71,8 +71,11 @@ func (s *Studio) controls() {
 	click("mine", s.bringMine)
 	click("dice", func() { s.newSeed() })
 	click("lock", func() { press("lock", !pressed("lock")) })
-	singleClick("generate", func() { go s.generate() })
-	singleClick("stop", s.run.Stop)
+	s.inTurn("generate", func() { go s.generate() })
+	s.inTurn("stop", func() {
+		s.liveAgain = false
+		s.run.Stop()
+	})
 	click("example", s.example)
 	dom.Get("example").Set("disabled", false)
 	enter := func() { go s.generate() }
@@ -110,16 +113,17 @@ func click(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(js.Value) { f() })
 }
 
-// singleClick is click for two buttons that take each other's place: the second click
-// of a double click is not meant for the other, nor is a key that is held.
-func singleClick(id string, f func()) {
+// inTurn is click for buttons that take each other's place: the second click of a
+// double click is not meant for the other one, nor is Enter that is held.
+func (s *Studio) inTurn(id string, f func()) {
 	dom.On(dom.Get(id), "click", func(e js.Value) {
-		if e.Get("detail").Int() < 2 { // 0: a key
+		meant := e.Get("detail").Int() < 2 || s.clicked == id // 0: a key
+		if s.clicked = id; meant {
 			f()
 		}
 	})
 	dom.On(dom.Get(id), "keydown", func(e js.Value) {
-		if e.Get("repeat").Bool() {
+		if e.Get("repeat").Bool() && e.Get("key").String() == "Enter" {
 			e.Call("preventDefault")
 		}
 	})

@@ -211,7 +211,8 @@ func (s *Studio) generate() {
 	r, err := s.recipe()
 	count := s.count()
 	if err == nil && s.ran != nil && !pressed("lock") && s.ranCount == count && r.Same(*s.ran) {
-		s.newSeed() // who asks again for the same wants another
+		s.newSeed()              // who asks again for the same wants another
+		s.fingerprint = s.mark() // no change that Live should answer
 		r, err = s.recipe()
 	}
 	if err != nil {

@@ -178,7 +178,7 @@ func (s *Studio) stripKey(e js.Value) {
 func (s *Studio) remove(p *picture) {
 	s.deletedAt = slices.Index(s.history, p)
 	s.deleted = p
-	s.toldFull = ""
+	clear(s.toldFull)
 	s.forget(p)
 	s.marked()
 	s.Say("Deleted. Undo delete brings it back.")

@@ -81,6 +81,7 @@ func (s *Studio) importFile(file js.Value, name string) {
 // Undo brings the former lines back then, too.
 func (s *Studio) importPicture(img *image.RGBA, name string) {
 	s.cancelImport()
+	s.board.Up() // a stroke that began meanwhile
 	m := &imported{name: name, whole: img, small: reduced(img, smallSide), crop: edges.NewCrop(img.Rect)}
 	m.cut()
 	s.importing = m

@@ -36,11 +36,17 @@ func (s *Studio) liveChanged() {
 	}
 }
 
-// liveWaiting answers what was changed while something else ran.
+// liveWaiting answers what was changed while something else ran, unless that was a
+// run of just this.
 func (s *Studio) liveWaiting() {
-	if s.liveAgain && !s.living {
-		s.startLive()
+	if !s.liveAgain || s.living {
+		return
 	}
+	if r, err := s.recipe(); err == nil && s.ran != nil && r.Same(*s.ran) {
+		s.liveAgain = false
+		return
+	}
+	s.startLive()
 }
 
 func (s *Studio) startLive() {

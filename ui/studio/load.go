@@ -144,7 +144,7 @@ func (s *Studio) showDevice(i gpu.Info) {
 	steps, usual := dom.Get("steps"), any(stepsOnGPU)
 	if i.Software {
 		usual = steps.Get("defaultValue")
-		s.notice(fmt.Sprintf("No graphics card in use (%s): everything works, but slowly, up to a minute or more a picture. "+
+		s.notice(fmt.Sprintf("No graphics card in use (%s): everything works, but slowly: a minute or so a picture. "+
 			"In Chrome, see Settings, System, graphics acceleration.", i.Name))
 	}
 	if s.untouched {

@@ -14,11 +14,17 @@ import (
 // person drew, typed and set. Where no picture of the history has that, it is kept
 // aside, and a button brings it back.
 
+// mine is a recipe of a person's own, and whether its number of steps is the page's.
+type mine struct {
+	recipe.Recipe
+	usual bool
+}
+
 // replace puts something else in the place of what is on the page. hint says how to
 // undo that, where there is something to bring back.
 func (s *Studio) replace(by func()) (hint string) {
-	if mine, ok := s.unmade(); ok {
-		s.mine = append(s.mine, mine)
+	if now, ok := s.unmade(); ok {
+		s.mine = append(s.mine, mine{now, s.untouched})
 		hint = " Bring mine back undoes that."
 	}
 	by()
@@ -31,12 +37,15 @@ func (s *Studio) replace(by func()) (hint string) {
 // pressing on, one sees all of them in turn.
 func (s *Studio) bringMine() {
 	last := len(s.mine) - 1
-	mine := s.mine[last]
+	back := s.mine[last]
 	s.mine = s.mine[:last]
 	if now, ok := s.unmade(); ok {
-		s.mine = slices.Insert(s.mine, 0, now)
+		s.mine = slices.Insert(s.mine, 0, mine{now, s.untouched})
 	}
-	s.restore(mine)
+	s.restore(back.Recipe)
+	s.untouched = back.usual
+	s.storeNow()
+	s.liveChanged() // it comes without a picture
 	if len(s.mine) == 0 {
 		dom.Get("open").Call("focus", map[string]any{"preventScroll": true})
 		dom.Show(dom.Get("mine"), false)

@@ -29,7 +29,7 @@ func (s *Studio) restoreSaved() {
 	if s.storage, ok = dom.OpenStorage(); !ok {
 		return
 	}
-	s.storing = true
+	s.storing, s.toldFull = true, map[string]bool{}
 	dom.Show(dom.Get("stored"), true)
 	go s.restoreHistory()
 	if text := s.storage.Get(savedNow); text != "" {
@@ -104,7 +104,7 @@ func (s *Studio) store(p *picture) {
 		err = s.set(savedPicture+p.id, text, p)
 	}
 	if p.stored = err == nil; !p.stored {
-		s.full("what you make from now on is", err)
+		s.full("pictures for which there is no room are", err)
 	}
 }
 
@@ -112,21 +112,22 @@ func (s *Studio) store(p *picture) {
 // favourites; none that is newer does for p, unless that is a favourite.
 func (s *Studio) set(key, text string, p *picture) error {
 	full := s.storage.Set(key, text)
-	err := full
+	err, dropped := full, false
 	for _, old := range slices.Backward(s.history) {
 		if err == nil || old == p && !p.favourite {
 			break
 		}
-		if old == p || old.favourite || !old.stored {
-			continue
+		if old.favourite = old.favourite || strings.HasPrefix(s.storage.Get(savedPicture+old.id), "f"); old == p || old.favourite || !old.stored {
+			continue // a favourite of another tab's, too
 		}
 		s.drop(old)
+		dropped = true
 		err = s.storage.Set(key, text)
 	}
 	switch {
-	case err != nil:
-		s.storeRest() // it was in vain
-	case full != nil:
+	case err != nil && dropped:
+		s.storeRest(p) // it was in vain
+	case err == nil && full != nil:
 		s.full("the oldest pictures that are no favourites are", full)
 	}
 	return err
@@ -144,26 +145,29 @@ func (s *Studio) unstore(p *picture) {
 	}
 	s.drop(p)
 	s.storeChange()
-	s.storeRest()
+	s.storeRest(nil)
 }
 
-// storeRest keeps the pictures for which there is room by now, newest first.
-func (s *Studio) storeRest() {
+// storeRest keeps the pictures for which there is room by now, newest first, without
+// one that was tried already.
+func (s *Studio) storeRest(without *picture) {
 	for _, p := range s.history {
-		if p.stored {
+		if p.stored || p == without {
 			continue
 		}
 		text, err := p.text()
-		p.stored = err == nil && s.storage.Set(savedPicture+p.id, text) == nil
+		if p.stored = err == nil && s.storage.Set(savedPicture+p.id, text) == nil; !p.stored {
+			return
+		}
 	}
 }
 
 // full tells, once, what is lost for want of room.
 func (s *Studio) full(lost string, err error) {
-	if lost == s.toldFull {
+	if s.toldFull[lost] {
 		return
 	}
-	s.toldFull = lost
+	s.toldFull[lost] = true
 	s.notice("The browser's storage for this page is full: " + lost + " lost when the page closes. " +
 		"Nothing on the page is lost now. Save pictures that you want as PNG, or delete some from the history.")
 	js.Global().Get("console").Call("warn", err.Error())
@@ -182,7 +186,7 @@ func (s *Studio) storeNow() {
 		err = s.set(savedUsual, "yes", nil)
 	}
 	if err != nil {
-		s.full("what you make from now on is", err)
+		s.full("what you draw and type from now on is", err)
 		return
 	}
 	s.savedMark = s.mark()

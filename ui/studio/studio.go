@@ -45,17 +45,18 @@ type Studio struct {
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
 
-	mine   []recipe.Recipe // what something else took the place of; the last one comes back first
-	placed string          // the mark of what was put there instead, as long as it is that
+	mine   []mine // what something else took the place of; the last one comes back first
+	placed string // the mark of what was put there instead, as long as it is that
 
 	prompt, not *sentence // what the picture shall obey, and what it shall not
 
 	storage     dom.Storage
 	storing     bool
-	toldFull    string // what was said to be lost for want of room, and nothing was deleted since
+	toldFull    map[string]bool // what was said to be lost for want of room, and nothing was deleted since
 	fingerprint string
 	savedMark   string // the fingerprint of what was stored last, or found at first
 	looking     bool   // changedSoon is about to look
+	clicked     string // the button of inTurn that was clicked last
 	savingSoon  bool
 
 	living, liveAgain bool

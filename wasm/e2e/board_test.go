@@ -295,6 +295,7 @@ func TestImport(t *testing.T) {
 		const data = new DataTransfer();
 		data.items.add(new File(["x"], "text.png", {type: "image/png"}));
 		data.setData("text/plain", "a person");
+		data.setData("text/html", "<b>a person</b>");
 		return document.getElementById("prompt").dispatchEvent(new ClipboardEvent("paste", {bubbles: true, cancelable: true, clipboardData: data}));
 	})()`), "it is taken for a picture")
 

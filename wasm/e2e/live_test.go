@@ -128,6 +128,14 @@ func TestLive(t *testing.T) {
 		return p.state() == "ready" && eval[bool](p, `document.getElementById("favourite").disabled`)
 	}
 	require.Eventually(t, quickShown, time.Minute, 50*time.Millisecond, "what is shown is the whole picture")
+	// Another seed is no change: what Generate makes stays to be seen.
+	for range 2 {
+		p.sample(2 * time.Minute)
+	}
+	assert.Equal(t, before+4, p.pictures())
+	time.Sleep(500 * time.Millisecond)
+	assert.Equal(t, "ready", p.state())
+	assert.False(t, quickShown())
 	p.quiet()
 }
 
