@@ -32,18 +32,18 @@ LANGEVIN = 0.2  # of 1 - abar, a corrector's step in engine/sampler unless it is
 class Merge:
     """(12) of the paper over windows: x0 and eps of z at t, the share `way` of the steps being done."""
 
-    def __init__(self, networks, conditions, weights, ends):
+    def __init__(self, networks, conditions, weights, ends):  # the conditions are those that are given
         self.networks, self.conditions, self.weights, self.ends = networks, conditions, weights, ends
         self.abar = alphas_cumprod()
         self.evaluations = 0
 
     def __call__(self, z, t, way):
-        live = {m: self.weights.get(m, 1.0) for m in GIVEN if way < self.ends.get(m, 1.0)}
+        live = {m: self.weights.get(m, 1.0) for m in self.conditions if way < self.ends.get(m, 1.0)}
         live = {"none": 1 - sum(live.values()), **live}
         at, v = torch.full((len(z),), t), 0
         for m, w in live.items():
             if w != 0:
-                v = v + w * self.networks[m](z, at, self.conditions[m])
+                v = v + w * self.networks[m](z, at, self.conditions.get(m))
                 self.evaluations += 1
         a = self.abar[t].item()
         x0 = (a**0.5 * z - (1 - a) ** 0.5 * v).clamp(-1, 1)
@@ -113,6 +113,7 @@ def main():
         p.add_argument("--" + name, required=True)
     p.add_argument("--first", type=int, default=0, help="number of the first held-out portrait")
     p.add_argument("--portraits", type=int, default=24)
+    p.add_argument("--take", nargs="+", choices=GIVEN, default=GIVEN, help="what is given of a portrait")
     p.add_argument("--sampler", nargs="+", choices=SAMPLERS, default=["ddim"])
     p.add_argument("--levels", nargs="+", type=int, default=[10])
     p.add_argument("--corrector", nargs="+", type=int, default=[0], help="Langevin steps a level")
@@ -122,10 +123,10 @@ def main():
                    "a condition lets go; the page's: mask=.8,text=.7; '' for all the way")
     a = p.parse_args()
     held = Held(a.data, a.judge)
-    networks = {m: Network.load(os.path.join(a.networks, m, "export")) for m in ("none", *GIVEN)}
+    networks = {m: Network.load(os.path.join(a.networks, m, "export")) for m in ("none", *a.take)}
     index = np.arange(a.first, a.first + a.portraits)
     twice = np.concatenate([index, index])  # two seeds
-    conditions = {m: held.split.condition(m, twice, n.tokenizer) for m, n in networks.items()}
+    conditions = {m: held.split.condition(m, twice, networks[m].tokenizer) for m in a.take}
     each = np.ones(len(index))
     print("| levels | sampler | weights | ends | evaluations | edges | parts | sentence | colour | distance of two seeds |")
     print("|---|---|---|---|---|---|---|---|---|---|")
