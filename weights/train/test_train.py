@@ -519,7 +519,7 @@ def test_table(tmp_path):
     (run / "export").mkdir(parents=True)
     (run / "export" / "mcdm.json").write_text(json.dumps({"modality": "mask", "training": {
         "pictures_seen": 30, "started_from": {"pictures_seen": 1000}}}))
-    (run / "log.csv").write_text("pictures,loss,validation\n10,0.3,\n20,0.2,0.25\n30,0.1,0.125\n")
+    (run / "log.csv").write_text("seconds,pictures,loss,validation\n50,10,0.3,\n110,20,0.2,0.25\n180,30,0.1,0.125\n")
     subprocess.run([sys.executable, "-m", "table", str(run), "--out", str(tmp_path / "t.md")], check=True)
-    assert "| mask | 7.24 M | 2.49 | 1,000 | 30 | 0.2500 | 0.1250 |" in (tmp_path / "t.md").read_text()
+    assert "| mask | 7.24 M | 2.49 | 1,000 | 30 | 3 | 0.2500 | 0.1250 |" in (tmp_path / "t.md").read_text()
     assert "<svg" in (tmp_path / "curves.svg").read_text()
