@@ -32,11 +32,7 @@ type file struct {
 	check func(data []byte) error
 }
 
-const (
-	unknown = -1
-	// longest is the most that is read of a file of unknown size.
-	longest = 16 << 20
-)
+const unknown = -1
 
 func shardFile(h bundle.Shard) file {
 	return file{h.Name, "shard " + h.Name, "weights", h.Size, func(data []byte) error {
@@ -83,7 +79,7 @@ type part struct {
 func (p *part) room(size int) []byte {
 	if size == unknown {
 		p.data = slices.Grow(p.data, 32<<10)
-		size = min(cap(p.data), longest)
+		size = min(cap(p.data), bundle.MaxManifest)
 	} else if p.data == nil {
 		p.data = make([]byte, 0, size)
 	}
@@ -243,7 +239,7 @@ func (l *wire) try(ctx context.Context, f file, p *part, moved func(n int)) *fau
 		}
 	}
 	if f.size == unknown {
-		return &fault{what: fmt.Sprintf("it has more than %d MiB", longest>>20), do: tellOwner}
+		return &fault{what: fmt.Sprintf("it has more than %d MiB", bundle.MaxManifest>>20), do: tellOwner}
 	}
 	_, _ = a.Body.Read(make([]byte, 1)) // its end: the connection can be used again
 	return nil
