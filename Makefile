@@ -159,10 +159,12 @@ weights:
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
 
+# Networks without a run in RUNS stay as they are in the bundle.
 import:
-	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --name avatars --dtype int8 $(if $(MEGABYTES),--megabytes $(MEGABYTES)) \
-	  --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
-	  $(foreach n,$(NETWORKS),--network $(n)=$(RUNS)/$(n)/export) --upscaler $(RUNS)/upscale/export
+	$(GO) run ./weights/cmd/bundle import --out weights/bundles/avatars --keep weights/bundles/avatars --name avatars --dtype int8 \
+	  $(if $(MEGABYTES),--megabytes $(MEGABYTES)) --terms weights/bundles/TERMS.txt --card weights/dataset/CARD.md \
+	  $(foreach n,$(NETWORKS),$(if $(wildcard $(RUNS)/$(n)/export),--network $(n)=$(RUNS)/$(n)/export)) \
+	  $(if $(wildcard $(RUNS)/upscale/export),--upscaler $(RUNS)/upscale/export)
 	$(GO) run ./weights/cmd/bundle verify weights/bundles/avatars
 
 # What is trained once more for comparison is used where it is there: see weights/experiments/main.go. Everything goes on

@@ -32,8 +32,13 @@ type Options struct {
 	Networks []Source
 	Upscaler *Source // nil: none
 
+	// Keep is a bundle whose networks are taken over as they are, and its upscaler,
+	// but for those that Networks and Upscaler replace; nil: there is none. Where Terms
+	// or DataCard is empty, its own is taken over too.
+	Keep *bundle.Bundle
+
 	// Megabytes (of 10^6 bytes) is the most that all files of an int8 bundle may
-	// have together; 0: each weight takes a byte.
+	// have together; 0: each weight that is imported takes a byte.
 	Megabytes float64
 }
 
@@ -49,7 +54,8 @@ type Report struct {
 	Modality   string
 	Parameters int
 	Bytes      int    // of the tensors' values and scales
-	Losses     []Loss // worst first
+	Kept       bool   // taken over from Options.Keep
+	Losses     []Loss // worst first; of a kept one none
 
 	// Assumed is the schedule and prediction type that was taken, where no file
 	// says what the network was trained with; "": one does.
@@ -61,18 +67,27 @@ func Import(o Options) (Files, []Report, error) {
 	if !slices.Contains(bundle.DTypes, o.DType) {
 		return nil, nil, fmt.Errorf("dtype %q: want one of %s", o.DType, strings.Join(bundle.DTypes, ", "))
 	}
-	if len(o.Networks) == 0 {
+	if len(o.Networks) == 0 && (o.Keep == nil || o.Upscaler == nil) {
 		return nil, nil, errors.New("no networks to import: give at least one --network NAME=FOLDER")
 	}
 	if o.Megabytes != 0 && (o.DType != "int8" || !(o.Megabytes > 0 && o.Megabytes < 1e6)) {
 		return nil, nil, fmt.Errorf("%g megabytes of %s: want a positive size, and int8", o.Megabytes, o.DType)
 	}
 	m := &bundle.Manifest{Name: o.Name, DType: o.DType, Terms: o.Terms, DataCard: o.DataCard}
+	if o.Keep != nil {
+		kept := o.Keep.Manifest
+		if kept.DType != o.DType {
+			return nil, nil, fmt.Errorf("the bundle to keep networks of is %s, and %s is asked for: import all networks, or as %s", kept.DType, o.DType, kept.DType)
+		}
+		m.Networks, m.Upscaler = slices.Clone(kept.Networks), kept.Upscaler
+		m.DataCard = cmp.Or(m.DataCard, kept.DataCard)
+	}
 	weights, assumed := map[string][]stored{}, map[string]string{}
 	sources := o.Networks
 	if o.Upscaler != nil {
 		sources = append(slices.Clone(sources), *o.Upscaler)
 	}
+	var imported []*bundle.Network
 	for i, s := range sources {
 		if !bundle.ValidName.MatchString(s.Name) {
 			return nil, nil, fmt.Errorf("network name %q: want %s", s.Name, bundle.ValidName)
@@ -84,19 +99,33 @@ func Import(o Options) (Files, []Report, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("network %q: %w", s.Name, err)
 		}
-		if i < len(o.Networks) {
-			m.Networks = append(m.Networks, *n)
-		} else {
+		if i == len(o.Networks) {
 			m.Upscaler = n
+		} else if at := slices.IndexFunc(m.Networks, func(k bundle.Network) bool { return k.Name == s.Name }); at >= 0 {
+			m.Networks[at] = *n
+		} else {
+			m.Networks = append(m.Networks, *n)
 		}
-		weights[s.Name] = w
+		imported, weights[s.Name] = append(imported, n), w
 	}
 	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
 		return cmp.Compare(b2i(a.Modality != bundle.Unconditional), b2i(b.Modality != bundle.Unconditional))
 	})
-	m.Diffusion = *m.Networks[0].Diffusion
+	if o.Keep != nil {
+		m.Diffusion = o.Keep.Manifest.Diffusion
+	} else {
+		m.Diffusion = *m.Networks[0].Diffusion
+	}
 	if m.Terms == "" {
-		m.Terms = trainedTerms(m.All())
+		var kept []string
+		if o.Keep != nil && o.Keep.Manifest.Terms != "" {
+			kept = append(kept, o.Keep.Manifest.Terms)
+		}
+		m.Terms = joinTerms(kept, imported)
+	}
+	kept, err := keep(o.Keep, m, weights)
+	if err != nil {
+		return nil, nil, err
 	}
 	coarseness := 0.0
 	if o.Megabytes > 0 {
@@ -106,27 +135,57 @@ func Import(o Options) (Files, []Report, error) {
 				largest = max(largest, len(w.values))
 			}
 		}
-		var err error
 		if coarseness, err = fit(int(o.Megabytes*1e6), largest, func(c float64) (Files, error) {
-			files, _, err := encodeAll(m, weights, o, c)
+			files, _, err := encodeAll(m, weights, kept, o, c)
 			return files, err
 		}); err != nil {
 			return nil, nil, err
 		}
 	}
-	files, reports, err := encodeAll(m, weights, o, coarseness)
+	files, reports, err := encodeAll(m, weights, kept, o, coarseness)
 	for i, r := range reports {
 		reports[i].Assumed = assumed[r.Network]
 	}
 	return files, reports, err
 }
 
-// encodeAll quantizes the networks' weights and encodes the bundle.
-func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coarseness float64) (Files, []Report, error) {
-	tensors := map[string][]bundle.Tensor{}
+// keep reads the tensors of the manifest's networks that are not imported, by network,
+// as the bundle stores them: their shards come out as they were.
+func keep(b *bundle.Bundle, m *bundle.Manifest, imported map[string][]stored) (map[string][]bundle.Tensor, error) {
+	kept := map[string][]bundle.Tensor{}
+	for _, n := range m.All() {
+		if _, ok := imported[n.Name]; ok {
+			continue
+		}
+		names := slices.Collect(maps.Keys(n.Tensors))
+		if n.TextEncoder != nil {
+			names = slices.AppendSeq(names, maps.Keys(n.TextEncoder.Tensors))
+		}
+		for _, name := range names {
+			t, err := b.Tensor(n, name)
+			if err != nil {
+				return nil, fmt.Errorf("--keep: %w", err)
+			}
+			if ref, _ := n.Tensor(name); ref.DType == bundle.Coded {
+				t = code(t)
+			}
+			kept[n.Name] = append(kept[n.Name], t)
+		}
+	}
+	return kept, nil
+}
+
+// encodeAll quantizes the weights of the imported networks and encodes the bundle, the
+// tensors of the kept ones as they are.
+func encodeAll(m *bundle.Manifest, weights map[string][]stored, kept map[string][]bundle.Tensor, o Options, coarseness float64) (Files, []Report, error) {
+	tensors := maps.Clone(kept)
 	var reports []Report
 	for _, n := range m.All() {
 		r := Report{Network: n.Name, Modality: n.Modality}
+		_, r.Kept = kept[n.Name]
+		for _, t := range kept[n.Name] {
+			r.count(t)
+		}
 		for _, w := range weights[n.Name] {
 			t, err := quantize(w.name, w.shape, w.values, o.DType, coarseness)
 			if err != nil {
@@ -136,8 +195,7 @@ func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coars
 			if o.Megabytes > 0 {
 				t = code(t)
 			}
-			r.Parameters += t.Elements()
-			r.Bytes += len(t.Data) + 4*len(t.Scale)
+			r.count(t)
 			tensors[n.Name] = append(tensors[n.Name], t)
 		}
 		slices.SortStableFunc(r.Losses, func(a, b Loss) int { return cmp.Compare(b.RMS, a.RMS) })
@@ -145,6 +203,11 @@ func encodeAll(m *bundle.Manifest, weights map[string][]stored, o Options, coars
 	}
 	files, err := Encode(m, tensors)
 	return files, reports, err
+}
+
+func (r *Report) count(t bundle.Tensor) {
+	r.Parameters += t.Elements()
+	r.Bytes += len(t.Data) + 4*len(t.Scale)
 }
 
 func b2i(b bool) int {
@@ -274,9 +337,8 @@ func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 	return tensors, nil
 }
 
-// trainedTerms joins the different terms that the networks' trainers noted.
-func trainedTerms(networks []*bundle.Network) string {
-	var terms []string
+// joinTerms joins terms and the others among those that the networks' trainers noted.
+func joinTerms(terms []string, networks []*bundle.Network) string {
 	for _, n := range networks {
 		var t struct {
 			Terms string `json:"terms"`

@@ -36,7 +36,7 @@ func command() *cobra.Command {
 func importCommand() *cobra.Command {
 	var (
 		out, terms, card string
-		upscaler         string
+		upscaler, keep   string
 		o                pack.Options
 		networks         []string
 	)
@@ -55,9 +55,14 @@ With --megabytes weights are rounded more coarsely, those of large tensors most,
 stored in as many bits as their values need: on our networks 4.7 bits a weight
 make a relative error of 2% in eps where int8 makes 1%.
 
+--keep takes over the networks of a bundle, byte by byte, that no --network of the same
+name replaces: a kind of input is added to a bundle without what the others were trained
+from. With --megabytes only what is imported is rounded, to the room that they leave.
+
 A bundle that lies in DIR stays whole until the new one is complete.`,
 		Example: `  bundle import --out weights/bundles/avatars --name avatars \
-    --network none=runs/none/export --network sketch=runs/sketch/export`,
+    --network none=runs/none/export --network sketch=runs/sketch/export
+  bundle import --out mine --keep weights/bundles/avatars --network pose=runs/pose/export`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -66,6 +71,14 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 			}
 			if upscaler != "" {
 				o.Upscaler = &pack.Source{Name: bundle.Upscale, Folder: upscaler}
+			}
+			if keep != "" {
+				if o.Keep, err = bundle.Open(os.DirFS(keep)); err != nil {
+					return fmt.Errorf("--keep %s: %w", keep, err)
+				}
+				if !cmd.Flags().Changed("dtype") {
+					o.DType = o.Keep.Manifest.DType
+				}
 			}
 			if o.Name == "" {
 				o.Name = strings.ToLower(filepath.Base(filepath.Clean(out)))
@@ -95,12 +108,12 @@ A bundle that lies in DIR stays whole until the new one is complete.`,
 	f.StringVar(&o.DType, "dtype", "int8", "type of convolutions and linears: int8, f16 or f32")
 	f.Float64Var(&o.Megabytes, "megabytes", 0, "most that an int8 bundle may have: weights are rounded as coarsely as that takes and stored in fewer bits")
 	f.StringVar(&o.Name, "name", "", "name of the bundle (default: the folder's)")
-	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainer's)")
-	f.StringVar(&card, "card", "", "file with the data card, plain text")
+	f.StringVar(&terms, "terms", "", "licence of the weights, as text or as a file (default: the trainers', and those of --keep)")
+	f.StringVar(&card, "card", "", "file with the data card, plain text (default: that of --keep)")
 	f.StringArrayVar(&networks, "network", nil, "NAME=FOLDER of one network; repeat for more")
 	f.StringVar(&upscaler, "upscaler", "", "folder of a network that makes the pictures larger")
+	f.StringVar(&keep, "keep", "", "bundle, --out's own or another, to take over all other networks of")
 	_ = c.MarkFlagRequired("out")
-	_ = c.MarkFlagRequired("network")
 	return c
 }
 
@@ -200,6 +213,9 @@ func printImport(w io.Writer, dir string, files pack.Files, reports []pack.Repor
 			if l.RMS > 0 {
 				worst = append(worst, fmt.Sprintf("%s %.2g%%", l.Tensor, 100*l.RMS))
 			}
+		}
+		if r.Kept {
+			worst = []string{"kept as it was"}
 		}
 		t.row(r.Network, r.Modality, million(r.Parameters), megabytes(r.Bytes), strings.Join(worst, ", "))
 	}

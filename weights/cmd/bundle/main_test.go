@@ -83,6 +83,17 @@ func TestCommands(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got), "exported and imported again")
 
+	out, err = run(t, "import", "--out", again, "--keep", again, "--network", "other="+exported)
+	require.ErrorContains(t, err, "modality", "two networks without a condition")
+	require.Empty(t, out)
+	kept := filepath.Join(t.TempDir(), "kept")
+	out, err = run(t, "import", "--out", kept, "--name", "digits", "--keep", dir, "--network", "none="+exported)
+	require.NoError(t, err)
+	require.NotContains(t, out, "kept as it was")
+	got, err = os.ReadFile(filepath.Join(kept, "manifest.json"))
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "what is not given is taken over")
+
 	out, err = run(t, "import", "--out", dir, "--network", "none="+source, "--megabytes", "0.07")
 	require.NoError(t, err)
 	require.Contains(t, out, ", 0.07 MB")
@@ -106,7 +117,8 @@ func TestCommandErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"import", "--network", "none=x"}, `"out"`},
-		{[]string{"import", "--out", dir}, `"network"`},
+		{[]string{"import", "--out", dir}, "give at least one --network"},
+		{[]string{"import", "--out", dir, "--keep", "/nowhere", "--network", "none=x"}, "--keep /nowhere: no bundle here"},
 		{[]string{"import", "--out", dir, "--network", "none"}, "want NAME=FOLDER"},
 		{[]string{"import", "--out", dir, "--network", "none=/nowhere"}, "save_pretrained"},
 		{[]string{"import", "--out", dir, "--dtype", "q4", "--network", "none=/nowhere"}, `"q4"`},
