@@ -181,6 +181,7 @@ func (t *sentence) key(e js.Value) {
 		return
 	}
 	switch key := e.Get("key").String(); {
+	case key == "Enter" && e.Get("repeat").Bool(): // held, it would take a word and start a run after it
 	case key == "Enter" && t.chosen >= 0:
 		t.complete(t.chosen)
 	case key == "Enter" && !e.Get("shiftKey").Bool():

@@ -25,6 +25,7 @@ func TestSuggestions(t *testing.T) {
 	p.run(chromedp.KeyEvent(kb.ArrowDown))
 	assert.Equal(t, "true", eval[string](p, `document.getElementById(document.getElementById("prompt").getAttribute("aria-activedescendant")).getAttribute("aria-selected")`))
 	p.enter()
+	p.held()
 	assert.Equal(t, "a person with glasses ", p.value("prompt"))
 	assert.Equal(t, "ready", p.state(), "Enter took the word and no more")
 	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
