@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
@@ -23,7 +22,8 @@ import (
 )
 
 // Model is a bundle whose weights lie on a machine. Its methods may be called
-// from several goroutines; they run one after the other.
+// from several goroutines; those that compute run one after the other. What they
+// report to must call none of them: it would wait for itself.
 type Model struct {
 	machine   record.Machine
 	diffusion bundle.Diffusion
@@ -33,8 +33,8 @@ type Model struct {
 	arriving  *bundle.Stream // to the machine
 	upscaler  *Model         // of one network, on the same machine; nil: the bundle has none
 
-	mu       sync.Mutex
-	key      shape // of current
+	turn     chan struct{} // a lock of what follows: full while it is held
+	key      shape         // of current
 	current  *session
 	progress func(done, total int) // of kernel compilation
 }
@@ -53,8 +53,13 @@ type network struct {
 }
 
 // Load puts a bundle on a machine, one shard after the other. progress (may be
-// nil) counts the kernels of each first use.
-func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (*Model, error) {
+// nil) counts the kernels of each first use. With an error the machine is released.
+func Load(ctx context.Context, machine record.Machine, b *bundle.Bundle, progress func(done, total int)) (_ *Model, err error) {
+	defer func() {
+		if err != nil {
+			machine.Release()
+		}
+	}()
 	m, err := New(machine, b.Manifest, progress)
 	if err != nil {
 		return nil, err
@@ -129,12 +134,34 @@ func (m *Model) Add(i int, data []byte) error { return m.arriving.Add(i, data) }
 // Prepare compiles what a run of all networks, and an upscaling, need. It may go
 // on while shards are on their way.
 func (m *Model) Prepare(ctx context.Context, progress func(done, total int)) error {
-	var plan record.Plan
-	if err := m.recordAll(&plan); err != nil {
+	plan, err := m.prepared(ctx)
+	if err != nil {
 		return err
 	}
-	return m.machine.Prepare(ctx, &plan, progress)
+	return m.machine.Prepare(ctx, plan, progress)
 }
+
+// prepared records what Prepare compiles.
+func (m *Model) prepared(ctx context.Context) (*record.Plan, error) {
+	if err := m.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.give()
+	plan := new(record.Plan)
+	return plan, m.recordAll(plan)
+}
+
+// take waits for the model's turn, which give ends.
+func (m *Model) take(ctx context.Context) error {
+	select {
+	case m.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *Model) give() { <-m.turn }
 
 // newModel describes the networks. Room for their weights is made when they are
 // first recorded.
@@ -158,7 +185,7 @@ func modelOf(machine record.Machine, d bundle.Diffusion, networks []*bundle.Netw
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{machine: machine, diffusion: d, schedule: schedule}
+	m := &Model{machine: machine, diffusion: d, schedule: schedule, turn: make(chan struct{}, 1)}
 	var sources []nn.Source
 	for _, n := range networks {
 		net := &network{
@@ -239,8 +266,8 @@ func (m *Model) Bytes() int64 { return m.machine.Bytes() }
 
 // Release frees the model's memory and its machine.
 func (m *Model) Release() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	_ = m.take(context.Background())
+	defer m.give()
 	m.drop()
 	m.machine.Release()
 }
@@ -317,6 +344,7 @@ func (m *Model) session(ctx context.Context, terms []term, s shape) (*session, e
 	}
 	s.terms = strings.Join(names(terms), " ")
 	if m.current != nil && m.key == s {
+		m.current.bare = terms // other ones may have maps
 		return m.current, nil
 	}
 	m.drop()

@@ -230,6 +230,39 @@ func TestCancelStopsAtOnce(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
+// A run that waits for another's end can be stopped meanwhile.
+func TestCancelWhileWaiting(t *testing.T) {
+	model := load(t, record.CPU())
+	_, err := model.Sample(context.Background(), Request{Sampler: sampler.Options{Steps: 1}}, func(Progress) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err := model.Sample(ctx, Request{}, nil)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, model.Prepare(ctx, nil), context.Canceled)
+	})
+	require.NoError(t, err)
+}
+
+// What could not be loaded leaves no memory taken.
+func TestLoadFailed(t *testing.T) {
+	d, err := openGPU()
+	require.NoError(t, err)
+	before := d.Allocated()
+	files, err := golden.Bundle(16)
+	require.NoError(t, err)
+	fsys := fstest.MapFS{}
+	for name, data := range files {
+		fsys[name] = &fstest.MapFile{Data: data}
+	}
+	b, err := bundle.Open(fsys)
+	require.NoError(t, err)
+	last := b.Shards()[len(b.Shards())-1].Name
+	fsys[last].Data = fsys[last].Data[1:]
+	_, err = Load(context.Background(), record.GPU(d), b, nil)
+	require.ErrorContains(t, err, "torn")
+	assert.Equal(t, before, d.Allocated())
+}
+
 func TestProgressEndsWithThePicture(t *testing.T) {
 	model := load(t, record.CPU())
 	var last Progress
@@ -434,6 +467,20 @@ func TestPrepareCompilesEverything(t *testing.T) {
 	whole, err := Load(ctx, other, b, nil)
 	require.NoError(t, err)
 	assert.Equal(t, sample(t, whole, q), got)
+}
+
+// Compiling may go on beside runs, and be asked how much memory there is.
+func TestPrepareBesideSample(t *testing.T) {
+	model, err := Load(context.Background(), onGPU(t), tiny(t), nil)
+	require.NoError(t, err)
+	t.Cleanup(model.Release)
+	var prepared sync.WaitGroup
+	prepared.Go(func() {
+		assert.NoError(t, model.Prepare(context.Background(), nil))
+		assert.Positive(t, model.Bytes())
+	})
+	sample(t, model, Request{Sampler: sampler.Options{Steps: 1}})
+	prepared.Wait()
 }
 
 // A word is ignored when no text network knows it.

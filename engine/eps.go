@@ -32,8 +32,10 @@ type EpsInput struct {
 // [B, C, H, W] by network's name, unless only the merge is asked for, and the
 // merge.
 func (m *Model) Eps(ctx context.Context, in EpsInput) (nets map[string][]float32, merged []float32, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.take(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer m.give()
 	c := m.diffusion.LatentChannels()
 	if err := in.check(m, c); err != nil {
 		return nil, nil, err
@@ -137,6 +139,9 @@ func (in EpsInput) check(m *Model, c int) error {
 		}
 	}
 	for _, n := range m.networks {
+		if down := 1 << (len(n.config.Down) - 1); !n.config.FitUpsample && (in.Height%down != 0 || in.Width%down != 0) {
+			return fmt.Errorf("a grid of %dx%d: network %s wants multiples of %d (%d levels)", in.Height, in.Width, n.name, down, len(n.config.Down))
+		}
 		if got := len(in.Cond[n.name]); got != pixels*n.conditionChannels {
 			return fmt.Errorf("cond.%s has %d values: want [%d, %d, %d, %d]", n.name, got, in.Batch, n.conditionChannels, in.Height, in.Width)
 		}

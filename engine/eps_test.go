@@ -69,6 +69,9 @@ func TestEpsRefusals(t *testing.T) {
 	refuse("cond.mask has 0 values: want [2, 8, 8, 8]", func(in *EpsInput) { delete(in.Cond, "mask") })
 	refuse("cond.none has 1 values: want [2, 0, 8, 8]", func(in *EpsInput) { in.Cond["none"] = []float32{0} })
 	refuse("encoder_hidden_states.sketch has 1 values: want [2, 0, 0]", func(in *EpsInput) { in.Context = map[string][]float32{"sketch": {0}} })
+	refuse("a grid of 7x8: network none wants multiples of 2 (2 levels)", func(in *EpsInput) {
+		in.Height, in.Sample = 7, in.Sample[:2*12*7*8]
+	})
 	attends := *m.networks[1].config
 	attends.CrossAttentionDim = 24
 	m.networks[1].config = &attends

@@ -19,12 +19,13 @@ type Influence map[string][][]float32
 // it: nil for those that did not run. free says nil where there is nothing to
 // compare with.
 func (x *session) said(ctx context.Context, weights []float64) (free []float32, by [][]float32, err error) {
-	if len(x.terms) == 1 || x.terms[0].net.modality != Unconditional || !x.bare[0].needed(weights[0], x.maps) {
+	ran := appendPattern(nil, x.bare, weights)
+	if len(x.terms) == 1 || x.terms[0].net.modality != Unconditional || ran[0] == '0' {
 		return nil, nil, nil
 	}
 	by = make([][]float32, len(x.terms))
 	for i, e := range x.terms {
-		if !e.needed(weights[i], x.maps) {
+		if ran[i] == '0' {
 			continue
 		}
 		if by[i], err = read(ctx, x.loaded, e.out); err != nil {

@@ -41,8 +41,10 @@ const liftLeast, liftMost = -7.5, -2.5
 //
 // A map weighs the errors of its condition's pixels; windows play no part.
 func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pairs int, report func(done, total int)) ([]Lift, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.give()
 	if pairs == 0 {
 		pairs = LiftPairs
 	}
@@ -94,9 +96,15 @@ func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pai
 	return out, nil
 }
 
+// CheckPairs refuses the numbers of pairs that Lift refuses.
+func (m *Model) CheckPairs(pairs int) error {
+	_, _, err := sampler.LiftLevels(m.schedule, pairs, liftLeast, liftMost)
+	return err
+}
+
 // liftSession records the unconditional network and all terms with a weight.
 func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session, error) {
-	terms := m.terms(q.Conditions)
+	terms := m.terms(q)
 	if err := m.checkTerms(q, terms); err != nil {
 		return nil, err
 	}
@@ -114,7 +122,7 @@ func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session
 		return nil, fmt.Errorf("there is nothing to score: give a condition (%s) with a weight other than 0", strings.Join(Modalities(), ", "))
 	}
 	shape := m.square(count)
-	shape.maps = q.mapped(chosen)
+	shape.maps = mapped(chosen)
 	x, err := m.session(ctx, chosen, shape)
 	if err != nil {
 		return nil, err

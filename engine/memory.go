@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/mcdm/mcdm/engine/record"
@@ -21,8 +22,8 @@ type Memory struct {
 // windows and maps, and an upscaling, and allocates nothing: what Sample and
 // Upscale then take, each at its start, until the next run of another shape.
 func (m *Model) Memory(count int) (Memory, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	_ = m.take(context.Background())
+	defer m.give()
 	if count < 1 || count > MaxCount {
 		return Memory{}, fmt.Errorf("count = %d: want 1 to %d pictures", count, MaxCount)
 	}

@@ -43,7 +43,7 @@ type Request struct {
 	// everything is free.
 	Keep image.Image
 	// Seed of the noise. Sample n of a batch is the picture that Seed + n gives
-	// alone.
+	// alone, up to rounding.
 	Seed uint64
 	// Count is the number of pictures, 0 meaning 1.
 	Count int
@@ -82,8 +82,10 @@ const clip = 1
 // (13), from z_T ~ N(0, I) down). It returns early with ctx's error when ctx
 // is done. report may be nil; it is called between steps.
 func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([]*image.RGBA, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.give()
 	steps, err := q.Sampler.StepsOf(m.schedule)
 	if err != nil {
 		return nil, err
@@ -102,8 +104,8 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 		return nil, err
 	}
 	shape := m.square(q.Count)
-	shape.maps, shape.stats, shape.judged = q.mapped(terms), q.dynamic(), judged(steps)
-	shape.sets = patterns(terms, weights, shape.maps)
+	shape.maps, shape.stats, shape.judged = mapped(terms), q.dynamic(), judged(steps)
+	shape.sets = patterns(terms, weights)
 	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err

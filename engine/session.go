@@ -212,36 +212,32 @@ func (x *session) recordText(plan *record.Plan, e *evaluation, s shape, d int) e
 }
 
 // patterns lists the sets of terms that steps with these weights need.
-func patterns(terms []term, weights [][]float64, maps bool) string {
+func patterns(terms []term, weights [][]float64) string {
 	var sets []string
 	for _, ws := range weights {
-		if set := pattern(terms, ws, maps); !slices.Contains(sets, set) {
+		if set := string(appendPattern(nil, terms, ws)); !slices.Contains(sets, set) {
 			sets = append(sets, set)
 		}
 	}
 	return strings.Join(sets, " ")
 }
 
-// pattern has a 1 for each term that a step needs and a 0 for the others.
-func pattern(terms []term, weights []float64, maps bool) string {
-	return string(appendPattern(nil, terms, weights, maps))
-}
-
-func appendPattern(set []byte, terms []term, weights []float64, maps bool) []byte {
+// appendPattern appends a 1 for each term that a step needs and a 0 for the others:
+// needed are those with some weight, and the unconditional network where a map may
+// leave it some.
+func appendPattern(set []byte, terms []term, weights []float64) []byte {
+	left := false
+	for i, t := range terms {
+		left = left || t.mapped && weights[i] != 0
+	}
 	for i, t := range terms {
 		bit := byte('0')
-		if t.needed(weights[i], maps) {
+		if weights[i] != 0 || left && t.net.modality == Unconditional {
 			bit = '1'
 		}
 		set = append(set, bit)
 	}
 	return set
-}
-
-// needed tells whether a step evaluates a term: one with some weight, or the
-// unconditional network where maps may leave some to it.
-func (t term) needed(weight float64, maps bool) bool {
-	return weight != 0 || maps && t.net.modality == Unconditional
 }
 
 // everyTerm is the pattern of all terms.
@@ -250,7 +246,7 @@ func everyTerm(n int) string { return strings.Repeat("1", n) }
 // evaluate is the program of the terms that a step needs.
 func (x *session) evaluate(weights []float64) *record.Program {
 	var set [shaders.MaxNetworks]byte
-	return x.eps[string(appendPattern(set[:0], x.bare, weights, x.maps))]
+	return x.eps[string(appendPattern(set[:0], x.bare, weights))]
 }
 
 // evaluateAll is the program of all terms.

@@ -18,18 +18,20 @@ import (
 type term struct {
 	// name is the network's, and for the second condition of its modality, the
 	// third, ... the network's with .2, .3, ... behind it.
-	name string
-	net  *network
-	at   int // of the conditions of its modality, from 0
+	name   string
+	net    *network
+	at     int  // of the conditions of its modality, from 0
+	mapped bool // it has a map, which may leave weight to the unconditional network
 }
 
 // terms lists the summands that the conditions ask for, in the order of the
 // networks; the unconditional one is not among them.
-func (m *Model) terms(c Conditions) []term {
+func (m *Model) terms(q Request) []term {
 	var out []term
 	for _, n := range m.networks {
-		for _, at := range c.given(n.modality) {
-			out = append(out, term{termName(n, at), n, at})
+		for _, at := range q.Conditions.given(n.modality) {
+			name := termName(n, at)
+			out = append(out, term{name: name, net: n, at: at, mapped: q.Maps[name] != nil})
 		}
 	}
 	return out
@@ -84,7 +86,7 @@ func names(terms []term) []string {
 // those of the given conditions in their windows, and first the unconditional
 // one where they leave some weight to it.
 func (m *Model) choose(q Request, steps []sampler.Step) ([]term, [][]float64, error) {
-	all := m.terms(q.Conditions)
+	all := m.terms(q)
 	if err := m.checkTerms(q, all); err != nil {
 		return nil, nil, err
 	}
@@ -110,9 +112,9 @@ func (m *Model) choose(q Request, steps []sampler.Step) ([]term, [][]float64, er
 	switch {
 	case left != 0 && free == nil:
 		return nil, nil, fmt.Errorf("at t = %d the weights of %v leave %.3g for the unconditional network, which the bundle lacks: give one condition with weight 1 and no window", at, names(terms), left)
-	case q.mapped(terms) && free == nil:
+	case mapped(terms) && free == nil:
 		return nil, nil, fmt.Errorf("where a map is not white it leaves weight for the unconditional network, which the bundle lacks: leave out the map")
-	case left != 0 || q.mapped(terms):
+	case left != 0 || mapped(terms):
 		return append(bare(free), terms...), weights, nil
 	}
 	for i := range weights {
@@ -121,9 +123,27 @@ func (m *Model) choose(q Request, steps []sampler.Step) ([]term, [][]float64, er
 	return terms, weights, nil
 }
 
+// Unheard lists the conditions with a weight whose windows are shut in every step of
+// the run, under their names in Request.Weights.
+func (m *Model) Unheard(q Request) ([]string, error) {
+	steps, err := q.Sampler.StepsOf(m.schedule)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range m.terms(q) {
+		in, given := q.Windows[t.name]
+		open := func(s sampler.Step) bool { return in.Open(m.schedule, s.T) }
+		if given && weightOf(q.Weights, t.name) != 0 && !slices.ContainsFunc(steps, open) {
+			out = append(out, t.name)
+		}
+	}
+	return out, nil
+}
+
 // mapped tells whether any of the terms has a map.
-func (q Request) mapped(terms []term) bool {
-	return slices.ContainsFunc(terms, func(t term) bool { return q.Maps[t.name] != nil })
+func mapped(terms []term) bool {
+	return slices.ContainsFunc(terms, func(t term) bool { return t.mapped })
 }
 
 // weight of a term at t.
@@ -178,7 +198,7 @@ func (m *Model) checkTerms(q Request, terms []term) error {
 // CheckNames refuses weights, windows and maps that Sample refuses, and also
 // those of conditions that are not given, which Sample passes over.
 func (m *Model) CheckNames(q Request) error {
-	terms := m.terms(q.Conditions)
+	terms := m.terms(q)
 	if err := m.checkTerms(q, terms); err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func TestStepsAllocateNothing(t *testing.T) {
 	terms, weights, err := m.choose(q, steps)
 	require.NoError(t, err)
 	s := m.square(2)
-	s.sets = patterns(terms, weights, false)
+	s.sets = patterns(terms, weights)
 	x, err := m.newSession(ctx, terms, s)
 	require.NoError(t, err)
 	defer x.loaded.Release()
@@ -154,6 +154,23 @@ func TestStepsAllocateNothing(t *testing.T) {
 	require.NotEqual(t, x.evaluate(weights[0]), x.evaluate(weights[9]), "both sets of networks must be among the steps")
 }
 
+// A window between two steps silences its condition.
+func TestUnheard(t *testing.T) {
+	sketch, mask := drawing()
+	q := Request{
+		Conditions: Conditions{Sketch: sketch, Mask: mask}, Sampler: sampler.Options{Steps: 10},
+		Windows: map[string]Window{"sketch": {Start: .95, End: 1}, "mask": {Start: .5, End: 1}},
+	}
+	m := load(t, record.CPU())
+	names, err := m.Unheard(q)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"sketch"}, names)
+	q.Weights = map[string]float64{"sketch": 0} // it is meant
+	names, err = m.Unheard(q)
+	require.NoError(t, err)
+	assert.Empty(t, names)
+}
+
 // A network is not run in steps where it has no weight.
 func TestNetworksWithoutWeightAreNotRun(t *testing.T) {
 	sketch, mask := drawing()
@@ -164,11 +181,18 @@ func TestNetworksWithoutWeightAreNotRun(t *testing.T) {
 		q    Request
 		want map[string]int
 	}{
-		"always":  {Request{Conditions: both}, map[string]int{"eps none+sketch+mask": 10}},
-		"window":  {Request{Conditions: both, Windows: half}, map[string]int{"eps none+sketch+mask": 5, "eps mask": 5}},
-		"weight":  {Request{Conditions: both, Windows: half, Weights: map[string]float64{"mask": 0}}, map[string]int{"eps none": 5, "eps sketch": 5}},
-		"shared":  {Request{Conditions: both, Weights: map[string]float64{"sketch": .3, "mask": .7}}, map[string]int{"eps sketch+mask": 10}},
-		"map":     {Request{Conditions: Conditions{Sketch: sketch}, Maps: map[string]image.Image{"sketch": left}}, map[string]int{"eps none+sketch": 10}},
+		"always": {Request{Conditions: both}, map[string]int{"eps none+sketch+mask": 10}},
+		"window": {Request{Conditions: both, Windows: half}, map[string]int{"eps none+sketch+mask": 5, "eps mask": 5}},
+		"weight": {Request{Conditions: both, Windows: half, Weights: map[string]float64{"mask": 0}}, map[string]int{"eps none": 5, "eps sketch": 5}},
+		"shared": {Request{Conditions: both, Weights: map[string]float64{"sketch": .3, "mask": .7}}, map[string]int{"eps sketch+mask": 10}},
+		"map":    {Request{Conditions: Conditions{Sketch: sketch}, Maps: map[string]image.Image{"sketch": left}}, map[string]int{"eps none+sketch": 10}},
+		"map, for a while": {
+			Request{
+				Conditions: both, Maps: map[string]image.Image{"sketch": left},
+				Windows: map[string]Window{"sketch": half["sketch"], "mask": {Start: .5, End: 1}},
+			},
+			map[string]int{"eps none+sketch": 5, "eps mask": 5},
+		},
 		"nothing": {Request{}, map[string]int{"eps none": 10}},
 	} {
 		m := counting{record.CPU(), map[string]int{}}

@@ -34,8 +34,10 @@ const upscaleNoise = 1 << 30
 // pixels are merged with what it says, each with weight 1, as two networks' would
 // be. The same picture, seed and steps give the same result. report may be nil.
 func (m *Model) Upscale(ctx context.Context, small *image.RGBA, o Upscaling, report func(done, total int)) (*image.RGBA, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.give()
 	u := m.upscaler
 	if u == nil {
 		return nil, errors.New("the bundle has no upscaler")

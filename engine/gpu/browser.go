@@ -174,6 +174,9 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 
 func newDevice(adapter, d js.Value, wanted []any) *Device {
 	info := adapter.Get("info")
+	if !info.Truthy() { // before Chrome 127
+		info = js.Global().Get("Object").New()
+	}
 	get := func(key string) string {
 		if v := info.Get(key); v.Type() == js.TypeString {
 			return v.String()
@@ -198,7 +201,7 @@ func newDevice(adapter, d js.Value, wanted []any) *Device {
 			break
 		}
 	}
-	dev.info.Software = info.Get("isFallbackAdapter").Truthy() || software(dev.info.Name, dev.info.Vendor, dev.info.Architecture)
+	dev.info.Software = info.Get("isFallbackAdapter").Truthy() || adapter.Get("isFallbackAdapter").Truthy() || software(dev.info.Name, dev.info.Vendor, dev.info.Architecture)
 	for _, f := range wanted {
 		dev.info.Features = append(dev.info.Features, f.(string))
 	}

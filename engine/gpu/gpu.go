@@ -2,7 +2,8 @@
 // calls over github.com/cogentcore/webgpu natively (Vulkan, Metal, DirectX 12)
 // and in the browser. It fills in what that binding lacks in the browser
 // (limits, features, error messages, a lost device, asynchronous pipelines) and
-// turns every failure into an error with a message.
+// turns every failure into an error with a message; but a card without memory left
+// ends a native process, since there the binding tells of no such error.
 package gpu
 
 import (

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/shaders"
@@ -17,16 +19,20 @@ func GPU(d *gpu.Device) Machine {
 	return &device{dev: d, pipelines: map[string]*gpu.Pipeline{}, compiling: make(chan struct{}, 1)}
 }
 
+// device is a machine that may be asked to Prepare, and how many Bytes it has, beside
+// all else.
 type device struct {
 	dev       *gpu.Device
-	constants []*gpu.Buffer            // by Buffer-1
-	pipelines map[string]*gpu.Pipeline // by code
+	constants []*gpu.Buffer // by Buffer-1
 	dummy     *gpu.Buffer
-	bytes     int64
+	bytes     atomic.Int64
 
 	compiling chan struct{} // a lock: full while it is held
 
-	tuned        tuning
+	mu        sync.Mutex               // of what follows
+	pipelines map[string]*gpu.Pipeline // by code
+	tuned     tuning
+
 	tuneSoftware bool // time forms on software adapters too: for tests
 }
 
@@ -61,30 +67,33 @@ func pad4(data []byte) []byte {
 
 func (m *device) alloc(label string, size int) (*gpu.Buffer, error) {
 	if lim := m.dev.Limits(); size > lim.MaxBinding {
-		return nil, fmt.Errorf("%w: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once",
+		return nil, fmt.Errorf("%w: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once: ask for fewer pictures in one run",
 			gpu.ErrLimits, label, size>>20, lim.MaxBinding>>20)
 	}
 	b, err := m.dev.NewBuffer(label, size)
 	if err != nil {
 		return nil, fmt.Errorf("record: allocating %d bytes for %s: %w", size, label, err)
 	}
-	m.bytes += int64(size)
+	m.bytes.Add(int64(size))
 	return b, nil
 }
 
-func (m *device) Bytes() int64 { return m.bytes }
+func (m *device) Bytes() int64 { return m.bytes.Load() }
 
 func (m *device) Release() {
 	for _, b := range m.constants {
 		b.Release()
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, p := range m.pipelines {
 		p.Release()
 	}
 	if m.dummy != nil {
 		m.dummy.Release()
 	}
-	m.constants, m.pipelines, m.dummy, m.bytes = nil, map[string]*gpu.Pipeline{}, nil, 0
+	m.constants, m.pipelines, m.dummy = nil, map[string]*gpu.Pipeline{}, nil
+	m.bytes.Store(0)
 }
 
 func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total int)) (_ Loaded, err error) {
@@ -124,7 +133,7 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 		}
 		l.params = append(l.params, params)
 		l.bytes += int64(params.Size())
-		m.bytes += int64(params.Size())
+		m.bytes.Add(int64(params.Size()))
 	}
 	return l, nil
 }
@@ -161,7 +170,7 @@ func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total
 	for _, g := range p.programs {
 		for _, d := range g.Dispatches {
 			key := pipelineKey(d)
-			if _, have := m.pipelines[key]; have || slices.Contains(keys, key) {
+			if m.pipeline(key) != nil || slices.Contains(keys, key) {
 				continue
 			}
 			code, err := d.Kernel.Code(d.Constants)
@@ -179,10 +188,19 @@ func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total
 	if err != nil {
 		return fmt.Errorf("record: compiling kernels: %w", err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i, k := range keys {
 		m.pipelines[k] = ps[i]
 	}
 	return nil
+}
+
+// pipeline is nil before it was compiled.
+func (m *device) pipeline(key string) *gpu.Pipeline {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pipelines[key]
 }
 
 // pipelineKey names a kernel with its constants: conv2d[KH=3 KW=3 ...].
@@ -245,7 +263,7 @@ func (l *gpuPlan) build(g *Program) (_ *gpu.Program, uniform *gpu.Buffer, err er
 	var launches []gpu.Launch
 	offset := 0
 	for _, d := range g.Dispatches {
-		launch := gpu.Launch{Pipeline: l.machine.pipelines[pipelineKey(d)], Groups: d.Groups, Label: d.Label}
+		launch := gpu.Launch{Pipeline: l.machine.pipeline(pipelineKey(d)), Groups: d.Groups, Label: d.Label}
 		for _, v := range d.Bindings {
 			launch.Bindings = append(launch.Bindings, l.view(v))
 		}
@@ -308,6 +326,6 @@ func (l *gpuPlan) Release() {
 	for _, b := range append(l.memory, l.params...) {
 		b.Release()
 	}
-	l.machine.bytes -= l.bytes
+	l.machine.bytes.Add(-l.bytes)
 	*l = gpuPlan{machine: l.machine}
 }

@@ -80,14 +80,13 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 		if err := m.time(ctx, l, unseen); err != nil {
 			return err
 		}
-		if data, err := json.Marshal(m.tuned); err == nil {
-			m.dev.Remember(tuningName(m.dev), data)
-		}
+		m.remember()
 	}
 	for _, g := range p.programs {
 		for i, d := range g.Dispatches {
 			if len(d.Forms) > 1 {
-				g.Dispatches[i] = d.In(d.Forms[m.tuned[shapeOf(d)]])
+				form, _ := m.fastest(d)
+				g.Dispatches[i] = d.In(d.Forms[form])
 			}
 		}
 	}
@@ -99,6 +98,8 @@ func (m *device) tunes() bool {
 	if m.dev.Info().Software && !m.tuneSoftware {
 		return false
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.tuned == nil {
 		m.tuned = tuning{}
 		// What cannot be read is measured again.
@@ -112,10 +113,38 @@ func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
 	if len(d.Forms) < 2 || !m.tunes() {
 		return []shaders.Form{{Kernel: d.Kernel, Constants: d.Constants, Groups: d.Groups}}
 	}
-	if i, ok := m.tuned[shapeOf(d)]; ok && i >= 0 && i < len(d.Forms) {
+	if i, ok := m.fastest(d); ok {
 		return d.Forms[i : i+1]
 	}
 	return slices.DeleteFunc(slices.Clone(d.Forms), m.passesOver)
+}
+
+// fastest is the number of a launch's fastest form; ok tells whether it is known.
+func (m *device) fastest(d shaders.Dispatch) (form int, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	form, ok = m.tuned[shapeOf(d)]
+	if !ok || form < 0 || form >= len(d.Forms) {
+		return 0, false
+	}
+	return form, true
+}
+
+// learn notes the fastest form of a shape.
+func (m *device) learn(shape string, form int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tuned[shape] = form
+}
+
+// remember keeps what was found out for later runs.
+func (m *device) remember() {
+	m.mu.Lock()
+	data, err := json.Marshal(m.tuned)
+	m.mu.Unlock()
+	if err == nil {
+		m.dev.Remember(tuningName(m.dev), data)
+	}
 }
 
 // passesOver tells of a form that was made for other adapters: an H200 runs
@@ -168,7 +197,7 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 				best, fastest = took, c.form
 			}
 		}
-		m.tuned[shape] = fastest // not before all were timed: a stop between two decides nothing
+		m.learn(shape, fastest) // not before all were timed: a stop between two decides nothing
 	}
 	return nil
 }

@@ -114,6 +114,9 @@ func (m *Manifest) resolve() error {
 	if plain > 1 || (plain == 0 && len(m.Networks) > 1) {
 		return fmt.Errorf("%d networks have modality %q: the merge of several networks needs exactly one", plain, Unconditional)
 	}
+	if plain == 1 && m.Networks[0].Modality != Unconditional {
+		return fmt.Errorf("the network of modality %q is not the first", Unconditional)
+	}
 	return checkOverlap(m.Shards, used)
 }
 

@@ -154,6 +154,18 @@ type manifestLie struct {
 }
 
 // manifestLies are told by manifests of one network.
+// The merge goes by it.
+func TestUnconditionalComesFirst(t *testing.T) {
+	files, _, err := Import(five(t))
+	require.NoError(t, err)
+	m := manifest(t, files)
+	m.Networks[0], m.Networks[1] = m.Networks[1], m.Networks[0]
+	data, err := json.Marshal(m)
+	require.NoError(t, err)
+	_, err = bundle.ParseManifest(data)
+	require.ErrorContains(t, err, `the network of modality "none" is not the first`)
+}
+
 func manifestLies() map[string]manifestLie {
 	type M = bundle.Manifest
 	ref := func(change func(r *bundle.TensorRef)) func(m *M) {

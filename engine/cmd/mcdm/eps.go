@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,7 +60,7 @@ Y gets "eps.NETWORK" for each network and "eps", their merge (12).`,
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(out, data, 0o644)
+			return writeFile(out, data)
 		},
 	}
 	t.flags(c)

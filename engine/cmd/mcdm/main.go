@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -79,6 +80,13 @@ func useless(c *cobra.Command, why string, flags ...string) error {
 
 // checkSamplerFlags refuses those of another sampler, and those of no corrector.
 func checkSamplerFlags(c *cobra.Command, o sampler.Options) (err error) {
+	// 0 is the engine's word for its own choice.
+	if c.Flags().Changed("steps") && o.Steps == 0 {
+		return errors.New("--steps 0: want 1 or more")
+	}
+	if c.Flags().Changed("corrector-size") && o.CorrectorSize == 0 {
+		return errors.New("--corrector-size 0: want a number above 0")
+	}
 	if o.Name != "ddim" {
 		err = useless(c, "it is for --sampler ddim", "eta", "clipped-eps")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func sampleCommand() *cobra.Command {
 mask (a PNG with a palette, index = label; any other index is "unknown"), dabs of
 colour (averaged down to a coarse grid; transparent is "unknown") and a
 sentence, or none of them. With --count N the pictures have the seeds SEED,
-SEED+1, ... and are the same as when they are sampled alone.
+SEED+1, ... and are, up to rounding, the same as when they are sampled alone.
 
 Each of them may be given several times, at one more evaluation of its
 network a step. --weight, --window and --map name a condition by its network,
@@ -96,6 +97,18 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				}
 				if rest := m.CutOff(text); rest != "" {
 					fmt.Fprintf(cmd.ErrOrStderr(), "the sentence is too long for the text network: %q is ignored\n", rest)
+				}
+			}
+			unheard, err := m.Unheard(q)
+			if err != nil {
+				return err
+			}
+			for _, name := range unheard {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the window of %s holds none of the steps: it is ignored\n", name)
+			}
+			if lift != 0 {
+				if err := m.CheckPairs(lift); err != nil {
+					return fmt.Errorf("--lift: %w", err)
 				}
 			}
 			var angles conflicts
@@ -295,17 +308,26 @@ func writePictures(files []string, list []result) error {
 	return nil
 }
 
-func writePNG(path string, img image.Image) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := f.Close(); err == nil {
-			err = e
-		}
-	}()
+func writePNG(path string, img image.Image) error {
 	opaque := image.NewNRGBA(img.Bounds())
 	draw.Draw(opaque, opaque.Bounds(), img, img.Bounds().Min, draw.Src)
-	return png.Encode(f, opaque)
+	var data bytes.Buffer
+	if err := png.Encode(&data, opaque); err != nil {
+		return err
+	}
+	return writeFile(path, data.Bytes())
+}
+
+// writeFile replaces a file by a whole one: on a full disk the old one stays. A link
+// or a device is written to.
+func writeFile(path string, data []byte) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, data, 0o644)
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, data, 0o644); err != nil {
+		os.Remove(part)
+		return err
+	}
+	return os.Rename(part, path)
 }

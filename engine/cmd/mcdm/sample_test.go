@@ -129,6 +129,8 @@ func TestUselessFlags(t *testing.T) {
 		{"sample --weight sketch=1 --weight sketch=2", "--weight is given twice for sketch"},
 		{"sample --window mask=0:1 --window mask=0:.5", "--window is given twice for mask"},
 		{"sample --map mask=" + left + " --map mask=" + left, "--map is given twice for mask"},
+		{"sample --steps 0", "--steps 0: want 1 or more"},
+		{"sample --corrector 1 --corrector-size 0", "--corrector-size 0: want a number above 0"},
 		{"sample --count 0", "--count 0: want 1 to 64"},
 		{"sample --count 65", "--count 65: want 1 to 64"},
 		// These do something, so that the bundle is what is missed.
@@ -146,6 +148,27 @@ func TestUselessFlags(t *testing.T) {
 	}
 	_, err := run(t, "sample", "--bundle", tiny(t), "--device", "cpu", "--sketch", left, "--weight", "mask=2", "--out", filepath.Join(t.TempDir(), "x.png"))
 	assert.ErrorContains(t, err, "of mask: no such condition is given: there are sketch")
+	printed, err := run(t, "sample", "--bundle", tiny(t), "--device", "cpu", "--sketch", left, "--lift", "5000",
+		"--window", "sketch=0.95:1", "--steps", "10", "--out", filepath.Join(t.TempDir(), "x.png"))
+	assert.ErrorContains(t, err, "--lift: ")
+	assert.Contains(t, printed, "the window of sketch holds none of the steps: it is ignored")
+}
+
+// A file is replaced by a whole one or not at all; what is no plain file is written to.
+func TestWriteFile(t *testing.T) {
+	folder := t.TempDir()
+	path, link := filepath.Join(folder, "x.png"), filepath.Join(folder, "link.png")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	require.NoError(t, os.Symlink(path, link))
+	require.NoError(t, writeFile(link, []byte("new")))
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(data))
+	require.NoError(t, os.Mkdir(path+".part", 0o755)) // nothing can be written beside it
+	require.Error(t, writeFile(path, []byte("newer")))
+	data, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(data))
 }
 
 // What cannot be written is found out before anything is computed, and what is
