@@ -448,8 +448,15 @@ func TestPrepareCompilesEverything(t *testing.T) {
 	later := 0
 	model, err := New(m, b.Manifest, func(int, int) { later++ })
 	require.NoError(t, err)
-	compiled := 0
+	stopped, stop := context.WithCancel(ctx)
+	all, compiled := 0, 0
+	require.ErrorIs(t, model.Prepare(stopped, func(done, total int) {
+		if all = total; done == 2 {
+			stop()
+		}
+	}), context.Canceled)
 	require.NoError(t, model.Prepare(ctx, func(done, _ int) { compiled = done }))
+	assert.Equal(t, all-2, compiled, "what was compiled before it was stopped stays")
 	assert.Greater(t, compiled, 10)
 	for n := len(b.Shards()); n > 0; n-- {
 		_, err := model.Sample(ctx, q, nil)

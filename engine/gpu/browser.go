@@ -360,7 +360,8 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 
 // NewPipelines compiles kernels, all at once and without blocking the page.
 // progress (may be nil) is called after each. Errors carry the compiler's
-// message with the line that it is about.
+// message with the line that it is about; beside one come the pipelines that there
+// are, and nil for the others.
 func (d *Device) NewPipelines(ctx context.Context, specs []PipelineSpec, progress func(done, total int)) ([]*Pipeline, error) {
 	if err := d.Err(); err != nil {
 		return nil, err

@@ -268,6 +268,8 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 
 	// v0.23.0 gives C the address of a handle that Go no longer holds until the
 	// callback comes: no garbage collection may start before that.
+	collecting.Lock()
+	defer collecting.Unlock()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	status := wgpu.BufferMapAsyncStatusUnknown
 	if err := staging.MapAsync(wgpu.MapModeRead, 0, uint64(size), func(s wgpu.BufferMapAsyncStatus) { status = s }); err != nil {
@@ -286,19 +288,23 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 	return out, staging.Unmap()
 }
 
+// collecting is held by who stops the garbage collection, which is one for all devices.
+var collecting sync.Mutex
+
 // NewPipelines compiles kernels. progress (may be nil) is called after each.
-// Errors carry the compiler's message.
+// Errors carry the compiler's message; beside one come the pipelines that there are,
+// and nil for the others.
 func (d *Device) NewPipelines(ctx context.Context, specs []PipelineSpec, progress func(done, total int)) ([]*Pipeline, error) {
-	var out []*Pipeline
+	out := make([]*Pipeline, len(specs))
 	for i, s := range specs {
 		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
-			return nil, err
+			return out, err
 		}
 		p, err := d.newPipeline(s)
 		if err != nil {
-			return nil, fmt.Errorf("gpu: compiling %s: %w", s.Label, err)
+			return out, fmt.Errorf("gpu: compiling %s: %w", s.Label, err)
 		}
-		out = append(out, p)
+		out[i] = p
 		if progress != nil {
 			progress(i+1, len(specs))
 		}

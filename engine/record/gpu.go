@@ -185,13 +185,15 @@ func (m *device) compile(ctx context.Context, p *Plan, progress func(done, total
 		return nil
 	}
 	ps, err := m.dev.NewPipelines(ctx, specs, progress)
+	m.mu.Lock()
+	for i, p := range ps {
+		if p != nil { // also where another one, or the context, ends this: they are not compiled again
+			m.pipelines[keys[i]] = p
+		}
+	}
+	m.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("record: compiling kernels: %w", err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, k := range keys {
-		m.pipelines[k] = ps[i]
 	}
 	return nil
 }
