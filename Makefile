@@ -38,7 +38,7 @@ help:
 	@echo 'make release      servers for all systems, the site as a folder and as one file, in server/release'
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
-	@echo 'make data         build the training pictures (needs Node; a quarter of an hour on 2 cores, 4 GB)'
+	@echo 'make data         build the training pictures (needs Node; a quarter of an hour on 2 cores, 6.5 GB of disk)'
 	@echo 'make weights      train the networks and import the bundle (needs Python; 12 hours); MEGABYTES= leaves it at full int8'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
@@ -153,8 +153,9 @@ data:
 	cd weights/dataset && npm ci && for n in $(NETWORKS); do node build.mjs --split $$n --packed || exit 1; done
 	cd weights/dataset && node build.mjs --split upscale && node build.mjs --split test
 
+# Training that is interrupted saves and exits with 0: the loop must not go on to the next network then.
 weights:
-	cd weights/train && for n in $(NETWORKS) upscale; do \
+	cd weights/train && trap 'exit 130' INT TERM && for n in $(NETWORKS) upscale; do \
 	  init=$$(case $$n in none|upscale) ;; *) echo "--init runs/none" ;; esac); \
 	  $(PYTHON) -m train --network $$n --data ../dataset/out/$$n --out runs/$$n $$init --minutes 120 || exit 1; done
 	$(MAKE) import
@@ -171,9 +172,10 @@ import:
 # from where it was stopped. SIZE=tiny tries all of it in minutes.
 EXPERIMENTS := weights/experiments/cache
 SIZE ?= full
-JUDGE_MINUTES ?= 30
+JUDGE := cache/judge$(if $(filter full,$(SIZE)),,-$(SIZE)).pt
+JUDGE_MINUTES ?= $(if $(filter tiny,$(SIZE)),2,30)
 SAMPLE := $(GO) run ./weights/experiments --size $(SIZE) --out $(EXPERIMENTS)/$(SIZE) --best $(EXPERIMENTS)/best-$(SIZE).json
-JUDGED := --data ../dataset/out --judge cache/judge.pt --samples cache/$(SIZE)
+JUDGED := --data ../dataset/out --judge $(JUDGE) --samples cache/$(SIZE)
 experiments:
 	@$(GO) run ./engine/cmd/mcdm devices # without an adapter nothing can be sampled
 	@$(PYTHON) -c 'import diffusers, torch, PIL' || { echo 'pip install -r weights/train/requirements.txt, or name a Python that has them: make experiments PYTHON=...'; exit 1; }
@@ -181,7 +183,7 @@ experiments:
 	@test ! -e $(RUNS)/joint/export || $(GO) run ./weights/cmd/bundle import --out $(EXPERIMENTS)/joint --name joint --dtype int8 --network joint=$(RUNS)/joint/export
 	@for n in none sketch mask text; do test -e $(RUNS)/$$n/export || exit 0; done; \
 	  $(GO) run ./weights/cmd/bundle import --out $(EXPERIMENTS)/float --name avatars --dtype f32 $(foreach n,none sketch mask text,--network $(n)=$(RUNS)/$(n)/export)
-	cd weights/experiments && $(PYTHON) -m judges --data ../dataset/out --out cache/judge.pt --minutes $(JUDGE_MINUTES)
+	cd weights/experiments && $(PYTHON) -m judges --data ../dataset/out --out $(JUDGE) --minutes $(JUDGE_MINUTES)
 	$(SAMPLE)
 	cd weights/experiments && $(PYTHON) -m search $(JUDGED) --out cache/best-$(SIZE).json
 	$(SAMPLE) --only best
@@ -192,7 +194,7 @@ FACES_MINUTES ?= 60
 faces:
 	@test -e weights/train/faces || test -n '$(FACES)' || { echo 'make faces FACES=DIR: a folder with images-128.tar, masks-128.tar and labels.csv'; exit 1; }
 	test -e weights/train/faces || $(GO) run ./weights/cmd/photos faces --data $(FACES) --out weights/train/faces
-	cd weights/train && for n in none sketch mask text; do \
+	cd weights/train && trap 'exit 130' INT TERM && for n in none sketch mask text; do \
 	  init=$$(test $$n = none || echo "--init runs/faces/none"); \
 	  $(PYTHON) -m train --network $$n --data faces/$$n --out runs/faces/$$n $$init --minutes $(FACES_MINUTES) || exit 1; done
 	cd weights/experiments && $(PYTHON) -m faces --data ../train/faces --runs ../train/runs/faces --out ../train/runs/faces/report.md

@@ -116,16 +116,15 @@ class Judge(nn.Module):
         for level, skip in zip(self.up, skips[-2::-1]):
             x = level(torch.cat([skip, F.interpolate(x, scale_factor=2)], 1))
             levels.append(x)
-        parts = self.parts(x).float()
-        with torch.autocast(pictures.device.type, enabled=False):
-            share = parts.detach().softmax(1)  # the gradient of attributes does not move parts
-            pooled = [share.mean((2, 3))]
-            for y in (pictures, levels[-1].float(), levels[-2].float()):
-                p = F.adaptive_avg_pool2d(share, y.shape[-1]).flatten(2)
-                # A part of less than a pixel counts as a pixel: what is not there has no colour.
-                pooled.append((p @ y.flatten(2).mT / p.sum(2, keepdim=True).clamp(min=1)).flatten(1))
-            pooled += [deepest.float().mean((2, 3)), deepest.float().amax((2, 3))]
-            return parts, torch.cat(pooled, 1)
+        parts = self.parts(x)
+        share = parts.detach().softmax(1)  # the gradient of attributes does not move parts
+        pooled = [share.mean((2, 3))]
+        for y in (pictures, levels[-1], levels[-2]):
+            p = F.adaptive_avg_pool2d(share, y.shape[-1]).flatten(2)
+            # A part of less than a pixel counts as a pixel: what is not there has no colour.
+            pooled.append((p @ y.flatten(2).mT / p.sum(2, keepdim=True).clamp(min=1)).flatten(1))
+        pooled += [deepest.mean((2, 3)), deepest.amax((2, 3))]
+        return parts, torch.cat(pooled, 1)
 
     def read(self, pooled):
         """Averages over parts [B,D] -> features [B,F], logits by attribute."""
@@ -222,8 +221,7 @@ def train(data, minutes, init=None, seed=0, batch=16, log=print):
         k = int(rng.integers(len(splits)))
         index = np.sort(rng.choice(len(splits[k]), n, replace=False))
         pictures = soil(scale(splits[k].pictures[index]), generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            return *judge.look(pictures), splits[k].masks[index], torch.from_numpy(wanted[k][index])
+        return *judge.look(pictures), splits[k].masks[index], torch.from_numpy(wanted[k][index])
 
     def learn(optimizer, rate, loss):
         for group in optimizer.param_groups:

@@ -105,14 +105,40 @@ func TestSumIsOfTheNetworksThatRun(t *testing.T) {
 	assert.Equal(t, sum, sumOf(made("a", "b", "other"), take))
 	assert.NotEqual(t, sum, sumOf(made("a", "other", "c"), take))
 	assert.NotEqual(t, sum, sumOf(made("other", "b", "c"), take))
-	started := made("a", "b", "c")
-	for i := range started.Networks {
-		started.Networks[i].Training = fmt.Appendf(nil, `{"pictures_seen": %d, "started_from": {"pictures_seen": 100}}`, i+1)
-	}
-	assert.Equal(t, 1+2+2*100, seen(started, take))
 	trained := made("a", "b", "c")
 	trained.Networks[1].Training = []byte(`{"pictures_seen": 1}`)
 	assert.NotEqual(t, sum, sumOf(trained, take))
+	// Another network has more shards than it had: those behind it only have other numbers.
+	moved := made("a", "b", "c")
+	moved.Networks[1].TextEncoder = &bundle.TextEncoder{Tensors: map[string]bundle.TensorRef{"e": {Parts: []bundle.Span{{Shard: 1, Length: 4}}}}}
+	sum = sumOf(moved, take)
+	moved.Shards = slices.Insert(moved.Shards, 1, bundle.Shard{SHA256: "new"})
+	for _, tensors := range []map[string]bundle.TensorRef{moved.Networks[1].Tensors, moved.Networks[1].TextEncoder.Tensors} {
+		for _, ref := range tensors {
+			ref.Parts[0].Shard++
+		}
+	}
+	assert.Equal(t, sum, sumOf(moved, take))
+	assert.NotNil(t, moved.Networks[1].TextEncoder.Tensors, "the manifest is left as it is")
+}
+
+// What several networks started from was learnt from once.
+func TestSeen(t *testing.T) {
+	m := new(bundle.Manifest)
+	for _, n := range []struct{ modality, training string }{
+		{"none", `{"dataset": "none", "pictures_seen": 1000, "started_from": {"dataset": "none", "pictures_seen": 100}}`},
+		{"sketch", `{"dataset": "sketch", "pictures_seen": 20, "started_from": {"dataset": "none", "pictures_seen": 1100}}`},
+		{"mask", `{"dataset": "mask", "pictures_seen": 3, "started_from": {"dataset": "none", "pictures_seen": 1100}}`},
+		{"text", `{"dataset": "text", "pictures_seen": 4, "started_from": {"dataset": "joint", "pictures_seen": 50000}}`},
+		{"colour", `{"dataset": "colour", "pictures_seen": 5, "started_from": {"dataset": "joint", "pictures_seen": 50000}}`},
+		{"voice", `"unknown"`},
+	} {
+		m.Networks = append(m.Networks, bundle.Network{Modality: n.modality, Training: []byte(n.training)})
+	}
+	assert.Equal(t, 1100, seen(m, nil))
+	assert.Equal(t, 1100+20+3, seen(m, []string{"sketch", "mask"}))
+	assert.Equal(t, 1100+20+4+5+50000, seen(m, []string{"sketch", "text", "colour", "voice"}))
+	assert.Equal(t, 20+1100, seen(&bundle.Manifest{Networks: m.Networks[1:]}, []string{"sketch"}))
 }
 
 // The f32 bundle holds the networks that are compared, not all that are shipped.

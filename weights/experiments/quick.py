@@ -1,12 +1,13 @@
 """Samplers, weights and windows compared in PyTorch: on a processor many times quicker than the engine on a software adapter.
 
-    python -m quick --data ../dataset/out --judge cache/judge.pt --networks runs --sampler ddim ddpm --levels 10 20 50
+    go run ../cmd/bundle export ../bundles/avatars --network none=cache/networks/none/export   # and so for sketch, mask and text
+    python -m quick --data ../dataset/out --judge cache/judge.pt --networks cache/networks --sampler ddim ddpm --levels 10 20 50
     python -m quick ... --corrector 1 --size beta --sampler ddpm --levels 25
     python -m quick ... --weight text=1 text=2 text=3 --end mask=.8,text=.7 mask=.7,text=.6
 
-RUNS/<modality>/export are the networks. Every combination of what is listed is one line: the same portraits and seeds, sampled from
-their sketch, parts and sentence, judged as report.py judges. The rules are those of engine/sampler, x0 clipped after the
-merge, but with other noise.
+NETWORKS/<modality>/export are the networks; not in weights/train/runs, whose exports `make import` takes for new runs. Every
+combination of what is listed is one line: the same portraits and seeds, sampled from their sketch, parts and sentence, judged as
+report.py judges. The rules are those of engine/sampler, x0 clipped after the merge, but with other noise.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
     python -m report --data ../dataset/out --samples cache/full --judge cache/judge.pt --out report.html --readme ../../README.md
 
-It may be made of a part of the samples at any time, and says of how many portraits it is made.
+It may be made of a part of the samples at any time, and says of how many portraits it is made. Where only samplers were sampled
+(go run ./weights/experiments --only sampler), it is their table alone, and the README's stays.
 """
 
 import argparse
@@ -26,6 +27,7 @@ AXES = {"sketch": "sketch: edge F1", "distance": "chamfer, pixels", "mask": "mas
 GIVEN_BY = {"sketch": "sketch", "distance": "sketch", "mask": "mask", "text": "text", "colour": "colour"}  # axis: the condition it measures
 ALL = ["sketch", "mask", "text"]
 BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
+NOT_YET = "<p>Not measured yet.</p>"
 GRIDS, SEEDS = 6, 8
 SHORT = ("sketch", "distance", "mask", "text", "colour")  # the axes of the README's table
 DIGITS = {"distance": 2, "frechet": 2, "colour": 1}  # of the others 3
@@ -181,7 +183,7 @@ def diversities(held, rows):
     for r in whole if common else ():
         d = diversity(held, {i: r.pictures[i] for i in common}, r.entry["many_seeds"])
         lines.append([r.name, number(d), str(r.entry["many_seeds"]), str(d[3])])
-    return table(["", "mean distance", "samples of a portrait", "portraits"], lines) if lines else "<p>Not measured yet.</p>"
+    return table(["", "mean distance", "samples of a portrait", "portraits"], lines) if lines else NOT_YET
 
 
 def samplers(held, samples, index):
@@ -202,7 +204,7 @@ def samplers(held, samples, index):
             lines.append([str(e["evaluations"]), name, *(f"{score[a]:.3f}" for a in ALL), f"{score['colour']:.1f}",
                           number(apart, 2), str(len(common))])
     head = ["network evaluations", "sampler", *ALL, "colour, levels", "distance of two seeds", "portraits"]
-    return table(head, lines) if lines else "<p>Not measured yet.</p>"
+    return table(head, lines) if lines else NOT_YET
 
 
 def share(a, b):
@@ -245,8 +247,14 @@ table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .7em;border-bott
 small{color:#666}.dim{opacity:.45}img{image-rendering:pixelated;max-width:100%}"""
 
 
+HEAD = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Experiments</title><style>{STYLE}</style>\n'
+
+
 def page(held, samples, index):
+    """The report, and the README's table: "" where only samplers were sampled."""
     rows, common, begun = collect(held, samples, index)
+    if not rows and (alone := samplers(held, samples, index)) != NOT_YET:
+        return f"{HEAD}<h1>Samplers at equal cost</h1>{alone}\n", ""
     if not common:
         raise SystemExit("no portrait has a picture in every column yet: sample on, then report again")
     main = [r for r in rows if r.entry["group"] != "float"]
@@ -263,8 +271,7 @@ def page(held, samples, index):
         for s, e, by in ranked]) if ranked else "<p>Not searched yet.</p>"
     trusted = [n for n, v in held.scores["attributes"].items() if v["accuracy"] >= TRUSTED]
     e = main[0].entry
-    text = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Experiments</title><style>{STYLE}</style>
-<h1>Merging separately trained networks, measured</h1>
+    text = f"""{HEAD}<h1>Merging separately trained networks, measured</h1>
 <p>{time.strftime("%Y-%m-%d")}. <b>{len(common)} of {planned} portraits</b> are in every column{"" if len(common) >= planned else
     ": this is a partial report, and intervals are wide or missing"}. {"Missing yet: " + " and ".join(missing) + "." if missing else ""}
 Networks: bundle {sha[:16]}, {main[0].entry["dtype"]}; {e["sampler"]}, {e["steps"]} steps, 64x64, made by the engine, natively.
@@ -302,7 +309,7 @@ def main():
     text, short = page(Held(a.data, a.judge), a.samples, read_index(a.samples))
     with open(a.out, "w", encoding="utf-8") as f:
         f.write(text)
-    if a.readme:
+    if a.readme and short:
         put(a.readme, short)
     print(short)
     print(f"{a.out}: {os.path.getsize(a.out) / 2**10:.0f} KiB")

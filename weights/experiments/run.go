@@ -233,13 +233,19 @@ func sumOfPortraits(folder string) (string, error) {
 }
 
 // sumOf is a hash of the networks that are run with the conditions: of all that the
-// manifest says of them, and of the shards that they lie in.
+// manifest says of them but for where their tensors lie, which changes with other
+// networks, and of the shards that these lie in.
 func sumOf(m *bundle.Manifest, conditions []string) string {
 	h := sha256.New()
 	var run []*bundle.Network
 	for i, n := range m.Networks {
 		if !runs(n, conditions) {
 			continue
+		}
+		n.Tensors = nil
+		if n.TextEncoder != nil {
+			text := *n.TextEncoder
+			text.Tensors, n.TextEncoder = nil, &text
 		}
 		if err := json.NewEncoder(h).Encode(n); err != nil {
 			panic(err)
@@ -277,20 +283,31 @@ func sameTraining(some, all *bundle.Manifest) bool {
 }
 
 // seen is how many pictures the networks that are run have been trained on, those of
-// the runs that they started from among them.
+// the runs that they started from among them: once where several started from one, or
+// from a network that is run.
 func seen(m *bundle.Manifest, conditions []string) (pictures int) {
+	type learnt struct {
+		Dataset string `json:"dataset"`
+		Seen    int    `json:"pictures_seen"` // all told
+	}
+	own, earlier := map[learnt]bool{}, map[learnt]bool{}
 	for _, n := range m.Networks {
 		if !runs(n, conditions) {
 			continue
 		}
 		var training struct {
-			Seen        int `json:"pictures_seen"`
-			StartedFrom struct {
-				Seen int `json:"pictures_seen"`
-			} `json:"started_from"`
+			learnt
+			StartedFrom learnt `json:"started_from"`
 		}
 		if json.Unmarshal(n.Training, &training) == nil { // else nothing is known of it
-			pictures += training.Seen + training.StartedFrom.Seen
+			pictures += training.Seen
+			own[learnt{training.Dataset, training.Seen + training.StartedFrom.Seen}] = true
+			earlier[training.StartedFrom] = true
+		}
+	}
+	for e := range earlier {
+		if !own[e] {
+			pictures += e.Seen
 		}
 	}
 	return pictures

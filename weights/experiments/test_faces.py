@@ -21,7 +21,19 @@ def test_nearest_is_in_levels_and_knows_mirrors():
     rng = np.random.default_rng(0)
     known = rng.integers(0, 200, (3, 64, 64, 3), dtype=np.uint8)
     pictures = np.stack([known[1], known[2][:, ::-1], known[0] + 7])
-    assert nearest(pictures, known) == pytest.approx([0, 0, 7], abs=0.05)
+    d = nearest(pictures, known)
+    assert d[:, 0] == pytest.approx([0, 0, 7], abs=0.05)
+    assert d.shape == (3, 3) and (np.diff(d) >= 0).all(), "of three photos all, the nearest first"
+
+
+def test_copies_are_told_from_photos_that_were_held_out():
+    """Whichever trained photos were copied."""
+    photos = np.random.default_rng(0).integers(0, 256, (2100, 8, 8, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    trained, held = photos[:2064], photos[2064:]
+    ratios = [d[:, 0] / d[:, 1:].mean(1) for d in (nearest(x, trained) for x in (trained[::64], held))]
+    assert ratios[0].max() < 0.01
+    assert ratios[1].min() > 0.7
+    assert nearest(held, trained).shape == (36, faces.NEXT + 1)
 
 
 def test_a_report_of_untrained_networks(tmp_path, monkeypatch, capsys):
@@ -55,4 +67,6 @@ def test_a_report_of_untrained_networks(tmp_path, monkeypatch, capsys):
     rows = {r.split("|")[1].strip(): [c.strip() for c in r.split("|")[2:-1]] for r in text.splitlines() if r.startswith("| ")}
     assert rows["held-out photos"][2:4] == ["0.0", "0.0"], "they are among those that were trained on"
     assert float(rows["held-out photos"][0]) > 0.9 > float(rows[faces.SHUFFLED][0])
+    assert rows["held-out photos"][4:] == ["0.00", "0.00"]
+    assert 0 < float(rows["unconditional network"][5]) <= float(rows["unconditional network"][4]) <= 1
     assert float(rows["merge of sketch, mask and text"][2]) > 0

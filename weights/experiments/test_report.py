@@ -117,6 +117,17 @@ def test_a_page_of_what_is_there(held, tmp_path):
         report.page(held, str(tmp_path / "nothing"), index)
 
 
+def test_samplers_alone(held, tmp_path):
+    real = dict(enumerate(np.array(held.split.pictures[:6])))
+    index = [cell("unit", ["sketch", "mask", "text"]), *(cell("sampler", ["sketch", "mask", "text"], sampler=s, steps=10) for s in ("ddim", "ddpm"))]
+    for e in index[1:]:
+        write(tmp_path, e, held, real, 0)
+        write(tmp_path, e, held, real, 1)
+    text, short = report.page(held, str(tmp_path), index)
+    assert "<td>ddim</td>" in text and "<td>ddpm</td>" in text and short == ""
+    assert text.count("<table>") == 1
+
+
 def test_variety_is_of_the_same_portraits(held, tmp_path):
     more, less = cell("unit", ["sketch", "mask", "text"], many_seeds=2), cell("joint", ["sketch", "mask", "text"], many_seeds=2)
     real = dict(enumerate(np.array(held.split.pictures)))

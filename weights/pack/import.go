@@ -111,17 +111,19 @@ func Import(o Options) (Files, []Report, error) {
 	slices.SortStableFunc(m.Networks, func(a, b bundle.Network) int {
 		return cmp.Compare(b2i(a.Modality != bundle.Unconditional), b2i(b.Modality != bundle.Unconditional))
 	})
-	if o.Keep != nil {
+	if slices.ContainsFunc(m.Networks, func(n bundle.Network) bool { return weights[n.Name] == nil }) {
 		m.Diffusion = o.Keep.Manifest.Diffusion
 	} else {
 		m.Diffusion = *m.Networks[0].Diffusion
 	}
 	if m.Terms == "" {
-		var kept []string
-		if o.Keep != nil && o.Keep.Manifest.Terms != "" {
-			kept = append(kept, o.Keep.Manifest.Terms)
+		if o.Keep != nil {
+			m.Terms = o.Keep.Manifest.Terms
 		}
-		m.Terms = joinTerms(kept, imported)
+		m.Terms = joinTerms(m.Terms, imported)
+	}
+	if err := checkTerms(m); err != nil {
+		return nil, nil, err
 	}
 	kept, err := keep(o.Keep, m, weights)
 	if err != nil {
@@ -337,15 +339,49 @@ func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 	return tensors, nil
 }
 
-// joinTerms joins terms and the others among those that the networks' trainers noted.
-func joinTerms(terms []string, networks []*bundle.Network) string {
+// joinTerms adds to terms those that the networks' trainers noted, but for what is
+// among them.
+func joinTerms(terms string, networks []*bundle.Network) string {
 	for _, n := range networks {
-		var t struct {
-			Terms string `json:"terms"`
-		}
-		if json.Unmarshal(n.Training, &t) == nil && t.Terms != "" && !slices.Contains(terms, t.Terms) {
-			terms = append(terms, t.Terms)
+		t, _ := noted(n)
+		switch {
+		case terms == "":
+			terms = t
+		case t != "" && !strings.Contains("; "+terms+"; ", "; "+t+"; "):
+			terms += "; " + t
 		}
 	}
-	return strings.Join(terms, "; ")
+	return terms
+}
+
+// checkTerms refuses to call a network CC0 whose trainer noted other terms, such as
+// those of photos, or which started from such a one.
+func checkTerms(m *bundle.Manifest) error {
+	if !strings.HasPrefix(m.Terms, "CC0") {
+		return nil
+	}
+	for _, n := range m.All() {
+		own, earlier := noted(n)
+		for _, t := range []string{own, earlier} {
+			if t != "" && !strings.HasPrefix(t, "CC0") {
+				return fmt.Errorf("network %q: its trainer noted the terms %q, so those of the bundle cannot be %q", n.Name, t, m.Terms)
+			}
+		}
+	}
+	return nil
+}
+
+// noted is what a network's trainer wrote of its terms, and of those of the run that it
+// started from; "": nothing.
+func noted(n *bundle.Network) (own, earlier string) {
+	var t struct {
+		Terms       string `json:"terms"`
+		StartedFrom struct {
+			Terms string `json:"terms"`
+		} `json:"started_from"`
+	}
+	if json.Unmarshal(n.Training, &t) != nil { // facts for people, of any form
+		return "", ""
+	}
+	return t.Terms, t.StartedFrom.Terms
 }

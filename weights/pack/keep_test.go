@@ -1,6 +1,8 @@
 package pack
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,6 +99,75 @@ func TestKeepUpscaler(t *testing.T) {
 	require.Equal(t, shardsOf(t, files, "text"), shardsOf(t, more, "text"))
 	require.NotEqual(t, shardsOf(t, files, "upscale"), shardsOf(t, more, "upscale"))
 	require.Len(t, m.Networks, 5)
+}
+
+// Where no network is kept, the bundle is of the imported ones' diffusion.
+func TestKeepNothing(t *testing.T) {
+	_, o := keeping(t, 0)
+	folders := map[string]string{}
+	for _, n := range five(t).Networks {
+		folders[n.Name] = n.Folder
+	}
+	for _, name := range []string{"none", "sketch", "mask", "colour", "text"} {
+		data, err := os.ReadFile(filepath.Join(folders[name], "mcdm.json"))
+		require.NoError(t, err)
+		var facts object
+		require.NoError(t, json.Unmarshal(data, &facts))
+		facts["prediction_type"] = "v_prediction"
+		putJSON(t, folders[name], "mcdm.json", facts)
+		o.Networks = append(o.Networks, Source{name, folders[name]})
+	}
+	more, reports, err := Import(o)
+	require.NoError(t, err)
+	require.NoError(t, Verify(mapFS(more)))
+	require.Equal(t, "v_prediction", manifest(t, more).Diffusion.PredictionType)
+	require.True(t, reports[len(reports)-1].Kept, "the upscaler")
+}
+
+// A network is imported again and again: its licence is noted once.
+func TestKeepTerms(t *testing.T) {
+	_, o := keeping(t, 0)
+	folder := filepath.Join(t.TempDir(), "depth")
+	facts := mcdm("depth", 4)
+	o.Networks = []Source{{"depth", folder}}
+	for _, terms := range []string{"a; b", "CC0-1.0", "a; b", "b"} {
+		facts["training"] = object{"terms": terms}
+		save(t, folder, 11, plain(4), facts)
+		more, _, err := Import(o)
+		require.NoError(t, err)
+		o.Keep, err = bundle.Open(mapFS(more))
+		require.NoError(t, err)
+	}
+	require.Equal(t, "ours; a; b; CC0-1.0", o.Keep.Manifest.Terms)
+}
+
+// What was trained on photos does not get into a bundle as CC0.
+func TestOtherTermsAreNotCC0(t *testing.T) {
+	_, o := keeping(t, 0)
+	o.Terms = "CC0-1.0. Trained by us."
+	folder := filepath.Join(t.TempDir(), "sketch")
+	facts := mcdm("sketch", 4)
+	o.Networks = []Source{{"sketch", folder}}
+	ours, photos := "CC0-1.0 (drawings)", "none: the photos have no licence"
+	for _, c := range []struct {
+		training object
+		wrong    bool
+	}{
+		{object{"terms": ours, "started_from": object{"terms": ours}}, false},
+		{object{}, false},
+		{object{"terms": photos}, true},
+		{object{"terms": ours, "started_from": object{"terms": photos}}, true},
+	} {
+		facts["training"] = c.training
+		save(t, folder, 11, plain(4), facts)
+		_, _, err := Import(o)
+		if c.wrong {
+			require.ErrorContains(t, err, `network "sketch"`)
+			require.ErrorContains(t, err, photos)
+		} else {
+			require.NoError(t, err)
+		}
+	}
 }
 
 func TestKeepRefuses(t *testing.T) {

@@ -1,5 +1,6 @@
 """Trains networks side by side on one GPU, which a single one of this size does not fill.
 
+    (cd ../dataset && npm ci)
     for n in none text sketch mask colour; do node ../dataset/build.mjs --split $n --packed --out data; done &
     go run ../cmd/bundle export ../bundles/avatars --network none=start/none/export   # and so for the others: to train on from
     python -m together --data data --start start --runs runs --minutes 9
