@@ -164,6 +164,7 @@ func (s *Studio) addCard(root js.Value) {
 // held tells what each modality holds, and whether it counts.
 func (s *Studio) held() {
 	sketch, parts, cells := s.board.HasSketch(), s.painted(), s.board.Coloured()
+	_, start := s.start()
 	dom.Get("clear").Set("disabled", !sketch && len(parts) == 0 && cells == 0)
 	dom.Get("clear-sketch").Set("disabled", !sketch)
 	dom.Get("clear-mask").Set("disabled", len(parts) == 0)
@@ -192,7 +193,8 @@ func (s *Studio) held() {
 				silent = false
 			}
 		}
-		used := text != "" && c.on() && !silent
+		past := over(s.input(c), start)
+		used := text != "" && c.on() && !silent && !past
 		switch {
 		case text == "":
 			text = "empty"
@@ -200,12 +202,15 @@ func (s *Studio) held() {
 			text = "off"
 		case silent:
 			text = "weight 0: off"
+		case past:
+			text = "over before the start picture begins"
 		default:
 			if !c.usual() {
 				text += ", " + percent(s.input(c))
 			}
 		}
 		dom.Text(c.state, "%s", text)
+		c.state.Set("title", text) // there is little room
 		c.state.Get("classList").Call("toggle", "used", used)
 		c.root.Get("classList").Call("toggle", "off", !c.on())
 	}
@@ -241,6 +246,7 @@ func (s *Studio) example() {
 	e := list[s.nextExample%len(list)]
 	s.nextExample++
 	hint := s.replace(func() {
+		s.closeImport()
 		s.board.Load(e.Sketch, e.Mask, e.Picture)
 		s.prompt.set(e.Caption)
 		s.drawn()

@@ -63,16 +63,23 @@ func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
 	}
 	s.show(p)
 	go s.enlargeByItself(p)
-	switch {
-	case r.Bundle.SHA256 != s.bundleHash:
-		misfits = append([]string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(r.Bundle, s.bundle.Name))}, misfits...)
-	case r.Unfinished:
+	foreign := s.foreign(r.Bundle)
+	misfits = append(foreign, misfits...)
+	if foreign == nil && r.Unfinished {
 		misfits = append(misfits, "This picture was stopped before its last step: Generate finishes it.")
 	}
 	if len(misfits) > 0 {
 		s.notice(strings.Join(misfits, " "))
 	}
 	s.tell("Opened: drawing, sentence and settings are back." + hint)
+}
+
+// foreign says what it means that other networks made a picture, where they did.
+func (s *Studio) foreign(b recipe.Bundle) []string {
+	if b.SHA256 == s.bundleHash {
+		return nil
+	}
+	return []string{fmt.Sprintf("This picture was made by other networks (%s): drawing, sentence and settings are back, but Generate will give another picture.", other(b, s.bundle.Name))}
 }
 
 // other names a bundle that is not ours, with its hash where the name is the same.

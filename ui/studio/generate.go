@@ -41,14 +41,6 @@ func (p *picture) label(using []string) string {
 	return fmt.Sprintf("%s made from %s with seed %d", kind, List(using, "chance alone"), p.recipe.Seed)
 }
 
-// best is the picture at its largest.
-func (p *picture) best() *image.RGBA {
-	if p.large != nil {
-		return p.large
-	}
-	return p.image
-}
-
 // recipe reads the controls. The error says what of them cannot be used; the
 // recipe then holds what it is at first.
 func (s *Studio) recipe() (r recipe.Recipe, err error) {
@@ -91,6 +83,9 @@ func (s *Studio) recipe() (r recipe.Recipe, err error) {
 	}
 	if picture, part := s.start(); picture != nil {
 		r.Image, r.Sampler.Start = picture, part
+		if stepsRun(r.Sampler) == 0 {
+			wrong = append(wrong, fmt.Errorf("With this start picture at least %d steps are needed. Take more, or let it change more.", stepsFor(1, part)))
+		}
 	}
 	r.Seed = uint64(whole("seed", 0, recipe.MaxSeed-8)) // those of a batch of 8 are seeds, too
 	if len(wrong) > 0 {
@@ -134,7 +129,7 @@ func (s *Studio) restore(r recipe.Recipe) (misfits []string) {
 	if r.Colours != nil {
 		colours = r.Colours
 	}
-	s.cancelImport()
+	s.closeImport()
 	s.board.Load(sketch, mask, colours)
 	if r.Image != nil {
 		s.startFrom(r.Image, "the picture that was given then", r.Sampler.Start)
@@ -208,6 +203,9 @@ func (s *Studio) generate() {
 	if s.endLive(); s.busy() {
 		return // another Enter came before
 	}
+	if s.importing != nil && checked("import-start") {
+		s.useImport() // the board shows it
+	}
 	r, err := s.recipe()
 	count := s.count()
 	if err == nil && s.ran != nil && !pressed("lock") && s.ranCount == count && r.Same(*s.ran) {
@@ -241,8 +239,9 @@ func (s *Studio) sample(r recipe.Recipe, count int) []*picture {
 	q, using := request(r, s.bundle)
 	q.Count = count
 	q.Influence = s.shaping() != nil
-	// A graphics card makes a step in little more time than reading back takes.
-	q.Conflict, q.Glimpses = len(q.Weights) > 1, true
+	// A graphics card makes a step in little more time than reading back takes. Of the
+	// few steps of a quick picture a glimpse may miss all that tell.
+	q.Conflict, q.Glimpses = len(q.Weights) > 1, stepsRun(r.Sampler) > liveSteps
 	was, shown := s.batch, s.shown
 	var batch []*picture
 	for n := range count {

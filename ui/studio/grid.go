@@ -157,9 +157,16 @@ func (s *Studio) overlay() {
 
 // paint shows the picture at its largest. A small one's pixels are left to be seen,
 // as its networks made them.
-func (p *picture) paint(canvas js.Value) {
-	dom.Paint(canvas, p.best())
-	canvas.Get("classList").Call("toggle", "large", p.large != nil)
+func (p *picture) paint(canvas js.Value) { p.paintAt(canvas, p.large != nil) }
+
+// paintAt shows the large picture, which there must be, or the small one.
+func (p *picture) paintAt(canvas js.Value, large bool) {
+	img := p.image
+	if large {
+		img = p.large
+	}
+	dom.Paint(canvas, img)
+	canvas.Get("classList").Call("toggle", "large", large)
 }
 
 // save offers the picture that is shown as a file with its recipe.

@@ -22,7 +22,10 @@ func (s *Studio) addHistory() {
 		s.store(p)
 		s.marked()
 	})
-	click("delete", func() { s.remove(s.shown) })
+	click("delete", func() {
+		s.remove(s.shown)
+		dom.Get("bring-back").Call("focus") // Delete can be pressed no more
+	})
 	click("bring-back", s.bringBack)
 	click("compare", func() {
 		s.compared = [2]*picture{s.shown, s.shown}
@@ -54,7 +57,7 @@ func (s *Studio) keep(pictures []*picture) {
 		s.store(p)
 	}
 	for i := len(s.history) - 1; i > 0 && len(s.history) > maxHistory; i-- {
-		if p := s.history[i]; !p.favourite && p != s.shown {
+		if p := s.history[i]; !s.isFavourite(p) && p != s.shown {
 			s.forget(p)
 		}
 	}
@@ -96,7 +99,7 @@ func (s *Studio) recall(p *picture) {
 	} else {
 		s.tell(text)
 	}
-	if len(misfits) > 0 {
+	if misfits = append(s.foreign(p.recipe.Bundle), misfits...); len(misfits) > 0 {
 		s.notice(strings.Join(misfits, " "))
 	}
 }
@@ -171,6 +174,8 @@ func (s *Studio) stripKey(e js.Value) {
 	e.Call("preventDefault")
 	if to >= 0 {
 		s.history[to].button.Call("focus")
+	} else {
+		dom.Get("bring-back").Call("focus")
 	}
 }
 
@@ -225,9 +230,10 @@ func (s *Studio) compareNext(older int) bool {
 		return false
 	}
 	s.compared[1] = right
+	large := left.large != nil && right.large != nil // or one would look sharper for that alone
 	for id, q := range map[string]*picture{"left": left, "right": right} {
 		canvas := dom.Get(id)
-		q.paint(canvas)
+		q.paintAt(canvas, large)
 		_, using := request(q.recipe, s.bundle)
 		canvas.Call("setAttribute", "aria-label", q.label(using))
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))

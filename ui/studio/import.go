@@ -80,7 +80,7 @@ func (s *Studio) importFile(file js.Value, name string) {
 // shows at once what it would be like; nothing is lost until that is kept, and
 // Undo brings the former lines back then, too.
 func (s *Studio) importPicture(img *image.RGBA, name string) {
-	s.cancelImport()
+	s.closeImport()
 	s.board.Up() // a stroke that began meanwhile
 	m := &imported{name: name, whole: img, small: reduced(img, smallSide), crop: edges.NewCrop(img.Rect)}
 	m.cut()
@@ -150,6 +150,12 @@ func (s *Studio) drawnOver() {
 }
 
 func (s *Studio) keepImport() {
+	s.useImport()
+	dom.Get("import-open").Call("focus")
+}
+
+// useImport keeps what the picture would be.
+func (s *Studio) useImport() {
 	s.recut()
 	if m := s.importing; m != nil && checked("import-start") {
 		s.startFrom(edges.Square(m.picture, startSide), m.name, usualStart)
@@ -157,10 +163,15 @@ func (s *Studio) keepImport() {
 	s.board.Up()
 	s.endImport()
 	s.drawn()
-	dom.Get("import-open").Call("focus")
 }
 
 func (s *Studio) cancelImport() {
+	s.closeImport()
+	dom.Get("import-open").Call("focus")
+}
+
+// closeImport drops the picture, where there is one.
+func (s *Studio) closeImport() {
 	if s.importing == nil {
 		return
 	}
@@ -169,7 +180,6 @@ func (s *Studio) cancelImport() {
 	}
 	s.endImport()
 	s.drawn()
-	dom.Get("import-open").Call("focus")
 }
 
 func (s *Studio) endImport() {
@@ -201,7 +211,11 @@ func (s *Studio) startFrom(picture *image.RGBA, name string, part float64) {
 	s.view()
 }
 
-func (s *Studio) showChange() { dom.Text(dom.Get("start-out"), "%.0f%%", value("start-change")) }
+// showChange writes how much may change, and what does not count with that.
+func (s *Studio) showChange() {
+	dom.Text(dom.Get("start-out"), "%.0f%%", value("start-change"))
+	s.held()
+}
 
 // under is the picture that lies under the drawing: the last result, or where
 // sampling starts as long as nothing came of it.

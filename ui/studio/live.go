@@ -65,9 +65,10 @@ func (s *Studio) live() {
 		s.liveAgain = false
 		r, err := s.recipe()
 		if err != nil {
+			s.tell(err.Error())
 			break
 		}
-		r.Sampler.Steps = min(r.Sampler.Steps, liveSteps)
+		r.Sampler.Steps = min(r.Sampler.Steps, stepsFor(liveSteps, r.Sampler.Start))
 		s.sample(r, 1)
 	}
 	s.living = false

@@ -18,9 +18,13 @@ var names = map[string]string{engine.Sketch: "sketch", engine.Mask: "parts", eng
 // of its network, whether there is a first or not.
 func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []string) {
 	q.Weights, q.Windows = map[string]float64{}, map[string]engine.Window{}
+	start := 0.
+	if r.Image != nil {
+		start = r.Sampler.Start
+	}
 	for _, n := range m.Networks {
 		in := r.Networks[n.Name]
-		if !in.On {
+		if !in.On || over(in, start) {
 			continue
 		}
 		give := func(name string, weight float64) {
@@ -39,7 +43,7 @@ func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []str
 		}
 	}
 	if r.Image != nil {
-		q.Image, q.Sampler.Start = r.Image, r.Sampler.Start
+		q.Image, q.Sampler.Start = r.Image, start
 		using = append(using, "the start picture")
 	}
 	q.Seed = r.Seed
@@ -48,6 +52,18 @@ func request(r recipe.Recipe, m *bundle.Manifest) (q engine.Request, using []str
 	q.Sampler.ClippedEps = true
 	return q, using
 }
+
+// over tells whether a window ends before a run begins that leaves out the way up to
+// start: what it is for does not count.
+func over(in recipe.Input, start float64) bool { return start > 0 && in.End <= start }
+
+// stepsRun is how many steps are left of a sampler's behind its start.
+func stepsRun(s recipe.Sampler) int {
+	return int((1-s.Start)*float64(s.Steps) + 1e-9) // 0.05 times 20 is 1
+}
+
+// stepsFor are the fewest steps of which n are left behind a start.
+func stepsFor(n int, start float64) int { return int(math.Ceil(float64(n)/(1-start) - 1e-9)) }
 
 // put gives the condition of a modality, and tells whether there is one.
 func put(c *engine.Conditions, modality string, r recipe.Recipe) bool {
@@ -120,6 +136,7 @@ func differences(a, b recipe.Recipe) []string {
 	compare("eta", a.Sampler.Eta, b.Sampler.Eta)
 	compare("corrector steps", a.Sampler.Corrector, b.Sampler.Corrector)
 	differ("other networks", a.Bundle == b.Bundle)
+	differ("one was stopped early", a.Unfinished == b.Unfinished)
 	return out
 }
 

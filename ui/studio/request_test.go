@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mcdm/mcdm/engine"
+	"github.com/mcdm/mcdm/engine/sampler"
 	"github.com/mcdm/mcdm/ui/recipe"
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -69,6 +71,44 @@ func TestRequestLeavesOut(t *testing.T) {
 	assert.Equal(t, .4, q.Sampler.Start)
 }
 
+// What is over before a run from a start picture begins does not count, nor is it
+// said to.
+func TestRequestOver(t *testing.T) {
+	r := whole()
+	r.Sampler.Start = .6
+	_, using := request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "sentence", "colours"}, using, "from noise")
+	r.Image = image.NewRGBA(image.Rect(0, 0, 4, 4))
+	q, using := request(r, manifest)
+	assert.Equal(t, []string{"sketch", "parts", "colours", "the start picture"}, using)
+	assert.NotContains(t, q.Weights, "text")
+	r.Sampler.Start = .59
+	_, using = request(r, manifest)
+	assert.Contains(t, using, "sentence")
+}
+
+// The page counts the steps behind a start as the sampler does, but for one that lies
+// just at it.
+func TestStepsRun(t *testing.T) {
+	schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	require.NoError(t, err)
+	for percent := 5; percent <= 95; percent++ { // of #start-change
+		start := 1 - float64(percent)/100
+		for n := 1; n <= 200; n++ {
+			steps, err := sampler.Options{Steps: n, Start: start}.StepsOf(schedule)
+			got := stepsRun(recipe.Sampler{Steps: n, Start: start})
+			assert.InDelta(t, len(steps), got, 1, "%d steps from %g", n, start)
+			assert.Equal(t, err != nil, got == 0, "%d steps from %g", n, start)
+		}
+		for _, n := range []int{1, 8} {
+			least := stepsFor(n, start)
+			assert.Equal(t, n, stepsRun(recipe.Sampler{Steps: least, Start: start}), "%g", start)
+			assert.Less(t, stepsRun(recipe.Sampler{Steps: least - 1, Start: start}), n, "%g", start)
+		}
+	}
+	assert.Equal(t, []int{8, 20, 160}, []int{stepsFor(8, 0), stepsFor(1, .95), stepsFor(8, .95)})
+}
+
 // What is not wanted is the second sentence, with its weight below 0, in the
 // sentence's window; with a first one or without.
 func TestRequestNot(t *testing.T) {
@@ -112,4 +152,7 @@ func TestDifferences(t *testing.T) {
 		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "lines's window: 0–100%, 12.5–57%", "text: on, off", "text's weight: 1.5, 1",
 		"text's window: 20–60%, 20–100%", "steps: 30, 50",
 	}, differences(a, b))
+	stopped := a
+	stopped.Unfinished = true
+	assert.Equal(t, []string{"one was stopped early"}, differences(stopped, a))
 }

@@ -117,8 +117,8 @@ func (s *Studio) set(key, text string, p *picture) error {
 		if err == nil || old == p && !p.favourite {
 			break
 		}
-		if old.favourite = old.favourite || strings.HasPrefix(s.storage.Get(savedPicture+old.id), "f"); old == p || old.favourite || !old.stored {
-			continue // a favourite of another tab's, too
+		if old == p || s.isFavourite(old) || !old.stored {
+			continue
 		}
 		s.drop(old)
 		dropped = true
@@ -131,6 +131,12 @@ func (s *Studio) set(key, text string, p *picture) error {
 		s.full("the oldest pictures that are no favourites are", full)
 	}
 	return err
+}
+
+// isFavourite tells whether a picture is a favourite here or in another tab.
+func (s *Studio) isFavourite(p *picture) bool {
+	p.favourite = p.favourite || s.storing && strings.HasPrefix(s.storage.Get(savedPicture+p.id), "f")
+	return p.favourite
 }
 
 func (s *Studio) drop(p *picture) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"slices"
 
 	"github.com/mcdm/mcdm/engine"
 	"github.com/mcdm/mcdm/ui/dom"
@@ -45,14 +46,22 @@ func (s *Studio) savesLarge() bool {
 
 // enlargeByItself makes finished pictures larger where that takes no time.
 func (s *Studio) enlargeByItself(pictures ...*picture) {
-	var small []*picture
-	for _, p := range pictures {
-		if s.enlargeable(p) && p.large == nil && !p.recipe.Unfinished {
-			small = append(small, p)
+	for s.quick && !s.busy() {
+		var small []*picture
+		for _, p := range pictures {
+			if s.enlargeable(p) && p.large == nil && !p.recipe.Unfinished {
+				small = append(small, p)
+			}
 		}
-	}
-	if s.quick && len(small) > 0 && !s.busy() {
-		s.enlarge(dom.Get("status").Get("textContent").String(), small...)
+		if len(small) == 0 || !s.enlarge(dom.Get("status").Get("textContent").String(), small...) {
+			return
+		}
+		// Who chose another one meanwhile sees that.
+		if s.shown == nil || slices.Contains(pictures, s.shown) || s.busy() {
+			return
+		}
+		s.tell(fmt.Sprintf("Seed %d is shown.", s.shown.recipe.Seed))
+		pictures = []*picture{s.shown}
 	}
 }
 

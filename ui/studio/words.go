@@ -18,6 +18,7 @@ import (
 // one that is being typed, and those that the text network does not know.
 type sentence struct {
 	field, offers, words js.Value
+	said                 js.Value            // what words tells, for those who do not see it
 	encoder              *bundle.TextEncoder // nil: the bundle has no text network
 	struck               string              // what words tells, so that it is told once
 	chosen               int                 // of the offers; -1: none
@@ -25,11 +26,12 @@ type sentence struct {
 	changed, enter       func()
 }
 
-// addSentence connects a field and the lists #FIELD-offers and #FIELD-words.
+// addSentence connects a field, the lists #FIELD-offers and #FIELD-words, and
+// #FIELD-words-said.
 // changed is told of every change, enter of the key.
 func (s *Studio) addSentence(id string, changed, enter func()) *sentence {
 	t := &sentence{
-		field: dom.Get(id), offers: dom.Get(id + "-offers"), words: dom.Get(id + "-words"),
+		field: dom.Get(id), offers: dom.Get(id + "-offers"), words: dom.Get(id + "-words"), said: dom.Get(id + "-words-said"),
 		encoder: s.textEncoder(), chosen: -1, changed: changed, enter: enter,
 	}
 	dom.On(t.field, "input", func(js.Value) { t.look() })
@@ -96,6 +98,10 @@ func (t *sentence) look() {
 		t.words.Set("textContent", "")
 		t.strike("Words it does not know, ignored: ", unknown)
 		t.strike("Too long, ignored: ", cut)
+	}
+	// Said when a word is complete, not at every letter.
+	if text := t.words.Get("textContent").String(); text != t.said.Get("textContent").String() && (begunWord(t.before) == "" || !t.focused()) {
+		dom.Text(t.said, "%s", text)
 	}
 }
 

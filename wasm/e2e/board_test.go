@@ -342,9 +342,26 @@ func TestImport(t *testing.T) {
 	p.click("#start-remove")
 	assert.True(t, hidden("start"))
 
+	// What an example takes the place of is gone from the board, too.
+	p.give("drop", "me.jpg", "image/jpeg", photo())
+	shown("import")
+	p.click("#import-start")
+	p.click("#example")
+	assert.True(t, hidden("import"))
+	assert.Equal(t, "example", eval[string](p, "document.activeElement.id"))
+
+	// A notice does not move the board, and is seen wherever the page is.
+	eval[bool](p, `(document.getElementById("notice-close").click(), scrollTo(0, 0), true)`)
+	_, before, _, _ := p.rect("#board")
 	p.give("drop", "notes.txt", "text/plain", []byte("no picture"))
 	require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "notes.txt") }, 10*time.Second, 50*time.Millisecond)
 	assert.Contains(t, p.text("#notice-text"), "PNG")
+	_, after, _, _ := p.rect("#board")
+	assert.Equal(t, before, after)
+	eval[bool](p, "(scrollTo(0, 120), true)")
+	_, top, _, _ := p.rect("#notice")
+	assert.InDelta(t, 8, top, 2)
+	p.click("#notice-close")
 	p.quiet()
 }
 
@@ -437,7 +454,24 @@ func TestStartPicture(t *testing.T) {
 	p.give("drop", "portrait.jpg", "image/jpeg", encoded(list[3].Picture))
 	require.Eventually(t, func() bool { return p.text("#import-name") == "portrait.jpg" }, 10*time.Second, 50*time.Millisecond)
 	p.click("#import-start")
-	p.click("#import-keep")
+
+	// Who sees it on the board and generates has kept it.
+	p.set("steps", "2")
+	p.generate()
+	assert.Contains(t, p.text("#status"), "from the start picture")
+	assert.False(t, p.visible("import"))
+	assert.NotEqual(t, "import-open", eval[string](p, "document.activeElement.id"))
+
+	// What is over before it begins does not count; nor are there any steps then.
+	p.set("prompt", "a person")
+	assert.Equal(t, "2 words", p.text("#state-text"))
+	p.set("start-change", "30")
+	assert.Equal(t, "over before the start picture begins", p.text("#state-text"))
+	p.set("prompt", "")
+	p.set("start-change", "5")
+	p.click("#generate")
+	require.Eventually(t, func() bool { return strings.Contains(p.text("#status"), "at least 20 steps") }, 10*time.Second, 50*time.Millisecond, p.text("#status"))
+
 	p.set("start-change", "10")
 	p.set("steps", "25")
 	assert.True(t, eval[bool](p, `document.getElementById("board-hint").hidden`), "the hint lies on the picture")
@@ -454,6 +488,12 @@ func TestStartPicture(t *testing.T) {
 	size, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](`navigator.clipboard.read().then(i => i[0].getType("image/png")).then(createImageBitmap).then(b => b.width)`, chromedp.EvalAwaitPromise))
 	require.NoError(t, err)
 	assert.Equal(t, got.Rect.Dx(), size)
+
+	// Live takes as many of its steps as are left of a person's.
+	p.set("start-change", "5")
+	p.click("#live")
+	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Done") }, time.Minute, 50*time.Millisecond, p.text("#status"))
+	p.click("#live")
 	p.quiet()
 }
 

@@ -121,6 +121,11 @@ func TestRecipeFile(t *testing.T) {
 	p.give("drop", "foreign.png", "image/png", foreign)
 	require.Eventually(t, func() bool { return p.value("seed") == "5" }, 10*time.Second, 50*time.Millisecond)
 	assert.Contains(t, p.text("#notice-text"), "other networks (an earlier or later avatars, feedface)")
+	p.click("#notice-close")
+	p.click("#strip button:nth-child(2)")
+	assert.False(t, p.visible("notice"))
+	p.click("#strip button:nth-child(1)")
+	assert.True(t, p.visible("notice"), "brought back by the history, it is of other networks, too")
 
 	// Damaged: nothing changes.
 	file[bytes.Index(file, []byte("mcdm-recipe"))]++
@@ -183,6 +188,7 @@ func TestHistory(t *testing.T) {
 	p.click("#strip button:nth-child(1)")
 	p.click("#delete")
 	require.Equal(t, 6, p.pictures())
+	assert.Equal(t, "bring-back", eval[string](p, "document.activeElement.id"))
 	p.click("#bring-back")
 	require.Equal(t, 7, p.pictures())
 	p.click("#delete")
@@ -233,6 +239,23 @@ func TestHistory(t *testing.T) {
 	}
 	assert.Equal(t, 4, p.pictures())
 	assert.Equal(t, 4, eval[int](p, stored+`.length`), "there is room now")
+
+	// Of two hundred older ones, a favourite of another tab's stays.
+	eval[bool](p, `(() => {
+		for (const k of Object.keys(localStorage)) if (k.startsWith("fill")) localStorage.removeItem(k);
+		const text = "-" + `+stored+`.map((k) => localStorage.getItem(k)).sort((a, b) => a.length - b.length)[0].slice(1);
+		for (let i = 0; i < 196; i++) localStorage.setItem("mcdm-picture-" + String(i).padStart(13, "0") + "-00", text);
+		return true;
+	})()`)
+	p.run(chromedp.Reload())
+	p.until("ready", 3*time.Minute)
+	require.Eventually(t, func() bool { return p.pictures() == 200 }, time.Minute, 100*time.Millisecond)
+	const oldest = `localStorage.getItem("mcdm-picture-0000000000000-00")`
+	eval[bool](p, `(localStorage.setItem("mcdm-picture-0000000000000-00", "f" + `+oldest+`.slice(1)), true)`)
+	p.sample(time.Minute)
+	require.Eventually(t, func() bool { return p.pictures() == 200 }, 10*time.Second, 50*time.Millisecond)
+	assert.Equal(t, "f", eval[string](p, oldest+`?.[0] ?? ""`))
+	assert.False(t, eval[bool](p, `"mcdm-picture-0000000000001-00" in localStorage`), "the oldest that is none goes")
 	p.quiet()
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
@@ -90,6 +91,12 @@ func TestDrawPaintType(t *testing.T) {
 	eval[bool](p, `(globalThis.told = 0, new MutationObserver(() => told++).observe(document.getElementById("prompt-words"), { childList: true }), true)`)
 	p.run(chromedp.SendKeys("#prompt", " and hair"))
 	assert.Zero(t, eval[int](p, "told"), "told again though nothing is new")
+	assert.Contains(t, p.text("#prompt-words-said"), "zebraprint")
+	p.run(chromedp.SendKeys("#prompt", " xq"))
+	assert.Contains(t, p.text("#prompt-words"), "xq")
+	assert.NotContains(t, p.text("#prompt-words-said"), "xq", "said at every letter")
+	p.run(chromedp.SendKeys("#prompt", " "))
+	assert.Contains(t, p.text("#prompt-words-said"), "xq")
 	assert.Equal(t, "empty", p.text("#state-mask"), "letters typed are no shortcuts")
 	assert.Equal(t, "true", eval[string](p, `document.getElementById("tool-eraser").getAttribute("aria-pressed")`))
 
@@ -156,6 +163,32 @@ func TestPhone(t *testing.T) {
 	assert.Equal(t, 60, eval[int](p, "Math.round(scrollY)"), "drawing does not scroll")
 	p.screenshot("phone")
 	p.quiet()
+}
+
+// Where the system takes colours away (Windows' contrast themes), those to choose from
+// and what is pressed are still to be seen.
+func TestForcedColours(t *testing.T) {
+	p := studio(t, 1280, 860, 4*time.Minute)
+	media := func(features ...*emulation.MediaFeature) {
+		_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+		require.NoError(t, err)
+	}
+	media(&emulation.MediaFeature{Name: "forced-colors", Value: "active"})
+	outline := func(id string) string {
+		return eval[string](p, `getComputedStyle(document.getElementById(%q)).outlineStyle`, id)
+	}
+	assert.Equal(t, "solid", outline("tool-pencil"))
+	assert.Equal(t, "none", outline("tool-brush"))
+	colour := func(selector string) string {
+		return eval[string](p, `getComputedStyle(document.querySelector(%q)).backgroundColor`, selector)
+	}
+	assert.Equal(t, "rgb(236, 196, 92)", colour("#palette [aria-label=blond]"))
+	assert.NotEqual(t, colour("#label-hair .swatch"), colour("#label-skin .swatch"))
+	on := colour("#use-sketch")
+	p.click("#use-sketch")
+	assert.Eventually(t, func() bool { return colour("#use-sketch") != on }, 5*time.Second, 50*time.Millisecond)
+	p.screenshot("forced-colours")
+	media()
 }
 
 // Without a graphics card the page says what to do, and still draws.
