@@ -17,9 +17,10 @@ from PIL import Image, ImageDraw
 from data import Split, cells
 from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LATENT, UNSHUFFLE, Network, alphas_cumprod, move, to_pictures
 
-# Colours of the labels, for looking at masks.
-PALETTE = np.array([(238, 238, 238), (240, 190, 150), (110, 70, 40), (60, 40, 20), (40, 90, 200), (220, 130, 100),
-                    (200, 40, 60), (30, 30, 30), (150, 100, 60), (250, 200, 30), (150, 60, 200)], np.uint8)
+# Colours of the labels, for looking at masks; what is not labelled is white.
+PALETTE = np.full((256, 3), 255, np.uint8)
+PALETTE[:11] = [(238, 238, 238), (240, 190, 150), (110, 70, 40), (60, 40, 20), (40, 90, 200), (220, 130, 100),
+                (200, 40, 60), (30, 30, 30), (150, 100, 60), (250, 200, 30), (150, 60, 200)]
 
 
 def merge(networks, weights, conditions):
