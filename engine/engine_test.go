@@ -34,15 +34,20 @@ var openGPU = sync.OnceValues(func() (*gpu.Device, error) {
 // sketch, mask and colour.
 func tiny(t *testing.T) *bundle.Bundle {
 	t.Helper()
+	b, err := bundle.Open(tinyFiles(t))
+	require.NoError(t, err)
+	return b
+}
+
+func tinyFiles(t *testing.T) fstest.MapFS {
+	t.Helper()
 	files, err := golden.Bundle(16)
 	require.NoError(t, err)
 	fsys := fstest.MapFS{}
 	for name, data := range files {
 		fsys[name] = &fstest.MapFile{Data: data}
 	}
-	b, err := bundle.Open(fsys)
-	require.NoError(t, err)
-	return b
+	return fsys
 }
 
 func load(t *testing.T, m record.Machine) *Model {
@@ -247,13 +252,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 func TestLoadFailed(t *testing.T) {
 	d, err := openGPU()
 	require.NoError(t, err)
-	before := d.Allocated()
-	files, err := golden.Bundle(16)
-	require.NoError(t, err)
-	fsys := fstest.MapFS{}
-	for name, data := range files {
-		fsys[name] = &fstest.MapFile{Data: data}
-	}
+	before, fsys := d.Allocated(), tinyFiles(t)
 	b, err := bundle.Open(fsys)
 	require.NoError(t, err)
 	last := b.Shards()[len(b.Shards())-1].Name
