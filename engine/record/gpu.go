@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,7 +68,7 @@ func pad4(data []byte) []byte {
 
 func (m *device) alloc(label string, size int) (*gpu.Buffer, error) {
 	if lim := m.dev.Limits(); size > lim.MaxBinding {
-		return nil, fmt.Errorf("%w: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once: ask for fewer pictures in one run",
+		return nil, fmt.Errorf("%w: %s needs a buffer of %d MiB, and this GPU binds at most %d MiB at once",
 			gpu.ErrLimits, label, size>>20, lim.MaxBinding>>20)
 	}
 	b, err := m.dev.NewBuffer(label, size)
@@ -114,6 +115,9 @@ func (m *device) Load(ctx context.Context, p *Plan, progress func(done, total in
 	}()
 	for i, n := range at.sizes {
 		b, err := m.alloc(fmt.Sprintf("slot %d", i), n)
+		if errors.Is(err, gpu.ErrLimits) {
+			err = fmt.Errorf("%w: ask for fewer pictures in one run", err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -104,7 +104,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				return err
 			}
 			for _, name := range unheard {
-				fmt.Fprintf(cmd.ErrOrStderr(), "the window of %s holds none of the steps: it is ignored\n", name)
+				fmt.Fprintf(cmd.ErrOrStderr(), "the window of %s holds none of the steps: %[1]s does not count\n", name)
 			}
 			if lift != 0 {
 				if err := m.CheckPairs(lift); err != nil {

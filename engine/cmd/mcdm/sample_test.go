@@ -151,7 +151,7 @@ func TestUselessFlags(t *testing.T) {
 	printed, err := run(t, "sample", "--bundle", tiny(t), "--device", "cpu", "--sketch", left, "--lift", "5000",
 		"--window", "sketch=0.95:1", "--steps", "10", "--out", filepath.Join(t.TempDir(), "x.png"))
 	assert.ErrorContains(t, err, "--lift: ")
-	assert.Contains(t, printed, "the window of sketch holds none of the steps: it is ignored")
+	assert.Contains(t, printed, "the window of sketch holds none of the steps: sketch does not count")
 }
 
 // A file is replaced by a whole one or not at all; what is no plain file is written to.
