@@ -4,6 +4,7 @@
     python -m quick --data ../dataset/out --judge cache/judge.pt --networks cache/networks --sampler ddim ddpm --levels 10 20 50
     python -m quick ... --corrector 1 --size beta --sampler ddpm --levels 25
     python -m quick ... --weight text=1 text=2 text=3 --end mask=.8,text=.7 mask=.7,text=.6
+    python -m quick ... --shift 2 --end mask=.8,text=.7 text=.7
 
 NETWORKS/<modality>/export are the networks; not in weights/train/runs, whose exports `make import` takes for new runs. Every
 combination of what is listed is one line: the same portraits and seeds, sampled from their sketch, parts and sentence, judged as
@@ -90,6 +91,12 @@ def sample(merge, n, sampler, levels, corrector=0, beta=False, seed=0):
     raise AssertionError("the last level ends at abar = 1")
 
 
+def shifted(parts, most, seed=0):
+    """Parts [n, C, h, w] that lie up to `most` cells of that grid beside where they belong, as painted by a hand."""
+    rng = np.random.default_rng(seed)
+    return torch.stack([torch.roll(p, tuple(rng.integers(-most, most + 1, 2).tolist()), (1, 2)) for p in parts])
+
+
 def numbers(text):
     """text=2,mask=.5 as {"text": 2.0, "mask": 0.5}; none for an empty one."""
     out = {}
@@ -122,12 +129,17 @@ def main():
     p.add_argument("--weight", nargs="+", type=numbers, default=[{"text": 2.0}], help="the page's: text=2")
     p.add_argument("--end", nargs="+", type=numbers, default=[{"mask": 0.8, "text": 0.7}], help="share of the way after which "
                    "a condition lets go; the page's: mask=.8,text=.7; '' for all the way")
+    p.add_argument("--shift", type=int, default=0, help="pixels, an even number, by up to which each portrait's parts are moved either way")
     a = p.parse_args()
+    if a.shift % UNSHUFFLE:
+        p.error(f"--shift {a.shift}: want a multiple of {UNSHUFFLE}")
     held = Held(a.data, a.judge)
     networks = {m: Network.load(os.path.join(a.networks, m, "export")) for m in ("none", *a.take)}
     index = np.arange(a.first, a.first + a.portraits)
     twice = np.concatenate([index, index])  # two seeds
     conditions = {m: held.split.condition(m, twice, networks[m].tokenizer) for m in a.take}
+    if a.shift and "mask" in conditions:
+        conditions["mask"] = shifted(conditions["mask"], a.shift // UNSHUFFLE)
     each = np.ones(len(index))
     print("| levels | sampler | weights | ends | evaluations | edges | parts | sentence | colour | distance of two seeds |")
     print("|---|---|---|---|---|---|---|---|---|---|")
