@@ -24,7 +24,7 @@ from nets import Network, to_pictures, to_z
 from pack import pack_weights, unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import CONSTANT, Trainer, lineage, places
+from train import CONSTANT, Trainer, lineage
 from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
@@ -334,33 +334,6 @@ def test_resume_gives_the_same_steps(modality, split, tmp_path):
     b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
     assert b.step == 2 and b.pictures == 8
     assert [b.train_step(0.2).item() for _ in range(2)] == pytest.approx(want, rel=1e-5)
-
-
-def test_small_parts_share_a_part_of_the_loss_alike():
-    masks = np.zeros((2, 64, 64), np.uint8)
-    masks[0, 40:44, 30:38] = nets.LABELS.index("mouth")  # in one of two
-    masks[:, 20, 30] = nets.LABELS.index("eyes")
-    w = places(masks, 0.4)
-    assert w.shape == (12, 32, 32)
-    w = torch.nn.functional.pixel_shuffle(w, 2)
-    assert torch.equal(w[0], w[1]) and torch.equal(w[0], w[2])
-    w = w[0] / w[0].sum()
-    torch.testing.assert_close(w[40:44, 30:38].sum(), torch.tensor(0.6 * 32 / 4096 + 0.2))
-    torch.testing.assert_close(w[20, 30], torch.tensor(0.6 / 4096 + 0.2))
-    torch.testing.assert_close(places(np.zeros_like(masks), 0.4), torch.ones(12, 32, 32))
-
-
-def test_places_weigh_training_only(split):
-    index, t = np.arange(2), torch.tensor([100, 900])
-    network = Network("none", None, **SMALL)
-    plain, weighed = (Trainer(network, split, batch=2, detail=d) for d in (0.0, 0.5))
-
-    def loss(trainer, rng):
-        return trainer.loss(network, index, t, torch.Generator().manual_seed(1), rng)
-
-    weighed.places = torch.full((12, 32, 32), 3.0)
-    assert torch.equal(loss(plain, None), loss(weighed, None))
-    torch.testing.assert_close(loss(weighed, np.random.default_rng(0)), 3 * loss(plain, np.random.default_rng(0)))
 
 
 def test_order_of_a_larger_split_is_not_gone_on_with(split, tmp_path):

@@ -39,7 +39,7 @@ import torch
 import torch.distributed as dist
 
 from data import Split
-from nets import JOINT, LABELS, LATENT, MODALITIES, SCHEDULE, UNSHUFFLE, Network, alphas_cumprod, move, reads_text
+from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, move, reads_text
 from tokenizer import Tokenizer
 from upscaler import UPSCALE, LargeSplit, Upscaler
 
@@ -50,8 +50,6 @@ TEXT_RATE, SPATIAL_RATE = 3.0, 6.0
 # Colours and layout, most of what a text or dabs of colour say, are decided at high t: of such a network's t, half lie above
 # T (1 - 2^-FOCUS). 1, of all others, is uniform.
 FOCUS = dict.fromkeys(("text", "colour"), 1.5)
-# Parts of which a sentence says more than their few pixels count for in a mean over all.
-SMALL = ("brows", "eyes", "mouth", "glasses", "earrings")
 CONSTANT = 0.4  # share of the time at the full learning rate, before it falls linearly
 
 
@@ -74,19 +72,12 @@ def arguments():
                         "that read text: their losses were not finite after 100 steps on an H200, in f32 they fell")
     p.add_argument("--coarse", action="store_true",
                    help="train only the layers of the coarsest grid, and the text encoder: faster, for what is decided there")
-    p.add_argument("--detail", type=float, default=0, metavar="SHARE",
-                   help=f"of the loss: shared alike by the places where {', '.join(SMALL)} mostly are, which are a thousandth to a "
-                        "hundredth of the pixels (default 0: every pixel counts alike)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
     a = p.parse_args()
     if a.network == UPSCALE and len(a.data) > 1:
         p.error(f"--network {UPSCALE} takes one folder of --data")
-    if not 0 <= a.detail < 1:
-        p.error(f"--detail {a.detail}: want a share from 0 to below 1")
-    if a.network == UPSCALE and a.detail:
-        p.error(f"--detail is not for --network {UPSCALE}")
     if a.follow and not a.init:
         p.error("--follow needs --init: an earlier run of the same network")
     return a
@@ -98,32 +89,15 @@ def learning_rate(step, share):
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
 
 
-def places(masks, share):
-    """Weights of pixels with mean 1, unshuffled as z: [12, h, w]. masks: uint8 [N,H,W], some pictures' parts.
-
-    They depend on where small parts are in all pictures, not on what the one at hand shows: what the network predicts where the
-    loss is least stays the mean of what is possible.
-    """
-    found = [np.mean(np.asarray(masks) == LABELS.index(part), 0) for part in SMALL]
-    found = [f / f.mean() for f in found if f.any()]
-    weights = (1 - share) + share * np.mean(found, 0) if found else np.ones(masks.shape[1:])
-    weights = torch.from_numpy(weights).float()[None, None].expand(1, LATENT // UNSHUFFLE**2, -1, -1)
-    return torch.nn.functional.pixel_unshuffle(weights, UNSHUFFLE)[0]
-
-
 class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
-    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4, detail=0.0):
+    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4):
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         seed += self.rank * 1000003  # each process draws its own pictures, t and noise
         self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split.to(device)
         # NHWC is what CUDA's tensor cores want; on CPUs NCHW was 1.2 times faster.
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
-        self.places = None
-        if detail:
-            rows = np.arange(min(len(split), 4000))
-            self.places = places(np.asarray(self.split.rows("masks", rows).cpu()), detail).to(self.device)
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.ema.tokenizer = self.network.tokenizer  # the very same: the split keeps what it gave
@@ -172,10 +146,7 @@ class Trainer:
             out = network(z, t, condition).float()
         if network.prediction_type == "sample":
             return (out - x).abs().mean((1, 2, 3))
-        error = (out - (a * eps - s * x)).square()
-        if rng is not None and self.places is not None:
-            error = self.places * error
-        return self.weight[t] * error.mean((1, 2, 3))
+        return self.weight[t] * (out - (a * eps - s * x)).square().mean((1, 2, 3))
 
     def train_step(self, share):
         part = share < CONSTANT
@@ -184,7 +155,7 @@ class Trainer:
         # One u in each of B equal parts of 0..1: less variance than independent ones.
         u = torch.rand(b, generator=self.noise, device=self.device)
         u = (torch.arange(b, device=self.device) + u) / b
-        u = 1 - (1 - u) ** (FOCUS.get(self.network.modality, 1.0) if self.places is None else 1.0)
+        u = 1 - (1 - u) ** FOCUS.get(self.network.modality, 1.0)
         t = (u * steps).long().clamp(max=steps - 1)
         t = t[torch.randperm(b, generator=self.noise, device=self.device)]
         loss = self.loss(self.network, index, t, self.noise, self.rng, part).mean()
@@ -323,7 +294,7 @@ def main():
         if a.follow:
             new, old, share = a.follow
             network.follow(os.path.join(new, "export"), os.path.join(old, "export"), float(share))
-    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate, a.detail)
+    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate)
     if state:
         trainer.restore(state)
     print(f"{a.network}: {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {len(split)} pictures, "
