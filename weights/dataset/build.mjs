@@ -27,7 +27,10 @@ function write(dir, p) {
   fs.writeFileSync(path.join(dir, "sketches", name), sketchPNG(p));
 }
 
-const line = (p) => JSON.stringify({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: p.more });
+// Held-out portraits are asked for by the other sentences only.
+const line = (p, held) => JSON.stringify({
+  seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: held ? p.more : [...p.more, p.detail],
+});
 
 // CHUNK seeds go to a worker at a time. Few: what the rasterizer allocates is
 // freed only between them.
@@ -52,7 +55,7 @@ async function build(split, count, out, workers, packed) {
   let next = 0, done = 0;
   const run = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, first, large, part } });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, first, large, part, held: split === "test" } });
       const feed = () => {
         const i = next++;
         if (i >= lines.length) return worker.postMessage(null);
@@ -81,14 +84,14 @@ async function build(split, count, out, workers, packed) {
 function work() {
   parentPort.on("message", (job) => {
     if (!job) return parentPort.close();
-    const { dir, first, large, part } = workerData;
+    const { dir, first, large, part, held } = workerData;
     const portraits = [];
     let text = "";
     for (let seed = job.from; seed < job.to; seed++) {
       const p = large ? largePortrait(seed) : portrait(seed);
       if (part) portraits.push(p);
       else write(dir, p);
-      text += line(p) + "\n";
+      text += line(p, held) + "\n";
     }
     if (part) packing.write(part, job.from - first, portraits);
     parentPort.postMessage({ i: job.i, text });

@@ -10,11 +10,12 @@ const people = ["person", "person", "person", "portrait", "face", "character"];
 // caption puts the choices into plain words, varied in wording and order; most
 // things are left out now and then. `said` lists the attributes that it leaves
 // no doubt about. `more` are other sentences about the same picture and what they
-// say: one that says little, as people do who type.
+// say: one that says little, as people do who type. `detail` is one about what is
+// small: where it stood among ten other things only, a network never learnt it.
 export function caption(c) {
   const rnd = random(c.seed ^ 0x2545f491);
   const full = sentence(rnd, c, clauses(rnd, c), 0.95);
-  return { ...full, attributes: attributes(c), more: [brief(c)] };
+  return { ...full, attributes: attributes(c), more: [brief(c)], detail: detail(c) };
 }
 
 // brief is a sentence of one to three clauses, the hair often by its colour alone.
@@ -28,13 +29,23 @@ function brief(c) {
   return sentence(rnd, c, few, kept.includes(scene) ? 1 : 0);
 }
 
+const small = ["mouth", "eyes", "eyes_color", "eyebrows", "glasses", "earrings", "flowers", "freckles"];
+
+// detail is a sentence of one clause, now and then two, about nothing but small things.
+function detail(c) {
+  const rnd = random(c.seed ^ 0x3c6ef372);
+  const { before, withs } = clauses(rnd, c, true);
+  const kept = shuffle(rnd, [...before, ...withs].filter((x) => x.said.some((a) => small.includes(a)))).slice(0, rnd() < 0.7 ? 1 : 2);
+  return sentence(rnd, c, { before: before.filter((x) => kept.includes(x)), withs: withs.filter((x) => kept.includes(x)) }, 0);
+}
+
 // clauses are what is said of the person: before the noun, and after it, where
-// hair comes first.
-function clauses(rnd, c) {
-  const often = (p) => rnd() < p;
+// hair comes first. Each is left out now and then unless all are asked for.
+function clauses(rnd, c, all = false) {
+  const often = (p) => rnd() < p, speak = (p) => all || often(p);
   const hair = words.hair[c.hair], mood = words.mouthWords[words.mouth[c.mouth]];
   const before = [], withs = [];
-  const say = (where, phrase, ...said) => where.push({ words: phrase, said });
+  const say = (where, phrase, ...of) => where.push({ words: phrase, said: of });
 
   if (hair.length === "bald") say(before, "bald", "hair_length");
   else {
@@ -42,35 +53,35 @@ function clauses(rnd, c) {
     say(withs, phrase, "hair_color", ...["length", "shape", "style"]
       .filter((k) => hair[k] && phrase.includes(hair[k].split(" ")[0])).map((k) => `hair_${k}`));
   }
-  if (often(0.8)) {
+  if (speak(0.8)) {
     const [where, phrases] = mood.before.length && (often(0.55) || !mood.with.length) ? [before, mood.before] : [withs, mood.with];
     const phrase = pick(rnd, phrases);
     // Several moods are happy.
     say(where, phrase, ...(phrase === "happy" ? [] : ["mouth"]));
   }
-  if (c.glasses !== "variant02" && often(0.6)) {
+  if (c.glasses !== "variant02" && speak(0.6)) {
     const phrase = pick(rnd, words.eyesWords[words.eyes[c.eyes]]);
     say(withs, phrase.replace("%", c.eyesColor),
       ...(phrase === "% eyes" ? [] : ["eyes"]), ...(phrase.includes("%") ? ["eyes_color"] : []));
   }
-  if (c.glasses && often(0.92)) {
+  if (c.glasses && speak(0.92)) {
     const exact = often(0.75), kind = exact ? pick(rnd, words.glasses[c.glasses]) : c.glasses === "variant02" ? "sunglasses" : "glasses";
     const color = often(0.7);
     say(withs, color ? `${c.glassesColor} ${kind}` : kind,
       "glasses", ...(kind === "glasses" ? [] : ["glasses_kind"]), ...(color ? ["glasses_color"] : []));
   }
-  if (c.beard && often(0.92)) say(withs, pick(rnd, words.beard[c.beard]), "beard");
-  if (c.earrings && often(0.8)) {
+  if (c.beard && speak(0.92)) say(withs, pick(rnd, words.beard[c.beard]), "beard");
+  if (c.earrings && speak(0.8)) {
     const kind = pick(rnd, words.earrings[c.earrings]), color = often(0.8);
     say(withs, color ? `${c.earringsColor} ${kind}` : kind, "earrings", ...(color ? ["earrings_color"] : []));
   }
-  if (c.flowers && often(0.92)) {
+  if (c.flowers && speak(0.92)) {
     const what = pick(rnd, ["flowers in the hair", "a flower in the hair", "flowers"]);
     say(withs, what.startsWith("a ") ? what.replace("a ", `a ${c.flowersColor} `) : `${c.flowersColor} ${what}`, "flowers", "flowers_color");
   }
-  if (c.freckles && often(0.7)) say(withs, "freckles", "freckles");
-  if (often(0.2)) say(withs, `${words.eyebrows[c.eyebrows]} eyebrows`, "eyebrows");
-  if (often(0.75)) say(withs, `${c.skin} skin`, "skin");
+  if (c.freckles && speak(0.7)) say(withs, "freckles", "freckles");
+  if (speak(0.2)) say(withs, `${words.eyebrows[c.eyebrows]} eyebrows`, "eyebrows");
+  if (speak(0.75)) say(withs, `${c.skin} skin`, "skin");
 
   return { before, withs };
 }

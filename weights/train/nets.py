@@ -75,6 +75,9 @@ def unet(modality, widths=WIDTHS, groups=GROUPS):
         **common)
 
 
+PARTS = ("coarse", "attention")  # of a network that can be trained alone
+
+
 class Network(nn.Module):
     """An eps model: a UNet, with its text encoder where it has one."""
 
@@ -141,15 +144,16 @@ class Network(nn.Module):
                 elif w.shape == difference.shape:
                     w += difference
 
-    def freeze_fine_layers(self):
-        """Leaves only the coarsest grid's layers, the time embedding and the text encoder to be trained.
+    def train_only(self, part):
+        """Leaves one of PARTS to be trained, and the text encoder; all else stays as it is.
 
-        Layout and colours are decided there. Nothing is computed backwards through the finer layers of the way down and
-        no weights' gradients on the way up, which hold most of the arithmetic.
+        coarse: the layers of the coarsest grid and the time embedding: layout and colours are decided there. attention: how
+        sentences are heard, while what the network draws stays. Nothing is computed backwards through the finer layers of the
+        way down and no weights' gradients on the way up, which hold most of the arithmetic.
         """
         coarse = (f"down_blocks.{len(WIDTHS) - 1}.", "mid_block.", "up_blocks.0.", "time_embedding.")
         for name, p in self.unet.named_parameters():
-            p.requires_grad_(name.startswith(coarse))
+            p.requires_grad_(name.startswith(coarse) if part == "coarse" else ".attentions." in name)
 
     def facts(self):
         """What mcdm.json says of the network itself."""

@@ -24,7 +24,7 @@ from nets import Network, to_pictures, to_z
 from pack import pack_weights, unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import CONSTANT, Trainer, lineage
+from train import CONSTANT, Trainer, lineage, shown
 from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
@@ -334,6 +334,74 @@ def test_resume_gives_the_same_steps(modality, split, tmp_path):
     b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
     assert b.step == 2 and b.pictures == 8
     assert [b.train_step(0.2).item() for _ in range(2)] == pytest.approx(want, rel=1e-5)
+
+
+class Worded:
+    """Noise in which a smile shows at (2..3, 4..7) and half of the persons have one; none has a word for what is at (8, 8)."""
+
+    def __init__(self, n=400):
+        rng = np.random.default_rng(0)
+        self.pictures = rng.integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
+        self.smiles = rng.random(n) < 0.5
+        self.pictures[self.smiles, 2:4, 4:8] = 200
+        self.pictures[rng.random(n) < 0.5, 8, 8] = 0
+        self.sentences = ["a smile" if smile else "a person" for smile in self.smiles]
+        self.tokenizer = Tokenizer.build(self.sentences)
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def rows(self, _, index):
+        return torch.from_numpy(self.pictures[index])
+
+    def ids(self, tokenizer):
+        n = len(self)
+        return torch.tensor([tokenizer(s) for s in self.sentences]), torch.arange(n), torch.ones(n, dtype=torch.int64)
+
+
+def test_a_word_weighs_where_pictures_show_it(split):
+    worded = Worded()
+    ids = worded.tokenizer.ids
+    where = shown(worded, worded.tokenizer)
+    assert where.shape == (len(worded.tokenizer), 12 * 8 * 8)
+    at = torch.nn.functional.pixel_shuffle(where.view(-1, 12, 8, 8), 2)
+    assert not at[[ids["<pad>"], ids["a"]]].any()
+    torch.testing.assert_close(at[ids["smile"]].mean(), torch.tensor(1.0))
+    assert (at[ids["smile"]][:, 2:4, 4:8] > 10).all()
+    assert at[ids["smile"]].count_nonzero() == 3 * 2 * 4
+
+    t = Trainer(Network("text", Tokenizer.build(split.sentences()), **SMALL), split, batch=2)
+    t.words, t.shown = 0.6, where
+    w = t.by_word(torch.tensor([[ids["a"], ids["smile"], 0], [ids["a"], 0, 0]]))
+    torch.testing.assert_close(w[0], 0.4 + 0.6 * where[ids["smile"]])
+    torch.testing.assert_close(w[1], torch.ones(12 * 8 * 8))
+
+
+def test_words_weigh_training_only(split):
+    index, t = np.arange(2), torch.tensor([100, 900])
+    network = Network("text", Tokenizer.build(split.sentences()), **SMALL)
+    plain, weighed = (Trainer(network, split, batch=2, words=w) for w in (0.0, 0.5))
+
+    def loss(trainer, rng):
+        return trainer.loss(network, index, t, torch.Generator().manual_seed(1), rng)
+
+    weighed.by_word = lambda ids: torch.full((len(ids), 12 * 32 * 32), 3.0)
+    assert torch.equal(loss(plain, None), loss(weighed, None))
+    torch.testing.assert_close(loss(weighed, np.random.default_rng(0)), 3 * loss(plain, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("part", nets.PARTS)
+def test_only_a_part_is_trained(part, split):
+    network = Network("text", Tokenizer.build(split.sentences()), **SMALL)
+    network.train_only(part)
+    before = {n: p.detach().clone() for n, p in network.named_parameters()}
+    t = Trainer(network, split, batch=4)
+    for _ in range(2):  # attention is silent before its last layer has moved
+        t.train_step(0.0)
+    moved = {n for n, p in network.named_parameters() if not torch.equal(p, before[n])}
+    assert any(n.startswith("text_encoder.") for n in moved) and any(".attentions." in n for n in moved)
+    assert not any(n.startswith(("unet.conv_", "unet.down_blocks.0.", "unet.up_blocks.2.")) for n in moved)
+    assert any(".resnets." in n for n in moved) == (part == "coarse")
 
 
 def test_order_of_a_larger_split_is_not_gone_on_with(split, tmp_path):

@@ -6,6 +6,10 @@ r"""Trains one network on one split, alone.
     python -m train --network upscale --data ../dataset/out/upscale --out runs/upscale --minutes 60
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
 
+A sentence's words about small things were ignored by a network that had seen two million pictures; they begin to be heard with
+
+    python -m train --network text --data ../dataset/out/text --out runs/words --init runs/text --words .7 --only attention --minutes 240
+
 What the merge is compared with is one network that learns all conditions at once, each left out now and then:
 
     python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
@@ -39,7 +43,7 @@ import torch
 import torch.distributed as dist
 
 from data import Split
-from nets import JOINT, LATENT, MODALITIES, SCHEDULE, Network, alphas_cumprod, move, reads_text
+from nets import JOINT, LATENT, MODALITIES, PARTS, SCHEDULE, UNSHUFFLE, Network, alphas_cumprod, move, reads_text
 from tokenizer import Tokenizer
 from upscaler import UPSCALE, LargeSplit, Upscaler
 
@@ -70,14 +74,21 @@ def arguments():
     p.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
                    help="of convolutions and matrix products; auto is bf16 where the processor has it, on CUDA but for networks "
                         "that read text: their losses were not finite after 100 steps on an H200, in f32 they fell")
-    p.add_argument("--coarse", action="store_true",
-                   help="train only the layers of the coarsest grid, and the text encoder: faster, for what is decided there")
+    p.add_argument("--only", choices=PARTS,
+                   help="train the layers of the coarsest grid alone, or attention, and the text encoder: faster, for what is decided there")
+    p.add_argument("--words", type=float, default=0, metavar="SHARE",
+                   help="of a text network's loss: shared alike by the words of the sentence, each where pictures show it (default 0: "
+                        "what a word is about counts by its pixels, a mouth a hundredth of what hair does); t is uniform then")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
     a = p.parse_args()
     if a.network == UPSCALE and len(a.data) > 1:
         p.error(f"--network {UPSCALE} takes one folder of --data")
+    if not 0 <= a.words < 1:
+        p.error(f"--words {a.words}: want a share from 0 to below 1")
+    if a.words and a.network != "text":
+        p.error(f"--words is for --network text, not for {a.network}")
     if a.follow and not a.init:
         p.error("--follow needs --init: an earlier run of the same network")
     return a
@@ -89,15 +100,46 @@ def learning_rate(step, share):
     return min(1.0, (step + 1) / WARMUP) * max(0.01, fall)
 
 
+SIGMAS, SEEN = 5.0, 20  # beyond chance, and pictures with a word, from which on a word is believed to show somewhere
+
+
+@torch.no_grad()
+def shown(split, tokenizer, pictures=12000):
+    """Where pictures show each word: weights of pixels, unshuffled as z, [V, 12 h w], of mean 1; zeros where it shows nowhere.
+
+    A word shows where the mean of the pictures that have it in a sentence lies further from the mean of all than chance makes it.
+    Words that nearly all have (a, with) show nowhere.
+    """
+    n = min(pictures, len(split))
+    ids, first, count = split.ids(tokenizer)
+    has = torch.zeros(n, len(tokenizer))
+    for i in range(n):
+        has[i, ids[first[i] : first[i] + count[i]].flatten()] = 1
+    many = has.sum(0)
+    sums, mean, square = 0, 0, 0
+    for i in range(0, n, 500):
+        x = split.rows("pictures", np.arange(i, min(i + 500, n))).cpu().float() / 127.5 - 1
+        sums = sums + torch.einsum("nv,nhwc->vhwc", has[i : i + 500], x)
+        mean, square = mean + x.sum(0) / n, square + x.square().sum(0) / n
+    each = many.clamp(min=1)[:, None, None, None]
+    off = (sums / each - mean).square().mean(3)
+    chance = ((square - mean.square()) * (1 / each - 1 / n)).mean(3)
+    believed = (many >= SEEN) & (many < 0.9 * n)
+    off = (off - chance).where((off > SIGMAS**2 * chance) & believed[:, None, None], torch.zeros(()))
+    off = off / off.mean((1, 2), keepdim=True).clamp(min=1e-12)
+    return torch.nn.functional.pixel_unshuffle(off[:, None].expand(-1, LATENT // UNSHUFFLE**2, -1, -1), UNSHUFFLE).flatten(1)
+
+
 class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
-    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4):
+    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4, words=0.0):
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         seed += self.rank * 1000003  # each process draws its own pictures, t and noise
         self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split.to(device)
         # NHWC is what CUDA's tensor cores want; on CPUs NCHW was 1.2 times faster.
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.words, self.shown = words, shown(split, network.tokenizer).to(self.device) if words else None
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.ema.tokenizer = self.network.tokenizer  # the very same: the split keeps what it gave
@@ -146,7 +188,21 @@ class Trainer:
             out = network(z, t, condition).float()
         if network.prediction_type == "sample":
             return (out - x).abs().mean((1, 2, 3))
-        return self.weight[t] * (out - (a * eps - s * x)).square().mean((1, 2, 3))
+        error = (out - (a * eps - s * x)).square()
+        if rng is not None and self.shown is not None:
+            error = self.by_word(condition).view_as(error) * error
+        return self.weight[t] * error.mean((1, 2, 3))
+
+    def by_word(self, ids):
+        """Weights of mean 1 for the pixels of pictures with these sentences: [B, 12 h w]. ids: int64 [B,L].
+
+        They depend on the sentence alone, not on the picture at hand: what the network predicts where the loss is least stays
+        the mean of what is possible.
+        """
+        has = torch.zeros(len(ids), len(self.shown), device=ids.device).scatter_(1, ids, 1)
+        words = has @ self.shown.any(1).float()[:, None]
+        where = (has @ self.shown / words.clamp(min=1)).where(words > 0, torch.ones((), device=ids.device))
+        return (1 - self.words) + self.words * where
 
     def train_step(self, share):
         part = share < CONSTANT
@@ -155,7 +211,7 @@ class Trainer:
         # One u in each of B equal parts of 0..1: less variance than independent ones.
         u = torch.rand(b, generator=self.noise, device=self.device)
         u = (torch.arange(b, device=self.device) + u) / b
-        u = 1 - (1 - u) ** FOCUS.get(self.network.modality, 1.0)
+        u = 1 - (1 - u) ** (FOCUS.get(self.network.modality, 1.0) if self.shown is None else 1.0)
         t = (u * steps).long().clamp(max=steps - 1)
         t = t[torch.randperm(b, generator=self.noise, device=self.device)]
         loss = self.loss(self.network, index, t, self.noise, self.rng, part).mean()
@@ -286,15 +342,15 @@ def main():
         else:
             tokenizer = Tokenizer.build(split.sentences(-split.validation))
     network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
-    if a.coarse:
-        network.freeze_fine_layers()
+    if a.only:
+        network.train_only(a.only)
     if state is None and a.init:
         taken, own = network.start_from(os.path.join(a.init, "export"))
         print(f"{a.init}: {taken} of {own} tensors taken", flush=True)
         if a.follow:
             new, old, share = a.follow
             network.follow(os.path.join(new, "export"), os.path.join(old, "export"), float(share))
-    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate)
+    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate, a.words)
     if state:
         trainer.restore(state)
     print(f"{a.network}: {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {len(split)} pictures, "
