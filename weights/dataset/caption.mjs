@@ -11,7 +11,7 @@ const people = ["person", "person", "person", "portrait", "face", "character"];
 // things are left out now and then. `said` lists the attributes that it leaves
 // no doubt about. `more` are other sentences about the same picture and what they
 // say: one that says little, as people do who type. `detail` is one about what is
-// small: where it stood among ten other things only, a network never learnt it.
+// small: where it stood mostly among other things, a network never learnt it.
 export function caption(c) {
   const rnd = random(c.seed ^ 0x2545f491);
   const full = sentence(rnd, c, clauses(rnd, c), 0.95);

@@ -58,9 +58,8 @@ class Seen:
         self.chamfer = np.array([chamfer(f, held.ink[i]) for f, i in zip(found, obey)])
         self.colours = colour_distance(pictures, held.split.pictures[obey])
         self.iou = np.array([intersections(p, held.masks[i]) for p, i in zip(parts, obey)])
-        sure = held.said[brief][obey]
-        self.told = sure.sum(1)
-        self.right = ((values == held.attributes[obey]) & sure).sum(1)
+        self.told = held.said[brief][obey]  # bool [n,A]
+        self.right = (values == held.attributes[obey]) & self.told
 
     def only(self, portraits):
         """The same for some of the portraits."""
@@ -84,7 +83,7 @@ class Seen:
         return mean_iou(np.tensordot(w, self.iou, 1), self.held.parts)
 
     def text(self, w):
-        return float(w @ self.right / max(1, w @ self.told))
+        return float((w @ self.right).sum() / max(1, (w @ self.told).sum()))
 
     def kernel(self, w):
         return kernel_distance(self.features, self.held.reference, w)

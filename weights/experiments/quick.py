@@ -94,7 +94,12 @@ def sample(merge, n, sampler, levels, corrector=0, beta=False, seed=0):
 def shifted(parts, most, seed=0):
     """Parts [n, C, h, w] that lie up to `most` cells of that grid beside where they belong, as painted by a hand."""
     rng = np.random.default_rng(seed)
-    return torch.stack([torch.roll(p, tuple(rng.integers(-most, most + 1, 2).tolist()), (1, 2)) for p in parts])
+
+    def moved(part, axis):
+        n = part.shape[axis]
+        return part.index_select(axis, (torch.arange(n) - int(rng.integers(-most, most + 1))).clamp(0, n - 1))
+
+    return torch.stack([moved(moved(p, 1), 2) for p in parts])
 
 
 def numbers(text):
@@ -133,12 +138,14 @@ def main():
     a = p.parse_args()
     if a.shift % UNSHUFFLE:
         p.error(f"--shift {a.shift}: want a multiple of {UNSHUFFLE}")
+    if a.shift and "mask" not in a.take:
+        p.error("--shift is for the mask, which is not taken")
     held = Held(a.data, a.judge)
     networks = {m: Network.load(os.path.join(a.networks, m, "export")) for m in ("none", *a.take)}
     index = np.arange(a.first, a.first + a.portraits)
     twice = np.concatenate([index, index])  # two seeds
     conditions = {m: held.split.condition(m, twice, networks[m].tokenizer) for m in a.take}
-    if a.shift and "mask" in conditions:
+    if a.shift:
         conditions["mask"] = shifted(conditions["mask"], a.shift // UNSHUFFLE)
     each = np.ones(len(index))
     print("| levels | sampler | weights | ends | evaluations | edges | parts | sentence | colour | distance of two seeds |")

@@ -234,6 +234,16 @@ def precision(rows):
     return table(["axis", "int8 less f32"], out) if out else "<p>Fewer than five portraits have both.</p>"
 
 
+def by_attribute(rows, trusted):
+    """What came true of each trusted attribute that sentences say, in rows where one was given, and of how many portraits."""
+    lines = []
+    for i, name in enumerate(ATTRIBUTES):
+        if name in trusted:
+            told = [(r.seen.right[:, i].sum(), r.seen.told[:, i].sum()) for r in rows]
+            lines.append([name, *(f"{right / n:.2f} <small>of {n}</small>" if n else "" for right, n in told)])
+    return table(["attribute", *(r.name for r in rows)], lines)
+
+
 def judged(held):
     s = held.scores
     parts = [[n, f"{v:.3f}", "yes" if v >= TRUSTED else "no"] for n, v in s["parts"].items()]
@@ -284,6 +294,7 @@ No judge is asked.</li>
 <li>colour: mean distance of the colours of 8x8 cells from the given ones, in levels of 255.</li>
 <li>Fr&eacute;chet (from 70 portraits on) and kernel distance: of the judge's {FEATURES} features, each in deviations of
 {REFERENCE.stop - REFERENCE.start} other held-out pictures and within their range, to these. Not to be compared with distances on Inception features.</li></ul>
+<h2>Sentences, attribute by attribute</h2>{by_attribute([r for r in main if r.given == ["text"] or r.given == ALL], trusted)}
 <h2>Aim</h2>{aims(main, top[0])}
 <h2>Variety</h2>{diversities(held, rows)}<p>Mean distance of the judge's features between two samples of one portrait's conditions.
 Between two real portraits it is {spread(held.reference):.2f}.</p>

@@ -84,8 +84,19 @@ def test_brief_sentences_are_judged_by_what_they_say(held, tmp_path):
     for e in (long, brief):
         write(tmp_path, e, held, dict(enumerate(np.array(held.split.pictures))))
     (a, b), *_ = report.collect(held, str(tmp_path), [long, brief])
-    assert a.seen.told.tolist() == [3] * 12 and b.seen.told.tolist() == [1] * 12
+    assert a.seen.told.sum(1).tolist() == [3] * 12 and b.seen.told.sum(1).tolist() == [1] * 12
     assert (a.name, b.name) == ("network alone: text", "network alone: text, brief sentences")
+
+
+def test_sentences_attribute_by_attribute(held):
+    row = report.Row("text", measure.Seen(held, range(12), held.split.pictures[:12]), ["text"])
+    row.seen.told[:] = row.seen.right[:] = False
+    at = list(ATTRIBUTES).index("skin")
+    row.seen.told[:8, at] = row.seen.right[:6, at] = True
+    text = report.by_attribute([row], ["hair_color", "skin"])
+    assert "<td>skin</td><td>0.75 <small>of 8</small></td>" in text
+    assert "<td>hair_color</td><td></td>" in text and "eyes" not in text
+    assert row.seen.text(np.ones(12)) == 6 / 8
 
 
 def test_features_stay_in_the_range_of_real_pictures(held):
