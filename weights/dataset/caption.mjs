@@ -11,7 +11,8 @@ const people = ["person", "person", "person", "portrait", "face", "character"];
 // things are left out now and then. `said` lists the attributes that it leaves
 // no doubt about. `more` are other sentences about the same picture and what they
 // say: one that says little, as people do who type. `detail` is one about what is
-// small: where it stood mostly among other things, a network never learnt it.
+// small, or the hair as few words tell it: where these stood mostly among other
+// things, a network never learnt them.
 export function caption(c) {
   const rnd = random(c.seed ^ 0x2545f491);
   const full = sentence(rnd, c, clauses(rnd, c), 0.95);
@@ -31,11 +32,12 @@ function brief(c) {
 
 const small = ["mouth", "eyes", "eyes_color", "eyebrows", "glasses", "earrings", "flowers", "freckles"];
 
-// detail is a sentence of one clause, now and then two, about nothing but small things.
+// detail is a sentence of one clause, now and then two, about nothing but small things and the hair in few words.
 function detail(c) {
   const rnd = random(c.seed ^ 0x3c6ef372);
   const { before, withs } = clauses(rnd, c, true);
-  const kept = shuffle(rnd, [...before, ...withs].filter((x) => x.said.some((a) => small.includes(a)))).slice(0, rnd() < 0.7 ? 1 : 2);
+  withs.push(...hairInFewWords(rnd, c, words.hair[c.hair]));
+  const kept = shuffle(rnd, [...before, ...withs].filter((x) => x.few || x.said.some((a) => small.includes(a)))).slice(0, rnd() < 0.7 ? 1 : 2);
   return sentence(rnd, c, { before: before.filter((x) => kept.includes(x)), withs: withs.filter((x) => kept.includes(x)) }, 0);
 }
 
@@ -115,6 +117,21 @@ function hairPhrase(rnd, c, hair) {
   if (s === "two buns" || s.startsWith("pigtails")) return `${parts.join(" ")} hair in ${s.replace("and", "with a")}`;
   if (s === "fringe") return `${parts.join(" ")} hair and a fringe`;
   return `${parts.join(" ")} hair in a ${s.replace("and", "with a")}`;
+}
+
+// hairInFewWords is one clause as people type it, "pink pigtails", "curly hair", or none.
+function hairInFewWords(rnd, c, { length, shape, style }) {
+  const phrases = [];
+  const say = (phrase, ...said) => phrases.push({ words: phrase, said, few: true });
+  const worn = /mohawk|ponytail|pigtails|buns?/.exec(style)?.[0];
+  if (["short", "long"].includes(length)) say(`${length} hair`, "hair_length");
+  if (shape) say(`${shape} hair`, "hair_shape");
+  if (worn) {
+    const one = worn.endsWith("s") ? "" : "a ";
+    say(one + worn, "hair_style");
+    say(`${one}${c.hairColor} ${worn}`, "hair_style", "hair_color");
+  }
+  return phrases.length ? [pick(rnd, phrases.slice(worn && rnd() < 0.75 ? -2 : 0))] : [];
 }
 
 function backgroundPhrase(rnd, color) {
