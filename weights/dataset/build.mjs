@@ -29,7 +29,7 @@ function write(dir, p) {
 
 // Held-out portraits are asked for by the other sentences only.
 const line = (p, held) => JSON.stringify({
-  seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: held ? p.more : [...p.more, p.detail],
+  seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: p.more, ...(held ? {} : { details: p.details }),
 });
 
 // CHUNK seeds go to a worker at a time. Few: what the rasterizer allocates is

@@ -10,13 +10,13 @@ const people = ["person", "person", "person", "portrait", "face", "character"];
 // caption puts the choices into plain words, varied in wording and order; most
 // things are left out now and then. `said` lists the attributes that it leaves
 // no doubt about. `more` are other sentences about the same picture and what they
-// say: one that says little, as people do who type. `detail` is one about what is
-// small, or the hair as few words tell it: where these stood mostly among other
-// things, a network never learnt them.
+// say: one that says little, as people do who type. `details` are sentences each of
+// one thing that is small, and one of the hair in few words: where these stood mostly
+// among other things, a network never learnt them.
 export function caption(c) {
   const rnd = random(c.seed ^ 0x2545f491);
   const full = sentence(rnd, c, clauses(rnd, c), 0.95);
-  return { ...full, attributes: attributes(c), more: [brief(c)], detail: detail(c) };
+  return { ...full, attributes: attributes(c), more: [brief(c)], details: details(c) };
 }
 
 // brief is a sentence of one to three clauses, the hair often by its colour alone.
@@ -32,13 +32,14 @@ function brief(c) {
 
 const small = ["mouth", "eyes", "eyes_color", "eyebrows", "glasses", "earrings", "flowers", "freckles"];
 
-// detail is a sentence of one clause, now and then two, about nothing but small things and the hair in few words.
-function detail(c) {
+// details are sentences of one clause about a small thing, or about the hair in few words.
+function details(c) {
   const rnd = random(c.seed ^ 0x3c6ef372);
   const { before, withs } = clauses(rnd, c, true);
-  withs.push(...hairInFewWords(rnd, c, words.hair[c.hair]));
-  const kept = shuffle(rnd, [...before, ...withs].filter((x) => x.few || x.said.some((a) => small.includes(a)))).slice(0, rnd() < 0.7 ? 1 : 2);
-  return sentence(rnd, c, { before: before.filter((x) => kept.includes(x)), withs: withs.filter((x) => kept.includes(x)) }, 0);
+  const of = (kind, list) => list
+    .filter((x) => x.few || x.said.some((a) => small.includes(a)))
+    .map((x) => sentence(rnd, c, { before: [], withs: [], [kind]: [x] }, 0));
+  return [...of("before", before), ...of("withs", [...withs, ...hairInFewWords(rnd, c, words.hair[c.hair])])];
 }
 
 // clauses are what is said of the person: before the noun, and after it, where

@@ -58,7 +58,8 @@ ABOUT = {"name": "Lorelei portraits", "terms": "CC0-1.0 (pictures drawn from the
 class Split:
     """pictures [N,64,64,3], ink [N,64,64] (255 = line), masks [N,64,64] labels, seeds [N], captions: N texts.
 
-    more: of each picture further texts, which training draws from as well; the caption alone validates.
+    more: of each picture further texts, which training draws from as well; the caption alone validates. details: texts that say
+    one thing each, drawn together as often as any other one.
     """
 
     arrays = ("pictures", "ink", "masks", "seeds")
@@ -74,16 +75,32 @@ class Split:
             self.about = splits[0].about
             for name in self.arrays:
                 setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
-            self.captions, self.more = ([c for s in splits for c in getattr(s, name)] for name in ("captions", "more"))
+            self.portraits = [r for s in splits for r in s.portraits]
         else:
             portraits = records(path)
             packed, self.about = pack_folder(path, portraits), about(path)
             for name in self.arrays:
                 setattr(self, name, np.load(os.path.join(packed, name + ".npy"), mmap_mode="r"))
-            self.captions, self.more = [r["caption"] for r in portraits], [[m["caption"] for m in r.get("more", [])] for r in portraits]
+            self.portraits = portraits
+        self.trained = np.arange(len(self) - self.validation)
 
     def __len__(self):
         return len(self.pictures)
+
+    @property
+    def captions(self):
+        return [r["caption"] for r in self.portraits]
+
+    def tell_only(self, attributes):
+        """Leaves of the pictures to train on the sentences that say nothing but these, and the pictures that have one."""
+        kept = []
+        for i in self.trained:
+            r = self.portraits[i]
+            told = [s for s in (r, *r.get("more", []), *r.get("details", [])) if s["said"] and set(s["said"]) <= set(attributes)]
+            if told:
+                self.portraits[i] = {**told[0], "more": told[1:]}
+                kept.append(i)
+        self.trained = np.array(kept, np.int64)
 
     def to(self, device):
         """Moves what training reads to a GPU; on the CPU it stays mapped."""
@@ -128,26 +145,30 @@ class Split:
             colours = cells(pictures).mean(3)
             return encode_colours(colours, torch.ones_like(colours[..., 0]))
         if modality == "text":
-            ids, first, count = self.ids(tokenizer)
-            at, count = first[index], count[index]
+            ids, first, whole, details = self.ids(tokenizer)
+            at = first[index]
             if rng is None:
                 return ids[at]
             draw = Draws(rng, ids)
-            ids = ids[at + (draw.uniform(0, 1, len(at)) * count).long()]
+            whole, details = whole[index], details[index]
+            one = (draw.uniform(0, 1, len(at)) * (whole + (details > 0))).long()
+            detail = (draw.uniform(0, 1, len(at)) * details).long()
+            ids = ids[at + one + torch.where(one == whole, detail, 0)]
             ids[draw.chance(0.05, len(ids))] = 0
             return ids
         return None
 
     def sentences(self, n=None):
-        """All texts of the pictures [:n], each picture's caption before its others."""
-        return [s for c, more in zip(self.captions[:n], self.more[:n]) for s in (c, *more)]
+        """All texts of the pictures [:n], each picture's caption before its others, details last."""
+        return [s["caption"] for r in self.portraits[:n] for s in (r, *r.get("more", []), *r.get("details", []))]
 
     def ids(self, tokenizer):
-        """All sentences in the tokenizer's numbers [S, L]; of each picture the first one and how many it has [N]."""
+        """All sentences in the tokenizer's numbers [S, L]; of each picture the first one, how many it has before details, and how many of these: [N]."""
         if self.tokens is None or self.tokens[0] is not tokenizer:
-            count = [1 + len(m) for m in self.more]
+            whole, details = ([n + len(r.get(name, [])) for r in self.portraits] for n, name in ((1, "more"), (0, "details")))
+            first = [0, *accumulate(map(sum, zip(whole, details)))][:-1]
             self.tokens = tokenizer, (torch.tensor([tokenizer(s) for s in self.sentences()]),
-                                      torch.tensor([0, *accumulate(count[:-1])]), torch.tensor(count))
+                                      *map(torch.tensor, (first, whole, details)))
         return self.tokens[1]
 
 

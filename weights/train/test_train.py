@@ -1,6 +1,7 @@
 """python -m pytest -q, in this folder."""
 
 import argparse
+import copy
 import json
 import os
 import shutil
@@ -102,6 +103,38 @@ def test_texts(split):
     for i, d in enumerate(drawn):
         assert set(d) == ({i % 2, 2, 3, 4} if i % 3 else {i % 2, 4}), "its own sentences, or now and then none"
         assert d[4] < 30 and (i % 3 == 0 or min(d[i % 2], d[2], d[3]) > 40)
+
+
+def told(*said):
+    return {"caption": " ".join(said), "said": list(said)}
+
+
+def test_details_are_drawn_as_one_sentence(split):
+    split = copy.copy(split)
+    split.tokens = None
+    split.portraits = [{**told("hair", "mouth"), "more": [told("hair")], "details": [told("mouth"), told("eyes")]},
+                       told("skin"), {**told("hair"), "details": [told("eyes")]}]
+    tokenizer = Tokenizer.build(split.sentences())
+    known = {tuple(tokenizer(s)): s for s in ("hair mouth", "hair", "mouth", "eyes", "skin", "")}
+    for i, share in enumerate(({"hair mouth": 1 / 3, "hair": 1 / 3, "mouth": 1 / 6, "eyes": 1 / 6}, {"skin": 1}, {"hair": 1 / 2, "eyes": 1 / 2})):
+        ids = split.condition("text", np.full(4000, i), tokenizer, np.random.default_rng(0))
+        drawn = Counter(known[tuple(t)] for t in ids.tolist())
+        assert set(drawn) == {*share, ""}
+        assert all(abs(drawn[s] / (4000 - drawn[""]) - p) < 0.03 for s, p in share.items()), drawn
+
+
+def test_only_some_attributes_are_told(folder):
+    split = Split(folder)
+    split.portraits = [{**told("hair", "mouth"), "more": [told("mouth"), told()], "details": [told("mouth"), told("eyes")]},
+                       told("hair"), {**told("hair", "mouth"), "details": [told("eyes", "mouth")]}] + split.portraits[3:]
+    split.trained = split.trained[:3]
+    split.tell_only(["mouth", "eyes"])
+    assert split.trained.tolist() == [0, 2]
+    assert [s.split() for s in split.sentences(3)] == [["mouth"], ["mouth"], ["eyes"], ["hair"], ["eyes", "mouth"]]
+    t = Trainer(Network("text", Tokenizer.build(split.sentences()), **SMALL), split, batch=2)
+    assert t.next_index(2).tolist() == [0, 2] and t.next_index(2).tolist() == [0, 2]
+    with pytest.raises(ValueError, match="of 2 a batch of 3"):
+        Trainer(t.network, split, batch=3).next_index(3)
 
 
 def test_unshuffle_round_trip_and_channel_order(split):
@@ -356,7 +389,7 @@ class Worded:
 
     def ids(self, tokenizer):
         n = len(self)
-        return torch.tensor([tokenizer(s) for s in self.sentences]), torch.arange(n), torch.ones(n, dtype=torch.int64)
+        return torch.tensor([tokenizer(s) for s in self.sentences]), torch.arange(n), torch.ones(n, dtype=torch.int64), torch.zeros(n, dtype=torch.int64)
 
 
 def test_a_word_weighs_where_pictures_show_it(split):

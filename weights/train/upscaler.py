@@ -87,6 +87,7 @@ class LargeSplit:
             np.save(temporary, np.asarray(pictures))
             os.replace(temporary, packed)
         self.pictures = np.load(packed, mmap_mode="r")
+        self.trained = np.arange(len(self) - self.validation)
 
     def __len__(self):
         return len(self.pictures)
