@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 	"runtime"
 	"sync"
 )
@@ -53,9 +54,10 @@ const (
 )
 
 var (
-	conv2dDirect  = kernel("conv2d_direct", conv2dTwin, "conv2d")
-	conv2dTile    = kernel("conv2d_tile", conv2dTwin, "conv2d")
-	conv2dUniform = kernel("conv2d_uniform", conv2dTwin, "conv2d")
+	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d")
+	conv2dTile     = kernel("conv2d_tile", conv2dTwin, "conv2d")
+	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d")
+	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d")
 )
 
 // Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
@@ -125,27 +127,24 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 		c[name] = v
 		return c
 	}
-	rows, taps := 1, 1
-	if c["KW"] == 3 && c["STRIDE"] == 1 {
-		taps = 3
-		// Two rows of 8 pixels where that leaves a tile for each of a workgroup's 8 invocations.
-		if y.H > 1 && samples*ceil(y.H, 2)*ceil(y.W, 8) >= 8 {
-			rows = 2
-		}
+	// On software adapters an invocation makes so many channels / 4 of 8 pixels of each of so many rows.
+	software, channels, rows := conv2dUniform, 4, 1
+	if c["KH"] == 3 && c["KW"] == 3 && c["STRIDE"] == 1 {
+		software, channels, rows = conv2dWinograd, 2, 4
 	}
-	uniform := with("ROWS", uint32(rows))
-	uniform["TAPS"] = uint32(taps)
-	tiles, outs := samples*ceil(y.H, rows)*ceil(y.W, 8), 1
-	if tiles == 1 {
-		outs = 8
-	}
+	const lanes = 8
+	tiles := samples * ceil(y.H, rows) * ceil(y.W, 8)
+	outs := outsOfGroup(tiles, lanes)
 	return []Form{
-		{Kernel: conv2dUniform, Constants: uniform, Groups: groups(ceil(o4, 4*outs), ceil(tiles*outs, 8)), Software: true},
+		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
 		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 		{Kernel: conv2dDirect, Constants: with("SPLIT", 8), Groups: groups(ceil(o4, 2), ceil(strips, 8))},
 		{Kernel: conv2dTile, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}
 }
+
+// outsOfGroup is outs_of_group in conv2d.wgsl.
+func outsOfGroup(tiles, lanes int) int { return 1 << (bits.Len(uint(lanes/min(tiles, lanes))) - 1) }
 
 func conv2dTwin(c Constants, params []byte, mem [][]byte) {
 	p := decode[conv2dParams](params)

@@ -10,7 +10,7 @@
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
-// computes what: conv2d_uniform, conv2d_direct, conv2d_tile.
+// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_tile.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
@@ -89,6 +89,9 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
 
 // first_output is where a network's outputs begin among all networks'.
 fn first_output(z: u32) -> u32 { return ((p.nets >> (4u * z)) & 15u) * p.o4; }
+
+// outs_of_group is how many invocations of a workgroup make the same tile's outputs, a power of two: few where there are many tiles.
+fn outs_of_group(tiles: u32, lanes: u32) -> u32 { return 1u << firstLeadingBit(lanes / min(tiles, lanes)); }
 
 // finish writes vec4 o of sample n's outputs at a pixel; its network's begin at first.
 fn finish(acc: vec4<f32>, first: u32, o: u32, n: u32, at: u32) {
