@@ -93,13 +93,17 @@ class Split:
 
     def tell_only(self, attributes):
         """Leaves of the pictures to train on the sentences that say nothing but these, and the pictures that have one."""
-        kept = []
+        kept, known = [], set()
         for i in self.trained:
             r = self.portraits[i]
-            told = [s for s in (r, *r.get("more", []), *r.get("details", [])) if s["said"] and set(s["said"]) <= set(attributes)]
+            sentences = [s for s in (r, *r.get("more", []), *r.get("details", [])) if s.get("said")]
+            known.update(a for s in sentences for a in s["said"])
+            told = [s for s in sentences if set(s["said"]) <= set(attributes)]
             if told:
                 self.portraits[i] = {**told[0], "more": told[1:]}
                 kept.append(i)
+        if not set(attributes) <= known:
+            raise ValueError(f"no sentence says {', '.join(sorted(set(attributes) - known))}: want some of {', '.join(sorted(known))}")
         self.trained = np.array(kept, np.int64)
 
     def to(self, device):

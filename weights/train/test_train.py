@@ -135,6 +135,8 @@ def test_only_some_attributes_are_told(folder):
     assert t.next_index(2).tolist() == [0, 2] and t.next_index(2).tolist() == [0, 2]
     with pytest.raises(ValueError, match="of 2 a batch of 3"):
         Trainer(t.network, split, batch=3).next_index(3)
+    with pytest.raises(ValueError, match="no sentence says ears: want some of eyes, mouth"):
+        split.tell_only(["mouth", "ears"])
 
 
 def test_unshuffle_round_trip_and_channel_order(split):

@@ -6,9 +6,16 @@ r"""Trains one network on one split, alone.
     python -m train --network upscale --data ../dataset/out/upscale --out runs/upscale --minutes 60
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
 
-A sentence's words about small things were ignored by a network that had seen two million pictures; they begin to be heard with
+What sentences say of small things a network that had seen two million pictures ignored. It learns to hear it from sentences about
+few things at first; with larger --minutes the run goes on with others:
 
-    python -m train --network text --data ../dataset/out/text --out runs/words --init runs/text --words .7 --only attention --minutes 240
+    small="mouth eyebrows eyes eyes_color"
+    go="python -m train --network text --data ../dataset/out/text --out runs/words --init runs/text --only attention"
+    $go --words .7 --minutes 50
+    $go --words .9 --minutes 54 --about mouth
+    $go --words .9 --minutes 61 --about $small
+    $go --words .9 --minutes 70 --about $small earrings earrings_color freckles ...
+    $go --words .7 --minutes 120
 
 What the merge is compared with is one network that learns all conditions at once, each left out now and then:
 
