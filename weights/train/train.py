@@ -7,15 +7,15 @@ r"""Trains one network on one split, alone.
     python -m sample runs/none/export runs/sketch/export --data ../dataset/out/test --out grid.png
 
 What sentences say of small things a network that had seen two million pictures ignored. It learns to hear it from sentences about
-few things at first; with larger --minutes the run goes on with others:
+few things at first, at the full learning rate, and from all of them at the end:
 
-    small="mouth eyebrows eyes eyes_color"
-    go="python -m train --network text --data ../dataset/out/text --out runs/words --init runs/text --only attention"
-    $go --words .7 --minutes 50
-    $go --words .9 --minutes 54 --about mouth
-    $go --words .9 --minutes 61 --about $small
-    $go --words .9 --minutes 70 --about $small earrings earrings_color freckles ...
-    $go --words .7 --minutes 120
+    go="python -m train --network text --data ../dataset/out/text --out runs/words --init runs/text"
+    timeout 50m $go --only attention --minutes 400 --words .7
+    timeout  4m $go --only attention --minutes 400 --words .9 --about mouth
+    timeout  7m $go --only attention --minutes 400 --words .9 --about mouth eyebrows eyes eyes_color
+    timeout  9m $go --only attention --minutes 400 --words .9 --about mouth eyebrows eyes eyes_color glasses glasses_kind glasses_color \
+      earrings earrings_color freckles flowers flowers_color hair_style hair_color hair_shape hair_length
+    $go --minutes 119 --words .5
 
 What the merge is compared with is one network that learns all conditions at once, each left out now and then:
 
