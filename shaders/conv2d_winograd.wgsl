@@ -1,6 +1,6 @@
-// The form for 3x3 convolutions of stride 1 on software adapters, which are bound by
-// arithmetic: 4 pixels of a row and 3 taps in 6 multiplications instead of 12, F(4, 3) of
-// Lavin and Gray 2016 ("Fast Algorithms for Convolutional Neural Networks"); the three
+// The form for 3x3 convolutions of stride 1 on software adapters, which are mostly bound
+// by arithmetic: 4 pixels of a row and 3 taps in 6 multiplications instead of 12, F(4, 3)
+// of Lavin and Gray 2016 ("Fast Algorithms for Convolutional Neural Networks"); the three
 // rows of taps are added as they are. For inputs d[6], taps g[3] and outputs y[4]
 //
 //   y = A^T [(G g) * (B^T d)]

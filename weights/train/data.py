@@ -104,7 +104,7 @@ class Split:
                 kept.append(i)
         if not set(attributes) <= known:
             raise ValueError(f"no sentence says {', '.join(sorted(set(attributes) - known))}: want some of {', '.join(sorted(known))}")
-        self.trained = np.array(kept, np.int64)
+        self.trained, self.tokens = np.array(kept, np.int64), None
 
     def to(self, device):
         """Moves what training reads to a GPU; on the CPU it stays mapped."""

@@ -120,8 +120,7 @@ def shown(split, tokenizer, pictures=12000):
     """Where pictures show each word: weights of pixels, unshuffled as z, [V, 12 h w], of mean 1; zeros where it shows nowhere.
 
     A word shows where the mean of the pictures that have it in a sentence lies further from the mean of all than chance makes it,
-    and weighs there by the square: with all pixels around alike, mouths were heard a third as well after 2,500 pictures.
-    Words that nearly all have (a, with) show nowhere.
+    and weighs there by the square. Words that nearly all have (a, with) show nowhere.
     """
     n = min(pictures, len(split))
     ids, first, whole, details = split.ids(tokenizer)
