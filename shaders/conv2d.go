@@ -56,6 +56,7 @@ const (
 var (
 	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d")
 	conv2dTile     = kernel("conv2d_tile", conv2dTwin, "conv2d")
+	conv2dSliced   = kernel("conv2d_sliced", conv2dTwin, "conv2d")
 	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d")
 	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d")
 )
@@ -135,12 +136,17 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	const lanes = 8
 	tiles := samples * ceil(y.H, rows) * ceil(y.W, 8)
 	outs := outsOfGroup(tiles, lanes)
-	return []Form{
+	forms := []Form{
 		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
 		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 		{Kernel: conv2dDirect, Constants: with("SPLIT", 8), Groups: groups(ceil(o4, 2), ceil(strips, 8))},
 		{Kernel: conv2dTile, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
+		{Kernel: conv2dSliced, Constants: with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}
+	if ceil(strips, 4) <= maxGroups {
+		forms = append(forms, Form{Kernel: conv2dSliced, Constants: with("SIDE", 4), Groups: groups(ceil(o4, 8), ceil(strips, 4))})
+	}
+	return forms
 }
 
 // outsOfGroup is outs_of_group in conv2d.wgsl.

@@ -10,7 +10,8 @@
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
-// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_tile.
+// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_tile,
+// conv2d_sliced.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
@@ -61,23 +62,27 @@ fn int8s(q: u32) -> vec4<f32> {
 }
 const INT8_UNITS = vec4<f32>(1.0, 0.00390625, 0.0000152587890625, 0.000000059604644775390625);
 
-// block reads 4 inputs (columns) x 4 outputs (rows).
-fn block(b: u32) -> mat4x4<f32> {
-  if WEIGHTS == 2u {
-    let q = w[b];
-    return mat4x4<f32>(int8s(q.x), int8s(q.y), int8s(q.z), int8s(q.w));
-  }
-  if WEIGHTS == 1u {
-    let u = w[2u * b];
-    let v = w[2u * b + 1u];
-    return mat4x4<f32>(
-      vec4<f32>(unpack2x16float(u.x), unpack2x16float(u.y)), vec4<f32>(unpack2x16float(u.z), unpack2x16float(u.w)),
-      vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)), vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)));
-  }
-  return mat4x4<f32>(
-    bitcast<vec4<f32>>(w[4u * b]), bitcast<vec4<f32>>(w[4u * b + 1u]),
-    bitcast<vec4<f32>>(w[4u * b + 2u]), bitcast<vec4<f32>>(w[4u * b + 3u]));
+// Words are a block as it is stored, 4 inputs x 4 outputs: int8 needs only a, f16 a and b.
+struct Words { a: vec4<u32>, b: vec4<u32>, c: vec4<u32>, d: vec4<u32> }
+
+fn words(b: u32) -> Words {
+  if WEIGHTS == 2u { return Words(w[b], vec4<u32>(), vec4<u32>(), vec4<u32>()); }
+  if WEIGHTS == 1u { return Words(w[2u * b], w[2u * b + 1u], vec4<u32>(), vec4<u32>()); }
+  return Words(w[4u * b], w[4u * b + 1u], w[4u * b + 2u], w[4u * b + 3u]);
 }
+
+// decoded makes columns of a block's inputs and rows of its outputs.
+fn decoded(q: Words) -> mat4x4<f32> {
+  if WEIGHTS == 2u { return mat4x4<f32>(int8s(q.a.x), int8s(q.a.y), int8s(q.a.z), int8s(q.a.w)); }
+  if WEIGHTS == 1u {
+    return mat4x4<f32>(
+      vec4<f32>(unpack2x16float(q.a.x), unpack2x16float(q.a.y)), vec4<f32>(unpack2x16float(q.a.z), unpack2x16float(q.a.w)),
+      vec4<f32>(unpack2x16float(q.b.x), unpack2x16float(q.b.y)), vec4<f32>(unpack2x16float(q.b.z), unpack2x16float(q.b.w)));
+  }
+  return mat4x4<f32>(bitcast<vec4<f32>>(q.a), bitcast<vec4<f32>>(q.b), bitcast<vec4<f32>>(q.c), bitcast<vec4<f32>>(q.d));
+}
+
+fn block(b: u32) -> mat4x4<f32> { return decoded(words(b)); }
 
 // erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
 fn erf(v: vec4<f32>) -> vec4<f32> {
