@@ -513,6 +513,8 @@ def test_networks_trained_together_start_when_their_splits_are_there(monkeypatch
         assert together.train(network, options, end) == 0
     minutes = float(commands["joint"][commands["joint"].index("--minutes") + 1])
     assert 4 < minutes < 5 and "start/text" in commands["joint"] and "start/none" in commands["none"]
+    own = tmp_path / "runs" / "joint"
+    assert together.start(str(own.parent), "joint") == str(own), "a joint network that was trained before goes on"
     (tmp_path / "runs" / "none" / "log.csv").write_text("seconds,step,validation\n60,5,\n120,9,0.1\n350,12,\n")
     (tmp_path / "runs" / "none" / "checkpoint.pt").touch()
     assert together.train("none", options, time.monotonic() + 300) == 0

@@ -29,9 +29,10 @@ def splits(network):
     return ("none", *JOINT_SPATIAL, "text") if network == JOINT else (network,)
 
 
-def start(network):
-    """The run that a network starts from: its own, the joint one that for text."""
-    return "text" if network == JOINT else network
+def start(folder, network):
+    """The run that a network starts from: its own; a joint one that has none yet, that for text."""
+    own = os.path.join(folder, network)
+    return os.path.join(folder, "text") if network == JOINT and not os.path.exists(own) else own
 
 
 def command(network, a, seconds):
@@ -41,7 +42,7 @@ def command(network, a, seconds):
             "--data", *(os.path.join(a.data, s) for s in splits(network)),
             "--out", os.path.join(a.runs, network), "--rate", str(rate), "--batch", str(a.batch),
             "--minutes", f"{seconds / 60:.2f}", "--threads", "2",
-            *(("--init", os.path.join(a.start, start(network))) if a.start else ())]
+            *(("--init", start(a.start, network)) if a.start else ())]
 
 
 def trained(folder):
