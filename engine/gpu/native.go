@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -26,6 +27,7 @@ type Device struct {
 	info    Info
 	limits  Limits
 	layouts map[string]*wgpu.BindGroupLayout // by the bytes of their kinds
+	paced   atomic.Int32                     // calls of Pace
 }
 
 // Buffer is memory of a device.
@@ -455,8 +457,17 @@ func (d *Device) Wait(ctx context.Context) error {
 	return d.drain(ctx)
 }
 
-// Pace is Wait: wgpu does not tell when a part of what was submitted is done.
-func (d *Device) Pace(ctx context.Context) error { return d.Wait(ctx) }
+// Pace is Wait every so many times on a GPU: it would have no work while the host
+// encodes more, and wgpu does not tell when a part of what was submitted is done. A
+// software adapter has the host's own processor: it is waited for.
+func (d *Device) Pace(ctx context.Context) error {
+	if d.info.Software || d.paced.Add(1)%paces == 0 {
+		return d.Wait(ctx)
+	}
+	return errors.Join(d.Err(), ctx.Err())
+}
+
+const paces = 4
 
 // drain waits until the queue is empty. It asks instead of letting wgpu wait:
 // that gives up after five seconds (CLEANUP_WAIT_MS), calls the work done and

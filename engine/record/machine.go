@@ -36,8 +36,9 @@ type Loaded interface {
 	Run(ctx context.Context, programs ...*Program) error
 	// Wait returns when all started programs are done.
 	Wait(ctx context.Context) error
-	// Pace returns when all are done that were started before the Pace before: a GPU
-	// has work while the host prepares more, and never more than it can be stopped in.
+	// Pace is called after each of many like pieces of work. It waits for what was
+	// started a few pieces ago: a GPU has work while the host prepares more, and never
+	// more than it can be stopped in.
 	Pace(ctx context.Context) error
 	// Read waits for the work before it and copies a kept tensor to the host.
 	Read(ctx context.Context, t shaders.Tensor) ([]byte, error)
