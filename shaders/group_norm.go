@@ -3,6 +3,7 @@ package shaders
 import (
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // GroupNormArgs describe a group norm over the channels of X followed by
@@ -56,11 +57,22 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
-	for _, lanes := range []uint32{32, 128, 256} {
-		forms = append(forms, Form{Kernel: kernel, Constants: Constants{
-			"LANES": lanes, "SILU": flag(a.SiLU),
+	add := func(lanes, held int) {
+		constants := Constants{
+			"LANES": uint32(lanes), "SILU": flag(a.SiLU),
 			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok()),
-		}, Groups: [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
+		}
+		if held > 0 {
+			constants["HELD"] = uint32(held)
+		}
+		forms = append(forms, Form{Kernel: kernel, Constants: constants, Groups: [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
+	}
+	add(32, 0)
+	add(128, 0)
+	add(256, 0)
+	const most = 16 // vec4s in an invocation's registers
+	if held := ceil(y.H*y.W*per/4, 256); kernel == groupNorm && held <= most {
+		add(256, 1<<bits.Len(uint(held-1))) // few different ones: each is compiled
 	}
 	d := Dispatch{
 		Forms: forms,

@@ -134,6 +134,7 @@ func TestGroupNorm(t *testing.T) {
 		{1, 32, 32, 64, 0, 32, true, false, nil},
 		{1, 8, 8, 192, 128, 32, true, false, nil}, // groups of 10 straddle both the vec4s and the skip
 		{1, 16, 16, 128, 64, 8, true, false, nil},
+		{1, 32, 32, 128, 0, 8, true, false, nil},
 		{2, 16, 16, 128, 64, 16, true, true, nil},
 		{2, 5, 7, 6, 0, 2, false, false, nil},
 		{1, 1, 1, 6, 3, 3, true, true, nil},
