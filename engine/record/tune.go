@@ -49,10 +49,11 @@ func shapeOf(d shaders.Dispatch) string {
 
 // Timed runs of a form: so many launches at once, the best of so many times. They
 // are repeated until a run takes so long, and as long as waiting for it, or that
-// often: a fast GPU does 8 launches in less time than a browser takes to tell that
-// they are done. One that was idle runs slowly at first.
+// often: a fast GPU does 4 launches in less time than a browser takes to tell that
+// they are done. One that was idle runs slowly at first. A form that takes so many
+// times as long as the best so far, and long enough to tell, is given up after two runs.
 const (
-	tuneLaunches, tuneTimes, tuneRepeats = 8, 3, 64
+	tuneLaunches, tuneTimes, tuneRepeats, tuneHopeless = 4, 3, 128, 2
 
 	tuneLeast, tuneWarm = time.Millisecond, 100 * time.Millisecond
 )
@@ -186,9 +187,9 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 	for shape, forms := range candidates {
 		best, fastest := time.Duration(0), 0
 		for i, c := range forms {
-			took, err := l.stopwatch(ctx, idle, c.run)
+			took, err := l.stopwatch(ctx, idle, best, c.run)
 			for err == nil && time.Since(start) < tuneWarm {
-				took, err = l.stopwatch(ctx, idle, c.run)
+				took, err = l.stopwatch(ctx, idle, best, c.run)
 			}
 			if err != nil {
 				return fmt.Errorf("record: timing %s: %w", c.run.Name, err)
@@ -214,8 +215,9 @@ func (l *gpuPlan) took(ctx context.Context, programs ...*gpu.Program) (time.Dura
 
 // stopwatch is the shortest of some runs of a program, without what it takes to run
 // nothing and wait for it, after one run to warm up and two to see how often it is
-// to be repeated in each: one that came late would have too few.
-func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program) (time.Duration, error) {
+// to be repeated in each: one that came late would have too few. Where these take far
+// longer than rival, if that is not 0, they are the answer.
+func (l *gpuPlan) stopwatch(ctx context.Context, idle, rival time.Duration, g *Program) (time.Duration, error) {
 	program, params, err := l.build(g)
 	if err != nil {
 		return 0, err
@@ -231,7 +233,9 @@ func (l *gpuPlan) stopwatch(ctx context.Context, idle time.Duration, g *Program)
 		took = max(took-idle, 1) / time.Duration(repeats)
 		switch {
 		case i == 1:
-			once = took
+			if once = took; rival > 0 && once > max(tuneHopeless*rival, tuneLeast, idle) {
+				return once, nil
+			}
 		case i == 2:
 			repeats = int(max(1, min(tuneRepeats, max(tuneLeast, idle)/min(once, took))))
 		case i == 3 || i > 3 && took < best:
