@@ -138,8 +138,7 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	outs := outsOfGroup(tiles, lanes)
 	forms := []Form{
 		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
-		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
-		{Kernel: conv2dDirect, Constants: with("SPLIT", 8), Groups: groups(ceil(o4, 2), ceil(strips, 8))},
+		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 8))},
 		{Kernel: conv2dTile, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 		{Kernel: conv2dSliced, Constants: with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}

@@ -1,21 +1,15 @@
-// The form without workgroup memory to share: one invocation makes 4 pixels of a
-// row x 8 output channels in registers. With SPLIT 8 it adds up an eighth of the
-// input channels only, and the 8 invocations that share an output add their sums
-// at the end: for grids so small that there would be too few invocations.
+// The form without workgroup memory to share loads: an invocation makes 4 pixels of a
+// row x 8 output channels in registers, of an eighth of the input channels, and the 8
+// invocations that share an output add their sums at the end.
 
-override SPLIT: u32 = 1u; // 1 or 8
-
-const STRIPS = 8u;          // of a workgroup when SPLIT is 1: 8 x 8 invocations
-const SUMS = SPLIT * 64u;   // vec4s of a workgroup's partial sums
-var<workgroup> sums: array<vec4<f32>, SUMS>;
+const SLICES = 8u;
+const STRIPS = 8u; // of a workgroup
+var<workgroup> sums: array<vec4<f32>, 512>; // [STRIPS, SLICES, 8 vec4s]
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-  // A workgroup is 8 pairs of outputs x 8 strips, or with SPLIT 8 slices of the
-  // inputs x 8 strips of one pair.
-  let pair = select(8u * group.x + local.x, group.x, SPLIT == 8u);
-  let slice = select(0u, local.x, SPLIT == 8u);
-  let o = 2u * pair;
+  let slice = local.x;
+  let o = 2u * group.x;
   let index = group.y * STRIPS + local.y;
   let strip = min(index, p.strips - 1u);
   let per_row = (p.ow + 3u) / 4u;
@@ -43,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
       let at = vec4<u32>(line) + (vec4<u32>(clamp(ix, vec4<i32>(), last)) >> vec4<u32>(p.zoom));
       let tap = (((first + o) * KH + ky) * KW + kx) * inputs;
       let from_x = at * p.c1;
-      for (var i = slice; i < p.c1; i += SPLIT) {
+      for (var i = slice; i < p.c1; i += SLICES) {
         let v0 = x[from_x.x + i] * m.x;
         let v1 = x[from_x.y + i] * m.y;
         let v2 = x[from_x.z + i] * m.z;
@@ -55,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
       }
       if HAS_SKIP {
         let from_skip = at * p.c2;
-        for (var i = slice; i < p.c2; i += SPLIT) {
+        for (var i = slice; i < p.c2; i += SLICES) {
           let v0 = skip[from_skip.x + i] * m.x;
           let v1 = skip[from_skip.y + i] * m.y;
           let v2 = skip[from_skip.z + i] * m.z;
@@ -71,22 +65,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
 
   let at = row * p.ow + ox;
   let both = o + 1u < p.o4;
-  if SPLIT == 8u {
-    // The invocation of slice s adds up the s-th of its strip's 8 vec4s.
-    let mine = local.y * 64u + slice * 8u;
-    sums[mine] = a0; sums[mine + 1u] = a1; sums[mine + 2u] = a2; sums[mine + 3u] = a3;
-    sums[mine + 4u] = b0; sums[mine + 5u] = b1; sums[mine + 6u] = b2; sums[mine + 7u] = b3;
-    workgroupBarrier();
-    var sum = vec4<f32>();
-    for (var s = 0u; s < 8u; s++) { sum += sums[local.y * 64u + s * 8u + slice]; }
-    let px = slice % 4u;
-    if inside && ox + px < p.ow && (slice < 4u || both) { finish(sum, first, o + slice / 4u, n, at + px); }
-    return;
-  }
-  if !inside { return; }
-  finish(a0, first, o, n, at);
-  if both { finish(b0, first, o + 1u, n, at); }
-  if ox + 1u < p.ow { finish(a1, first, o, n, at + 1u); if both { finish(b1, first, o + 1u, n, at + 1u); } }
-  if ox + 2u < p.ow { finish(a2, first, o, n, at + 2u); if both { finish(b2, first, o + 1u, n, at + 2u); } }
-  if ox + 3u < p.ow { finish(a3, first, o, n, at + 3u); if both { finish(b3, first, o + 1u, n, at + 3u); } }
+  // The invocation of slice s adds up the s-th of its strip's 8 vec4s.
+  let mine = local.y * 64u + slice * 8u;
+  sums[mine] = a0; sums[mine + 1u] = a1; sums[mine + 2u] = a2; sums[mine + 3u] = a3;
+  sums[mine + 4u] = b0; sums[mine + 5u] = b1; sums[mine + 6u] = b2; sums[mine + 7u] = b3;
+  workgroupBarrier();
+  var sum = vec4<f32>();
+  for (var s = 0u; s < SLICES; s++) { sum += sums[local.y * 64u + s * 8u + slice]; }
+  let px = slice % 4u;
+  if inside && ox + px < p.ow && (slice < 4u || both) { finish(sum, first, o + slice / 4u, n, at + px); }
 }
