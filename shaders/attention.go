@@ -41,9 +41,10 @@ func Attention(a AttentionArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d for y %v: want multiples of 4",
 			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, y))
 	}
+	keys := ceil(a.K.W, ceil(a.K.W, 64)) // of each visit, as many
 	return Dispatch{
 		Kernel:    attention,
-		Constants: Constants{"HEAD_DIM": uint32(a.HeadDim)},
+		Constants: Constants{"HEAD_DIM": uint32(a.HeadDim), "KEYS": uint32((keys + 3) &^ 3)},
 		Params: encode(attentionParams{
 			uint32(y.W), uint32(a.K.W),
 			uint32(a.Q.Stride() / 4), uint32(a.K.Stride() / 4), uint32(a.V.Stride() / 4), uint32(y.Stride() / 4),

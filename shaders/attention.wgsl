@@ -1,12 +1,13 @@
 // y[n, l, head, d] = sum_m softmax_m(scale sum_d q[n, l, head, d] k[n, m, head, d]) v[n, m, head, d]
 //
 // Flash attention (Dao et al. 2022): a workgroup takes 16 queries of one head and
-// visits the keys 64 at a time with an online softmax. A lane scores 4 queries
+// visits up to 64 keys at a time with an online softmax. A lane scores 4 queries
 // against 4 keys, a lane of the first 16 then turns one query's scores into
 // weights, and a lane gathers 4 queries x 4 channels of v. A head wider than 64
 // channels is gathered by several workgroups, which score again.
 
 override HEAD_DIM: u32 = 32u; // a multiple of 4
+override KEYS: u32 = 64u;     // at a time, a multiple of 4: compilers can unroll loops of known length
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;         // [N, L, q_stride], heads from q_offset
 @group(0) @binding(1) var<storage, read> k: array<vec4<f32>>;         // [N, M, k_stride], from k_offset
@@ -28,13 +29,13 @@ struct Params { // strides and offsets in vec4s
 }
 
 const QUERIES = 16u;
-const KEYS = 64u;
-const QUADS = QUERIES * KEYS / 4u;
+const QUADS = KEYS / 4u; // of a row of weights
+const ALL_QUADS = QUERIES * QUADS;
 const D4 = HEAD_DIM / 4u;
 const BLOCKS = (D4 + 15u) / 16u; // workgroups that share a head's channels
 const NONE = -3.0e38;            // below any score
 
-var<workgroup> weight: array<vec4<f32>, QUADS>; // [QUERIES, KEYS/4] scores, then weights
+var<workgroup> weight: array<vec4<f32>, ALL_QUADS>; // [QUERIES, QUADS] scores, then weights
 var<workgroup> fade: array<f32, QUERIES>;                     // what the sums so far are multiplied by
 var<workgroup> total: array<f32, QUERIES>;
 
@@ -65,22 +66,23 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       s2 += q[q_at.z + i] * kk;
       s3 += q[q_at.w + i] * kk;
     }
-    let inside = keys < vec4<u32>(p.m);
-    let at = quad * KEYS + column;
-    weight[at] = select(vec4<f32>(NONE), s0 * p.scale, inside);
-    weight[at + KEYS / 4u] = select(vec4<f32>(NONE), s1 * p.scale, inside);
-    weight[at + KEYS / 2u] = select(vec4<f32>(NONE), s2 * p.scale, inside);
-    weight[at + 3u * KEYS / 4u] = select(vec4<f32>(NONE), s3 * p.scale, inside);
+    if column < QUADS {
+      let inside = keys < vec4<u32>(p.m);
+      let at = quad * KEYS + column;
+      weight[at] = select(vec4<f32>(NONE), s0 * p.scale, inside);
+      weight[at + QUADS] = select(vec4<f32>(NONE), s1 * p.scale, inside);
+      weight[at + 2u * QUADS] = select(vec4<f32>(NONE), s2 * p.scale, inside);
+      weight[at + 3u * QUADS] = select(vec4<f32>(NONE), s3 * p.scale, inside);
+    }
     workgroupBarrier();
 
-    let quads = (min(KEYS, p.m - first) + 3u) / 4u;
     if lane < QUERIES {
-      let row = lane * KEYS / 4u;
+      let row = lane * QUADS;
       var most = weight[row];
-      for (var j = 1u; j < quads; j++) { most = max(most, weight[row + j]); }
+      for (var j = 1u; j < QUADS; j++) { most = max(most, weight[row + j]); }
       let now = max(max(top, max(most.x, most.y)), max(most.z, most.w));
       var part = vec4<f32>();
-      for (var j = 0u; j < quads; j++) {
+      for (var j = 0u; j < QUADS; j++) {
         let w = exp(max(weight[row + j] - now, vec4<f32>(-100.0)));
         weight[row + j] = w;
         part += w;
@@ -96,14 +98,14 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     let f = 4u * quad;
     a0 *= fade[f]; a1 *= fade[f + 1u]; a2 *= fade[f + 2u]; a3 *= fade[f + 3u];
     var w_at = quad * KEYS;
-    for (var j = 0u; j < quads; j++) {
+    for (var j = 0u; j < QUADS; j++) {
       let key = vec4<u32>(first + 4u * j) + vec4<u32>(0u, 1u, 2u, 3u);
       let from_v = (vec4<u32>(n * p.m) + min(key, vec4<u32>(p.m - 1u))) * p.v_stride + v_at;
       let vv = mat4x4<f32>(v[from_v.x], v[from_v.y], v[from_v.z], v[from_v.w]);
       a0 += vv * weight[w_at];
-      a1 += vv * weight[w_at + KEYS / 4u];
-      a2 += vv * weight[w_at + KEYS / 2u];
-      a3 += vv * weight[w_at + 3u * KEYS / 4u];
+      a1 += vv * weight[w_at + QUADS];
+      a2 += vv * weight[w_at + 2u * QUADS];
+      a3 += vv * weight[w_at + 3u * QUADS];
       w_at++;
     }
     workgroupBarrier(); // the weights are used up
