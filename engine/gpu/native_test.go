@@ -41,6 +41,36 @@ func floats(v ...float32) []byte {
 	return b
 }
 
+// What is written between submissions belongs to the next one, also where a GPU is
+// not waited for; at the last of so many paces all is done.
+func TestPace(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	d := device(t)
+	d.info.Software = false
+	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, nil)
+	require.NoError(t, err)
+	x, err := d.NewBuffer("x", 400)
+	require.NoError(t, err)
+	y, err := d.NewBuffer("y", 400)
+	require.NoError(t, err)
+	p, err := d.NewUniform("params", 16)
+	require.NoError(t, err)
+	require.NoError(t, d.Write(x, 0, floats(1, 10)))
+	g, err := d.NewProgram("saxpy", []Launch{{ps[0], []BufferView{{x, 0, 0}, {y, 0, 0}, {p, 0, 16}}, [3]uint32{2, 1, 1}, "saxpy"}})
+	require.NoError(t, err)
+	for i := range paces {
+		require.NoError(t, d.Write(p, 0, append(floats(float32(i+1)), 100, 0, 0, 0)))
+		require.NoError(t, d.Run(g))
+		require.NoError(t, d.Pace(ctx))
+	}
+	assert.True(t, d.device.Poll(false, nil))
+	b, err := d.Read(ctx, y, 0, 8)
+	require.NoError(t, err)
+	assert.Equal(t, floats(1+2+3+4, 100), b)
+	cancel()
+	assert.ErrorIs(t, d.Pace(ctx), context.Canceled)
+}
+
 func TestSaxpy(t *testing.T) {
 	ctx := context.Background()
 	d := device(t)
