@@ -41,6 +41,17 @@ func floats(v ...float32) []byte {
 	return b
 }
 
+// saxpyBuffers are x and y, of 100 zeros, and the parameters.
+func saxpyBuffers(t *testing.T, d *Device) (x, y, p *Buffer) {
+	x, err := d.NewBuffer("x", 400)
+	require.NoError(t, err)
+	y, err = d.NewBuffer("y", 400)
+	require.NoError(t, err)
+	p, err = d.NewUniform("params", 16)
+	require.NoError(t, err)
+	return x, y, p
+}
+
 // What is written between submissions belongs to the next one, also where a GPU is
 // not waited for; at the last of so many paces all is done.
 func TestPace(t *testing.T) {
@@ -49,12 +60,7 @@ func TestPace(t *testing.T) {
 	d.info.Software = false
 	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, nil)
 	require.NoError(t, err)
-	x, err := d.NewBuffer("x", 400)
-	require.NoError(t, err)
-	y, err := d.NewBuffer("y", 400)
-	require.NoError(t, err)
-	p, err := d.NewUniform("params", 16)
-	require.NoError(t, err)
+	x, y, p := saxpyBuffers(t, d)
 	require.NoError(t, d.Write(x, 0, floats(1, 10)))
 	g, err := d.NewProgram("saxpy", []Launch{{ps[0], []BufferView{{x, 0, 0}, {y, 0, 0}, {p, 0, 16}}, [3]uint32{2, 1, 1}, "saxpy"}})
 	require.NoError(t, err)
@@ -78,12 +84,7 @@ func TestSaxpy(t *testing.T) {
 	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, func(n, total int) { done = n*10 + total })
 	require.NoError(t, err)
 	assert.Equal(t, 11, done)
-	x, err := d.NewBuffer("x", 400)
-	require.NoError(t, err)
-	y, err := d.NewBuffer("y", 400)
-	require.NoError(t, err)
-	p, err := d.NewUniform("params", 16)
-	require.NoError(t, err)
+	x, y, p := saxpyBuffers(t, d)
 	assert.EqualValues(t, 816, d.Allocated())
 	values := make([]float32, 100)
 	for i := range values {
