@@ -55,7 +55,6 @@ const (
 
 var (
 	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d")
-	conv2dTile     = kernel("conv2d_tile", conv2dTwin, "conv2d")
 	conv2dSliced   = kernel("conv2d_sliced", conv2dTwin, "conv2d")
 	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d")
 	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d")
@@ -139,7 +138,6 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	forms := []Form{
 		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
 		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 8))},
-		{Kernel: conv2dTile, Constants: c, Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 		{Kernel: conv2dSliced, Constants: with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}
 	if ceil(strips, 4) <= maxGroups {

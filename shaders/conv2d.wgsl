@@ -10,8 +10,7 @@
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
-// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_tile,
-// conv2d_sliced.
+// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_sliced.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
