@@ -1,5 +1,4 @@
 // Starts the Go program. All else is in it.
-const go = new Go();
 const wasm = document.querySelector('meta[name="mcdm-wasm"]').content;
 const fail = (status, text) => {
   document.getElementById("studio").dataset.state = "failed";
@@ -10,20 +9,22 @@ const fail = (status, text) => {
   retry.onclick = () => location.reload();
 };
 // A page of one file holds the program in itself: gzip in base64 (server/cmd/offline).
+const oneFile = document.querySelector('meta[name="mcdm-one-file"]');
 const inside = (element) => {
   const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
   element.remove();
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream, { headers: { "Content-Type": "application/wasm" } });
 };
-const load = async () => {
-  const element = document.getElementById(wasm);
-  const response = element ? inside(element) : await fetch(wasm);
+const load = async (imports) => {
+  const response = oneFile ? inside(document.getElementById(wasm)) : await fetch(wasm);
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return WebAssembly.instantiateStreaming(response, go.importObject);
+  return WebAssembly.instantiateStreaming(response, imports);
 };
-load().then(
+const start = (go) => load(go.importObject).then(
   ({ instance }) => go.run(instance).finally(() => fail("The program has stopped.",
     "The program has stopped by a fault of its own, which the browser's console tells. Try again loads the page anew.")),
   (error) => fail("The program could not be started.",
-    `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and try again.`));
+    oneFile ? `This file is not whole: save it again. (${error.message ?? error})`
+      : `The program (${wasm}) could not be loaded: ${error.message ?? error}. Check the connection and try again.`));
+document.addEventListener("DOMContentLoaded", () => start(new Go()));

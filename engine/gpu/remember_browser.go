@@ -26,8 +26,12 @@ func (d *Device) Remember(name string, data []byte) {
 	})
 }
 
-// localStorage's getter throws where storage is forbidden. That becomes a panic in a
-// call only, and ends the program in a plain Get.
+// localStorage is undefined on file://, where all local pages share one. Its getter
+// throws where storage is forbidden: that becomes a panic in a call only, and ends
+// the program in a plain Get.
 func localStorage() js.Value {
+	if js.Global().Get("location").Get("protocol").String() == "file:" {
+		return js.Undefined()
+	}
 	return js.Global().Get("Reflect").Call("get", js.Global(), "localStorage")
 }

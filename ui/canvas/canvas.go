@@ -15,6 +15,7 @@ import (
 	"github.com/hajimehoshi/ebiten/v2/vector"
 
 	"github.com/mcdm/mcdm/ui/board"
+	"github.com/mcdm/mcdm/ui/dom"
 )
 
 // Canvas is the board's window.
@@ -41,12 +42,13 @@ type Canvas struct {
 	plainStyle js.Value       // of its canvas
 	started    bool
 
-	inside  bool    // the pointer is over the board
-	u, w    float64 // where, in parts of the box
-	shape   string  // of the cursor
-	space   bool    // the space bar is down
-	control bool    // so is Control
-	turned  float64 // by the wheel, short of a step of the brush's size
+	inside   bool    // the pointer is over the board
+	u, w     float64 // where, in parts of the box
+	shape    string  // of the cursor
+	space    bool    // the space bar is down
+	control  bool    // so is Control
+	turned   float64 // by the wheel, short of a step of the brush's size
+	scrolled float64 // when the wheel scrolled the page last, in milliseconds
 }
 
 // Attach puts the board into box, a positioned element of the page with a size
@@ -100,7 +102,7 @@ func (c *Canvas) compose() bool {
 func (c *Canvas) Run() error {
 	// Asked before ebiten does: once its loop has failed, it panics at the next
 	// change of the window's size.
-	if !newCanvas().Call("getContext", "webgl2").Truthy() {
+	if !dom.New("canvas", "").Call("getContext", "webgl2").Truthy() {
 		return c.goPlain()
 	}
 	ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum) // a still board costs nothing

@@ -8,16 +8,13 @@ import (
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
+	"github.com/mcdm/mcdm/ui/dom"
 )
-
-func newCanvas() js.Value {
-	return js.Global().Get("document").Call("createElement", "canvas")
-}
 
 // goPlain replaces ebiten's canvas by one with a 2D context. Ebiten's loop, if
 // it runs, is left without work.
 func (c *Canvas) goPlain() error {
-	canvas := newCanvas()
+	canvas := dom.New("canvas", "")
 	canvas.Set("width", board.Side)
 	canvas.Set("height", board.Side)
 	fill(canvas)

@@ -83,8 +83,13 @@ func (c *Canvas) wheel(e js.Value) {
 		}
 		return
 	}
-	if turn > 0 && c.Viewport.Zoom() == 1 && !pinch {
-		return // there is no way out: the page scrolls
+	if c.Viewport.Zoom() == 1 && !pinch {
+		// There is no way out: the page scrolls, and back too while one is at it.
+		now := e.Get("timeStamp").Float()
+		if turn > 0 || js.Global().Get("scrollY").Float() > 0 && now-c.scrolled < 1000 {
+			c.scrolled = now
+			return
+		}
 	}
 	e.Call("preventDefault")
 	c.zoom(e, dom.Zoom(e))

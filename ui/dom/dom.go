@@ -4,11 +4,9 @@
 package dom
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"syscall/js"
 )
 
@@ -100,27 +98,6 @@ func Await(promise js.Value) (js.Value, error) {
 	ok.Release()
 	bad.Release()
 	return r.v, r.err
-}
-
-// Fetch reads a file of the page's own server, or one that lies in the page
-// itself. Cancelling ctx aborts it.
-func Fetch(ctx context.Context, url string) ([]byte, error) {
-	if e := inside(url); e.Truthy() {
-		return unpack(ctx, e, url)
-	}
-	r, err := Ask(ctx, url, nil, "default")
-	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", url, err)
-	}
-	defer r.Close()
-	if r.Status() != 200 {
-		return nil, fmt.Errorf("fetching %s: the server answered %d", url, r.Status())
-	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("fetching %s: %w", url, err)
-	}
-	return data, nil
 }
 
 // Paint puts a picture into a canvas element of the same size.

@@ -9,17 +9,19 @@ import (
 	"syscall/js"
 )
 
-// inside is the element that holds a file of a page of one file
-// (server/cmd/offline): gzip in base64. It is null in any other page.
-func inside(url string) js.Value {
-	return js.Global().Get("document").Call("getElementById", url)
+// OneFile tells whether the page is one file that holds all it needs
+// (server/cmd/offline).
+func OneFile() bool {
+	return js.Global().Get("document").Call("querySelector", `meta[name="mcdm-one-file"]`).Truthy()
 }
 
-// Inside tells whether a file lies in the page itself.
-func Inside(url string) bool { return inside(url).Truthy() }
-
-// unpack reads such a file. Its element stays: a new graphics device needs it again.
-func unpack(ctx context.Context, e js.Value, url string) ([]byte, error) {
+// Inside reads a file that lies in such a page: in the element of that id, as gzip in
+// base64. The element stays: a new graphics device needs it again.
+func Inside(ctx context.Context, url string) ([]byte, error) {
+	e := js.Global().Get("document").Call("getElementById", url)
+	if !e.Truthy() {
+		return nil, fmt.Errorf("%s is missing in this file, save it again", url)
+	}
 	packed, err := base64.StdEncoding.DecodeString(e.Get("textContent").String())
 	if err != nil {
 		return nil, fmt.Errorf("%s in this file is damaged, save it again: %w", url, err)

@@ -9,18 +9,19 @@ import (
 	"syscall/js"
 )
 
-// Storage is the browser's own for this site (localStorage): some megabytes of
-// text that outlive the page.
+// Storage is one of the browser's own for this site: some megabytes of text that
+// outlive the page.
 type Storage struct{ store js.Value }
 
-// OpenStorage gives the site's storage; ok is false where the browser refuses
-// it, and on file://, where all local pages share one.
-func OpenStorage() (s Storage, ok bool) {
+// OpenStorages gives the site's storage, and that of this tab alone, which ends with
+// it; ok is false where the browser refuses them, and on file://, where all local
+// pages share them.
+func OpenStorages() (site, tab Storage, ok bool) {
 	if !strings.HasPrefix(js.Global().Get("location").Get("protocol").String(), "http") {
-		return s, false
+		return site, tab, false
 	}
-	s.store = global("localStorage")
-	return s, s.store.Truthy()
+	site.store, tab.store = global("localStorage"), global("sessionStorage")
+	return site, tab, site.store.Truthy() && tab.store.Truthy()
 }
 
 // Set keeps a text under a key. What lay there stays where there is no room.
@@ -55,4 +56,11 @@ func (s Storage) Keys(prefix string) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Persist asks the browser to keep what the site stores even when it is short of room.
+func Persist() {
+	if s := js.Global().Get("navigator").Get("storage"); s.Truthy() {
+		_, _ = Await(s.Call("persist")) // where it says no, all is as before
+	}
 }

@@ -8,10 +8,6 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Square cuts the square that NewCrop begins with out of a picture and brings it
-// down to at most side pixels.
-func Square(img image.Image, side int) *image.RGBA { return NewCrop(img.Bounds()).Cut(img, side) }
-
 // Crop is a square of a picture, all of it inside, that can be moved and zoomed.
 type Crop struct {
 	picture image.Rectangle

@@ -416,9 +416,6 @@ func pixels(img any) (image.Rectangle, []byte) {
 	panic("unreachable")
 }
 
-// Conditions lists what is scored, in order.
-func Conditions(s Scores) []string { return slices.Sorted(maps.Keys(s.By)) }
-
 // Names lists the networks of some recipes, in order.
 func Names(recipes ...Recipe) []string {
 	all := map[string]bool{}

@@ -103,6 +103,7 @@ const (
 const (
 	checkConnection = "Check the connection."
 	tellOwner       = "The bundle on the server is not complete: whoever runs it must put the manifest and all shards there again."
+	reload          = "The server may have newer networks by now: reload the page. If that does not help, whoever runs it must put the manifest and all shards there again."
 	somethingElse   = "Something between this computer and the server answers in its place, as the sign-in page of a network does: sign in there, or use another network."
 )
 
@@ -204,6 +205,8 @@ func (l *wire) try(ctx context.Context, f file, p *part, moved func(n int)) *fau
 		return &fault{what: "the server's file is shorter than the manifest says", do: tellOwner, cost: 1}
 	case a.Status == 408 || a.Status == 429 || a.Status >= 500:
 		return &fault{what: fmt.Sprintf("the server answered %d", a.Status), do: "The server is in trouble: wait a little.", cost: 1}
+	case (a.Status == 404 || a.Status == 410) && f.name != bundle.ManifestName:
+		return &fault{what: fmt.Sprintf("the server answered %d", a.Status), do: reload}
 	case a.Status != 200 && a.Status != 206:
 		return &fault{what: fmt.Sprintf("the server answered %d", a.Status), do: tellOwner}
 	case kind == "text/html" || strings.HasSuffix(kind, "xml") || strings.HasSuffix(kind, "json") && f.name != bundle.ManifestName:

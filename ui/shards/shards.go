@@ -141,18 +141,18 @@ func (l *Loader) load(ctx context.Context, h bundle.Shard) ([]byte, error) {
 	return data, nil
 }
 
-// kept returns a shard that is there already, or nil. A damaged one is thrown
-// away.
+// kept returns a shard that is there already, or nil. One that is damaged or cannot
+// be read is thrown away.
 func (l *Loader) kept(h bundle.Shard) []byte {
 	l.mu.Lock()
 	data := l.unkept[h.Name]
 	l.mu.Unlock()
 	if data == nil && l.store != nil {
 		var err error
-		if data, err = l.store.Get(h.Name); err != nil || data == nil {
-			return nil
+		if data, err = l.store.Get(h.Name); err == nil && data != nil {
+			err = h.Check(data)
 		}
-		if h.Check(data) != nil {
+		if err != nil {
 			_ = l.store.Delete(h.Name) // the fetched one replaces it anyway
 			return nil
 		}

@@ -194,7 +194,7 @@ var faults = []struct {
 	name, words string
 	do          func(w http.ResponseWriter, r *http.Request, data []byte)
 }{
-	{"404", "the server answered 404. The bundle on the server is not complete", func(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) }},
+	{"404", "the server answered 404. The server may have newer networks by now: reload the page.", func(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) }},
 	{"500", "the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(500) }},
 	{"redirect", "redirected elsewhere", func(w http.ResponseWriter, r *http.Request, _ []byte) {
 		http.Redirect(w, r, "https://example.com/", 302)
@@ -393,11 +393,15 @@ type memory struct {
 	mu    sync.Mutex
 	files map[string][]byte
 	room  int
+	torn  string // cannot be read
 }
 
 func (m *memory) Get(name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if name == m.torn {
+		return nil, errors.New("NotReadableError")
+	}
 	return bytes.Clone(m.files[name]), nil
 }
 
@@ -415,6 +419,9 @@ func (m *memory) Delete(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.files, name)
+	if name == m.torn {
+		m.torn = ""
+	}
 	return nil
 }
 
@@ -449,6 +456,13 @@ func TestKept(t *testing.T) {
 	v.whole(t, got)
 	assert.Equal(t, []string{"part-1.safetensors"}, v.asked)
 	assert.Equal(t, v.files, m.files, "the damaged one is replaced")
+
+	m.torn = "part-2.safetensors"
+	got, err = v.load(v.loader(m))
+	require.NoError(t, err)
+	v.whole(t, got)
+	assert.Empty(t, m.torn, "nobody could ever read it")
+	assert.Equal(t, v.files, m.files)
 }
 
 // A full store is told, and filled when there is room again.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"maps"
 	"slices"
 	"strings"
 
@@ -147,7 +148,7 @@ func (s *Studio) showScores(pictures []*picture) {
 	of := pictures[0].recipe.Verdict.Scores.Of
 	dom.Text(dom.Get("scores-caption"), "How well it obeys, as the networks see it: the rank among %d, and by how much the input "+
 		"makes the picture likelier (a logarithm; below 0 the input does not show). Compare only pictures of one run.", of)
-	columns := recipe.Conditions(pictures[0].recipe.Verdict.Scores)
+	columns := slices.Sorted(maps.Keys(pictures[0].recipe.Verdict.Scores.By))
 	head, body := dom.Get("scores-head"), dom.Get("scores-body")
 	head.Set("textContent", "")
 	body.Set("textContent", "")

@@ -248,7 +248,12 @@ func (s *Studio) example() {
 	hint := s.replace(func() {
 		s.closeImport()
 		s.board.Load(e.Sketch, e.Mask, e.Picture)
+		s.startFrom(nil, "", usualStart)
 		s.prompt.set(e.Caption)
+		s.not.set("")
+		for _, c := range s.cards {
+			c.box.Set("checked", true)
+		}
 		s.drawn()
 	})
 	dom.Text(dom.Get("example"), "Another example")

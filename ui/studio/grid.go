@@ -180,13 +180,16 @@ func (s *Studio) save() {
 		return
 	}
 	go func() {
-		switch state := s.state(); {
+		switch state := s.run.State(); {
 		case p.large != nil:
-		case !s.enlargeable(p), state == Loading, state == Failed:
+		case !s.enlargeable(p), state != Ready:
 			s.download(p.recipe.Seed, "", p.file)
-			why := "these networks make no picture of that size larger"
-			if s.enlargeable(p) {
-				why = "it can be made larger when the networks are ready"
+			why := "it can be made larger when the networks are ready"
+			if state == Sampling {
+				why = "it can be made larger when this run is over"
+			}
+			if !s.enlargeable(p) {
+				why = "these networks make no picture of that size larger"
 			}
 			s.notice(fmt.Sprintf("Saved with %d×%d pixels: %s.", p.image.Rect.Dx(), p.image.Rect.Dy(), why))
 			return

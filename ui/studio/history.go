@@ -94,7 +94,7 @@ func (s *Studio) recall(p *picture) {
 	s.show(p)
 	go s.enlargeByItself(p)
 	text := fmt.Sprintf("Back: seed %d, with its drawing, sentence and settings.%s", p.recipe.Seed, hint)
-	if s.state() == Sampling {
+	if s.run.State() == Sampling {
 		s.Say(text + " The run goes on.")
 	} else {
 		s.tell(text)
@@ -108,8 +108,8 @@ func (s *Studio) recall(p *picture) {
 // done with it.
 func (s *Studio) marked() {
 	here := s.shown != nil && slices.Contains(s.history, s.shown)
-	dom.Show(dom.Get("history"), len(s.history) > 0 || s.deleted != nil)
-	dom.Show(dom.Get("bring-back"), s.deleted != nil)
+	dom.Show(dom.Get("history"), len(s.history) > 0 || len(s.deleted) > 0)
+	dom.Show(dom.Get("bring-back"), len(s.deleted) > 0)
 	for _, id := range []string{"favourite", "delete"} {
 		dom.Get(id).Set("disabled", !here)
 	}
@@ -166,6 +166,9 @@ func (s *Studio) stripKey(e js.Value) {
 	case "End":
 		to = len(s.history) - 1
 	case "Delete":
+		if e.Get("repeat").Truthy() { // held, it would empty the history
+			return
+		}
 		s.remove(s.history[at])
 		to = min(at, len(s.history)-1)
 	default:
@@ -179,10 +182,15 @@ func (s *Studio) stripKey(e js.Value) {
 	}
 }
 
-// remove deletes a picture; bringBack undoes the last one.
+// deletion is a picture that was deleted, and where in the history.
+type deletion struct {
+	*picture
+	at int
+}
+
+// remove deletes a picture; bringBack undoes the last deletion.
 func (s *Studio) remove(p *picture) {
-	s.deletedAt = slices.Index(s.history, p)
-	s.deleted = p
+	s.deleted = append(s.deleted, deletion{p, slices.Index(s.history, p)})
 	clear(s.toldFull)
 	s.forget(p)
 	s.marked()
@@ -197,9 +205,9 @@ func (s *Studio) forget(p *picture) {
 }
 
 func (s *Studio) bringBack() {
-	p := s.deleted
-	s.deleted = nil
-	at := min(s.deletedAt, len(s.history))
+	last := len(s.deleted) - 1
+	p, at := s.deleted[last].picture, min(s.deleted[last].at, len(s.history))
+	s.deleted = s.deleted[:last]
 	s.history = slices.Insert(s.history, at, p)
 	s.addButton(p, at)
 	s.store(p)

@@ -158,7 +158,7 @@ func (s *Studio) keepImport() {
 func (s *Studio) useImport() {
 	s.recut()
 	if m := s.importing; m != nil && checked("import-start") {
-		s.startFrom(edges.Square(m.picture, startSide), m.name, usualStart)
+		s.startFrom(reduced(m.picture, startSide), m.name, usualStart)
 	}
 	s.board.Up()
 	s.endImport()

@@ -28,6 +28,9 @@ func addIntake(take func(file js.Value)) {
 	}
 	dom.On(document, "paste", func(e js.Value) {
 		data := e.Get("clipboardData")
+		if !data.Truthy() {
+			return // a program's event
+		}
 		has := func(kind string) bool { return data.Get("types").Call("includes", kind).Bool() }
 		if dom.Typing(e.Get("target")) && has("text/plain") && (has("text/html") || has("text/rtf")) {
 			return // office programs put a picture of the text beside it, others a file's name

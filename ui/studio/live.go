@@ -4,8 +4,6 @@ package studio
 
 import (
 	"time"
-
-	"github.com/mcdm/mcdm/ui/dom"
 )
 
 // Live: after every change a quick picture. The newest change wins: a picture
@@ -75,11 +73,7 @@ func (s *Studio) live() {
 }
 
 // busy tells whether nothing can be sampled now.
-func (s *Studio) busy() bool { return s.state() != Ready }
-
-func (s *Studio) state() State {
-	return State(dom.Get("studio").Get("dataset").Get("state").String())
-}
+func (s *Studio) busy() bool { return s.run.State() != Ready }
 
 // endLive drops the live picture that is forming and waits until it is gone.
 func (s *Studio) endLive() {

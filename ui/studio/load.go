@@ -22,7 +22,7 @@ import (
 // fetchManifest reads what the networks are; their weights come with load.
 func (s *Studio) fetchManifest(ctx context.Context) error {
 	ask := askServer
-	if dom.Inside(folder + bundle.ManifestName) {
+	if dom.OneFile() {
 		ask = askFile
 	}
 	data, err := shards.Manifest(ctx, ask)

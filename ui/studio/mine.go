@@ -29,8 +29,21 @@ func (s *Studio) replace(by func()) (hint string) {
 	}
 	by()
 	s.placed = s.mark()
-	dom.Show(dom.Get("mine"), len(s.mine) > 0)
+	s.offerMine()
 	return hint
+}
+
+// offerMine offers what there is to bring back, also after a reload.
+func (s *Studio) offerMine() {
+	dom.Show(dom.Get("mine"), len(s.mine) > 0)
+	if !s.storing {
+		return
+	}
+	if len(s.mine) == 0 {
+		s.tab.Remove(savedMine)
+	} else if text, err := s.mine[len(s.mine)-1].text(); err == nil {
+		s.setTab(savedMine, text)
+	}
 }
 
 // bringMine brings back what was replaced last, and keeps what is there now: by
@@ -48,8 +61,8 @@ func (s *Studio) bringMine() {
 	s.liveChanged() // it comes without a picture
 	if len(s.mine) == 0 {
 		dom.Get("open").Call("focus", map[string]any{"preventScroll": true})
-		dom.Show(dom.Get("mine"), false)
 	}
+	s.offerMine()
 	s.tell("Yours is back: drawing, sentence and settings.")
 }
 

@@ -90,7 +90,7 @@ func TestRequestOver(t *testing.T) {
 // The page counts the steps behind a start as the sampler does, but for one that lies
 // just at it.
 func TestStepsRun(t *testing.T) {
-	schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	schedule, err := sampler.NewSchedule(1000, 1e-4, .02)
 	require.NoError(t, err)
 	for percent := 5; percent <= 95; percent++ { // of #start-change
 		start := 1 - float64(percent)/100

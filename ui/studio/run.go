@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,10 +80,7 @@ func NewRun(screen Screen, load Loader) *Run {
 // enter changes the state if it is one of from.
 func (r *Run) enter(to State, from ...State) bool {
 	r.mu.Lock()
-	ok := false
-	for _, s := range from {
-		ok = ok || r.state == s
-	}
+	ok := slices.Contains(from, r.state)
 	if ok {
 		r.state = to
 	}
@@ -91,6 +89,13 @@ func (r *Run) enter(to State, from ...State) bool {
 		r.screen.State(to)
 	}
 	return ok
+}
+
+// State is what the page is doing.
+func (r *Run) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
 }
 
 // Start loads. It may be called again after it failed; while a load or a run
@@ -378,5 +383,5 @@ func Explain(err error, button string) string {
 	case errors.Is(err, gpu.ErrLimits):
 		return "This graphics card allows too little at once (" + err.Error() + "). " + capital(fewer+"use another browser or computer") + ". Your drawing is safe."
 	}
-	return fmt.Sprintf("It did not work: %v. Your drawing is safe: %s, or reload the page.", err, press)
+	return fmt.Sprintf("It did not work: %v. Your drawing is safe: %s; if that does not help, reload the page.", err, press)
 }

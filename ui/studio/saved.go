@@ -3,6 +3,7 @@
 package studio
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -14,39 +15,68 @@ import (
 	"github.com/mcdm/mcdm/ui/recipe"
 )
 
-// What lies in the browser's storage: the recipe that is on the page, as JSON,
-// whether its number of steps is still the page's own, and every picture of the
-// history, as its PNG file in base64 behind one letter, f for a favourite.
+// What lies in the browser's storage: the recipe that is on the page, as JSON, behind
+// a u where its number of steps is still the page's own, and every picture of the
+// history, as its PNG file in base64 behind one letter, f for a favourite. The tab's
+// own storage has the recipe, too, which another tab may take the place of, and the
+// one that Bring mine back would bring.
 const (
 	savedNow     = "mcdm-now"
-	savedUsual   = "mcdm-usual-steps"
+	savedMine    = "mcdm-mine"
 	savedPicture = "mcdm-picture-"
 )
 
 // restoreSaved brings back what an earlier visit left.
 func (s *Studio) restoreSaved() {
 	var ok bool
-	if s.storage, ok = dom.OpenStorage(); !ok {
+	if s.storage, s.tab, ok = dom.OpenStorages(); !ok {
 		return
 	}
 	s.storing, s.toldFull = true, map[string]bool{}
 	dom.Show(dom.Get("stored"), true)
 	go s.restoreHistory()
-	if text := s.storage.Get(savedNow); text != "" {
-		r, err := recipe.Parse([]byte(text))
-		if err != nil {
-			js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", savedNow, err))
-			return
-		}
-		usual := s.storage.Get(savedUsual) != ""
-		if misfits := s.restore(r); len(misfits) > 0 {
+	if now, ok := s.saved(savedNow); ok {
+		if misfits := s.restore(now.Recipe); len(misfits) > 0 {
 			s.notice(strings.Join(misfits, " "))
 		}
 		s.board.Forget() // Undo goes back to what was found, not to an empty board
 		s.drawn()
-		if s.untouched = usual; usual {
+		if s.untouched = now.usual; now.usual {
 			s.storeNow() // restore took it for a person's own number
 		}
+	}
+	if m, ok := s.saved(savedMine); ok {
+		s.mine = []mine{m}
+		s.offerMine()
+	}
+}
+
+// saved reads a recipe, this tab's before the last of all.
+func (s *Studio) saved(key string) (m mine, ok bool) {
+	text, usual := strings.CutPrefix(cmp.Or(s.tab.Get(key), s.storage.Get(key)), "u")
+	if text == "" {
+		return m, false
+	}
+	r, err := recipe.Parse([]byte(text))
+	if err != nil {
+		js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", key, err))
+	}
+	return mine{r, usual}, err == nil
+}
+
+// text is what saved reads.
+func (m mine) text() (string, error) {
+	text, err := recipe.Text(m.Recipe)
+	if m.usual {
+		return "u" + string(text), err
+	}
+	return string(text), err
+}
+
+// setTab keeps a text for this tab. Where that fails an older one is no help.
+func (s *Studio) setTab(key, text string) {
+	if s.tab.Set(key, text) != nil {
+		s.tab.Remove(key)
 	}
 }
 
@@ -98,6 +128,9 @@ func (p *picture) text() (string, error) {
 func (s *Studio) store(p *picture) {
 	if !s.storing {
 		return
+	}
+	if p.favourite {
+		go dom.Persist()
 	}
 	text, err := p.text()
 	if err == nil {
@@ -184,21 +217,16 @@ func (s *Studio) storeNow() {
 	if !s.storing {
 		return
 	}
-	text, err := recipe.Text(s.current())
+	text, err := mine{s.current(), s.untouched}.text()
 	if err == nil {
-		err = s.set(savedNow, string(text), nil)
-	}
-	if err == nil && s.untouched {
-		err = s.set(savedUsual, "yes", nil)
+		s.setTab(savedNow, text)
+		err = s.set(savedNow, text, nil)
 	}
 	if err != nil {
 		s.full("what you draw and type from now on is", err)
 		return
 	}
 	s.savedMark = s.mark()
-	if !s.untouched {
-		s.storage.Remove(savedUsual)
-	}
 }
 
 // storeChange keeps what is on the page if it was changed here: another tab may have
@@ -221,6 +249,21 @@ func (s *Studio) watch() {
 	store := func(js.Value) { s.storeChange() }
 	dom.On(document, "visibilitychange", store)
 	dom.On(js.Global(), "pagehide", store)
+	dom.On(js.Global(), "beforeunload", func(e js.Value) {
+		s.storeChange()
+		if s.losing() {
+			e.Call("preventDefault") // the browser asks
+		}
+	})
+}
+
+// losing tells whether a person would lose something if the page closed now.
+func (s *Studio) losing() bool {
+	lost := s.storing && s.mark() != s.savedMark
+	if !s.storing {
+		_, lost = s.unmade()
+	}
+	return lost || slices.ContainsFunc(s.history, func(p *picture) bool { return !p.stored })
 }
 
 // mark is another one whenever the recipe may have changed.

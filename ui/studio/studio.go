@@ -37,10 +37,9 @@ type Studio struct {
 	shown *picture   // large in the frame; nil: all of batch
 	batch []*picture // of the last run
 
-	history   []*picture // newest first
-	deleted   *picture   // the last one, to be brought back
-	deletedAt int
-	compared  [2]*picture // left and right
+	history  []*picture  // newest first
+	deleted  []deletion  // to be brought back, the last one first
+	compared [2]*picture // left and right
 
 	ran      *recipe.Recipe // what Generate made last
 	ranCount int
@@ -51,6 +50,7 @@ type Studio struct {
 	prompt, not *sentence // what the picture shall obey, and what it shall not
 
 	storage     dom.Storage
+	tab         dom.Storage // this tab's own
 	storing     bool
 	toldFull    map[string]bool // what was said to be lost for want of room, and nothing was deleted since
 	fingerprint string
@@ -61,17 +61,17 @@ type Studio struct {
 
 	living, liveAgain bool
 
-	installed bool // or tried to be
+	alarm     string // with Try again
+	installed bool   // or tried to be
 }
 
 // Main drives the page until it is closed.
 func Main() error {
 	s := &Studio{untouched: true}
 	s.run = NewRun(s, s.load)
-	dom.On(dom.Get("notice-close"), "click", func(js.Value) { dom.Show(dom.Get("notice"), false) })
-	dom.On(dom.Get("retry"), "click", func(js.Value) {
-		dom.Show(dom.Get("notice"), false)
-		dom.Show(dom.Get("retry"), false)
+	click("notice-close", s.closeNotice)
+	click("retry", func() {
+		s.closeNotice()
 		if s.bundle != nil {
 			go s.run.Start(context.Background())
 		}
@@ -187,13 +187,24 @@ func (s *Studio) tell(text string) {
 
 // Alarm implements Screen.
 func (s *Studio) Alarm(text string) {
+	s.alarm = ""
 	s.notice(text)
+	s.alarm = text
 	dom.Show(dom.Get("retry"), true)
 	js.Global().Get("console").Call("warn", text)
 }
 
-// notice tells something. What was offered to be tried again still is.
+// notice tells something. An alarm stays behind it.
 func (s *Studio) notice(text string) {
+	if s.alarm != "" {
+		text += "\n\n" + s.alarm
+	}
 	dom.Text(dom.Get("notice-text"), "%s", text)
 	dom.Show(dom.Get("notice"), true)
+}
+
+func (s *Studio) closeNotice() {
+	s.alarm = ""
+	dom.Show(dom.Get("notice"), false)
+	dom.Show(dom.Get("retry"), false)
 }

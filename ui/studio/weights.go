@@ -25,7 +25,7 @@ func (s *Studio) fetch(ctx context.Context, progress func(done, total int, text 
 	if s.shards == nil {
 		var store shards.Store
 		ask := askServer
-		if dom.Inside(folder + all[0].Name) {
+		if dom.OneFile() {
 			ask, store = askFile, inFile{}
 		} else if cache, err := dom.OpenCache(weightsCache, folder); err == nil {
 			store = cache
@@ -67,16 +67,21 @@ func askServer(ctx context.Context, name string, header map[string]string) (*sha
 // inFile is the store of a page of one file, which holds the shards in itself.
 type inFile struct{}
 
-func (inFile) Get(name string) ([]byte, error) { return dom.Fetch(context.Background(), folder+name) }
+func (inFile) Get(name string) ([]byte, error) { return dom.Inside(context.Background(), folder+name) }
 func (inFile) Put(string, []byte) error        { return nil }
 func (inFile) Delete(string) error             { return nil }
 func (inFile) Names() ([]string, error)        { return nil, nil }
 
-// askFile is asked, in a page of one file, for what is no shard or is damaged.
+// askFile is asked, in a page of one file, for the manifest, and for shards that are
+// damaged or missing.
 func askFile(ctx context.Context, name string, _ map[string]string) (*shards.Answer, error) {
-	data, err := dom.Fetch(ctx, folder+name)
-	if err != nil || name != bundle.ManifestName {
-		return nil, &shards.Error{What: "it is damaged in this file", Do: "Save the file again."}
+	torn := &shards.Error{What: "it is damaged in this file", Do: "Save the file again."}
+	if name != bundle.ManifestName {
+		return nil, torn
+	}
+	data, err := dom.Inside(ctx, folder+name)
+	if err != nil {
+		return nil, torn
 	}
 	return &shards.Answer{Status: 200, Header: func(string) string { return "" }, Body: io.NopCloser(bytes.NewReader(data))}, nil
 }

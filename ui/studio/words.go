@@ -179,15 +179,15 @@ func (t *sentence) complete(offer int) {
 }
 
 // key moves through the offered words and takes one; Enter is else for the
-// whole sentence.
+// whole sentence. A browser that fills in the field sends events without a key.
 func (t *sentence) key(e js.Value) {
 	items := t.offers.Get("children")
 	n := items.Length()
-	if e.Get("isComposing").Bool() {
+	if e.Get("isComposing").Truthy() {
 		return
 	}
 	switch key := e.Get("key").String(); {
-	case key == "Enter" && e.Get("repeat").Bool(): // held, it would take a word and start a run after it
+	case key == "Enter" && e.Get("repeat").Truthy(): // held, it would take a word and start a run after it
 	case key == "Enter" && t.chosen >= 0:
 		t.complete(t.chosen)
 	case key == "Enter" && !e.Get("shiftKey").Bool():

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/draw"
 
+	"github.com/mcdm/mcdm/ui/recipe"
 	"github.com/mcdm/mcdm/weights/dataset/examples"
 )
 
@@ -99,6 +100,15 @@ func TestBoard(t *testing.T) {
 	p.key("keyUp", "Control", 17)
 	assert.Equal(t, "4", p.text("#size-out"))
 	assert.True(t, eval[bool](p, `document.getElementById("fit").disabled`), "it does not zoom")
+
+	// Who scrolls the page down over the board scrolls up again.
+	p.run(chromedp.EmulateViewport(1280, 600))
+	p.wheel(spot{.5, .5}, 100, 0)
+	require.Eventually(t, func() bool { return eval[float64](p, "scrollY") > 0 }, 5*time.Second, 10*time.Millisecond)
+	p.wheel(spot{.5, .5}, -300, 0)
+	assert.True(t, eval[bool](p, `document.getElementById("fit").disabled`), "it zooms")
+	require.Eventually(t, func() bool { return eval[float64](p, "scrollY") == 0 }, 5*time.Second, 10*time.Millisecond)
+	p.run(chromedp.EmulateViewport(1280, 900))
 
 	// Mirrored.
 	p.run(chromedp.KeyEvent("m"))
@@ -203,6 +213,10 @@ func TestDrawingWhileSampling(t *testing.T) {
 	t.Logf("%d moves: median %.1f ms, longest %.1f; between frames: median %.0f ms, 95%% %.0f, longest %.0f; tasks over 50 ms: %.0f",
 		len(took), took[len(took)/2], took[len(took)-1], frames[len(frames)/2], frames[len(frames)*95/100], frames[len(frames)-1], eval[[]float64](p, "tasks"))
 	assert.Less(t, took[len(took)-1], 50.)
+	// A picture is saved meanwhile, as it is.
+	_, _, err := recipe.Read(p.savedAs(0))
+	require.NoError(t, err)
+	assert.Contains(t, p.text("#notice-text"), "64×64 pixels: it can be made larger when this run is over")
 	p.click("#stop")
 	p.until("ready", 20*time.Second)
 	assert.True(t, dark(p.seen(spot{.2, .5})))
@@ -268,7 +282,7 @@ func TestImport(t *testing.T) {
 	}
 
 	kept := func() string {
-		return eval[string](p, `(document.dispatchEvent(new Event("visibilitychange")), JSON.parse(localStorage.getItem("mcdm-now")).sketch)`)
+		return eval[string](p, `(document.dispatchEvent(new Event("visibilitychange")), JSON.parse(localStorage.getItem("mcdm-now").replace(/^u/, "")).sketch)`)
 	}
 	drawn := kept()
 	require.NotEmpty(t, drawn)
@@ -494,6 +508,17 @@ func TestStartPicture(t *testing.T) {
 	p.click("#live")
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.text("#status"), "Done") }, time.Minute, 50*time.Millisecond, p.text("#status"))
 	p.click("#live")
+
+	// An example is all that counts then.
+	p.set("not", "a person with glasses")
+	p.click("#use-mask")
+	p.click("#example")
+	assert.False(t, p.visible("start"))
+	assert.Empty(t, p.value("not"))
+	assert.True(t, eval[bool](p, `document.getElementById("use-mask").checked`))
+	p.click("#mine")
+	assert.True(t, p.visible("start"))
+	assert.Equal(t, "a person with glasses", p.value("not"))
 	p.quiet()
 }
 

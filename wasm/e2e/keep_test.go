@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
@@ -145,8 +146,9 @@ func TestHistory(t *testing.T) {
 	p.fill()
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "storage for this page is full") }, 10*time.Second, 50*time.Millisecond)
+	assert.True(t, p.asks())
 	eval[bool](p, `(() => { for (const k of Object.keys(localStorage)) if (k.startsWith("fill")) localStorage.removeItem(k); document.dispatchEvent(new Event("visibilitychange")); return true; })()`)
-	require.True(t, eval[bool](p, `!!JSON.parse(localStorage.getItem("mcdm-now")).sketch`), "the drawing is lost when the page closes")
+	require.True(t, eval[bool](p, `!!JSON.parse(localStorage.getItem("mcdm-now").replace(/^u/, "")).sketch`), "the drawing is lost when the page closes")
 
 	p.alone("")
 	p.set("steps", "1")
@@ -179,7 +181,9 @@ func TestHistory(t *testing.T) {
 	assert.Equal(t, white, p.seen(spot{.5, .6}), "drawn after that picture")
 	assert.True(t, dark(p.seen(spot{.5, .3})))
 	assert.Equal(t, first.Pix, p.picture().Pix)
+	eval[bool](p, `(navigator.storage.persist = async () => globalThis.persisted = true, true)`)
 	p.click("#favourite")
+	assert.True(t, eval[bool](p, `globalThis.persisted ?? false`), "the browser may drop favourites")
 	p.click("#compare")
 	assert.True(t, eval[bool](p, `document.getElementById("comparing").open`))
 	assert.Contains(t, p.text("#difference"), "another sketch")
@@ -191,13 +195,36 @@ func TestHistory(t *testing.T) {
 	assert.Equal(t, "bring-back", eval[string](p, "document.activeElement.id"))
 	p.click("#bring-back")
 	require.Equal(t, 7, p.pictures())
+
+	// A key that is held deletes one; one after the other comes back.
+	p.run(chromedp.Focus("#strip button:nth-child(3)"))
+	held := input.DispatchKeyEventParams{Type: "keyDown", Key: "Delete", WindowsVirtualKeyCode: 46}
+	for _, repeat := range []bool{false, true, true} {
+		held.AutoRepeat = &repeat
+		_, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, held)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 6, p.pictures())
+	held.AutoRepeat = nil
+	_, err = chromedp.Call(p.ctx, input.DispatchKeyEvent, held)
+	require.NoError(t, err)
+	assert.Equal(t, 5, p.pictures())
+	const order = `[...document.querySelectorAll("#strip button")].map((b) => b.title).join()`
+	p.click("#bring-back")
+	p.click("#bring-back")
+	assert.Equal(t, 7, p.pictures())
+	assert.False(t, p.visible("bring-back"))
+	assert.Equal(t, "Seed 12,Seed 11,Seed 10,Seed 9", strings.Join(strings.Split(eval[string](p, order), ",")[:4], ","))
+	p.click("#strip button:nth-child(1)")
 	p.click("#delete")
 	p.click("#strip button:nth-child(6)")
 
 	p.run(chromedp.SendKeys("#prompt", "a person"))
 	time.Sleep(time.Second)
 	// As if the page had found a graphics card the last time, and chosen its steps.
-	eval[bool](p, `(() => { const now = JSON.parse(localStorage.getItem("mcdm-now")); now.sampler.steps = 50; localStorage.setItem("mcdm-now", JSON.stringify(now)); localStorage.setItem("mcdm-usual-steps", "yes"); return true; })()`)
+	eval[bool](p, `(() => { const now = JSON.parse(sessionStorage.getItem("mcdm-now")); now.sampler.steps = 50; sessionStorage.setItem("mcdm-now", "u" + JSON.stringify(now));
+		localStorage.setItem("mcdm-now", JSON.stringify({...now, prompt: "of another tab"})); return true; })()`)
+	assert.False(t, p.asks())
 	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
 	assert.Equal(t, "25", p.value("steps"))
@@ -250,6 +277,7 @@ func TestHistory(t *testing.T) {
 	p.run(chromedp.Reload())
 	p.until("ready", 3*time.Minute)
 	require.Eventually(t, func() bool { return p.pictures() == 200 }, time.Minute, 100*time.Millisecond)
+	assert.True(t, p.visible("mine"), "what it would bring is lost")
 	const oldest = `localStorage.getItem("mcdm-picture-0000000000000-00")`
 	eval[bool](p, `(localStorage.setItem("mcdm-picture-0000000000000-00", "f" + `+oldest+`.slice(1)), true)`)
 	p.sample(time.Minute)

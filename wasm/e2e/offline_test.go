@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +31,36 @@ func oneFile(t *testing.T) string {
 	return "file://" + file
 }
 
+// A file that was cut off says so, wherever that was.
+func TestTornFile(t *testing.T) {
+	whole, err := os.ReadFile(strings.TrimPrefix(oneFile(t), "file://"))
+	require.NoError(t, err)
+	program := bytes.Index(whole, []byte(`<script type="application/gzip" id="main.`))
+	manifest := bytes.Index(whole, []byte(`id="bundle/manifest.json"`))
+	require.Less(t, program, manifest)
+	torn := filepath.Join(t.TempDir(), "torn.html")
+	var p *page
+	for _, cut := range []struct {
+		at    int
+		words string
+	}{
+		{program, "This file is not whole: save it again."},
+		{program + 1<<20, "This file is not whole: save it again."},
+		{manifest + 1000, "manifest.json: it is damaged in this file. Save the file again."},
+		{len(whole) - 1<<20, "it is damaged in this file. Save the file again."},
+	} {
+		require.NoError(t, os.WriteFile(torn, whole[:cut.at], 0o644))
+		if p == nil {
+			p = visit(t, "file://"+torn, 1280, 860, 2*time.Minute)
+		} else {
+			p.run(chromedp.Reload())
+		}
+		require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), cut.words) }, 30*time.Second, 100*time.Millisecond,
+			"cut off at %d: %s", cut.at, p.text("#notice-text"))
+		assert.Equal(t, "failed", p.state())
+	}
+}
+
 // With its server gone the page opens all the same, and makes a picture, even if
 // the server had a newer build before the page was kept.
 func TestServerGone(t *testing.T) {
@@ -36,7 +68,11 @@ func TestServerGone(t *testing.T) {
 	var gone atomic.Bool
 	var asked sync.Map
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if gone.Load() {
+		switch {
+		case gone.Load() && r.URL.Path == "/":
+			w.WriteHeader(502) // what stands before the server is there
+			return
+		case gone.Load():
 			panic(http.ErrAbortHandler) // as if nobody were there
 		}
 		if name := r.URL.Path; name == "/" || path.Base(name) == bundle.ManifestName {

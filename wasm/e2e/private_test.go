@@ -50,6 +50,12 @@ func (p *page) session() {
 	time.Sleep(time.Second) // for what comes late
 }
 
+// asks tells whether closing the page would be asked about.
+func (p *page) asks() bool {
+	p.t.Helper()
+	return eval[bool](p, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`)
+}
+
 // forbidden checks that the page's policy lets nothing out, not even what is asked for.
 func (p *page) forbidden() {
 	p.t.Helper()
@@ -130,6 +136,7 @@ func TestPrivate(t *testing.T) {
 			}
 			p.session()
 			p.quiet()
+			assert.Equal(t, kind == "file", p.asks(), "the browser asks before something is lost, and only then")
 			assert.Equal(t, kind == "http", eval[int](p, "localStorage.length") > 0, "all local pages share a storage: the one file keeps nothing there")
 			p.forbidden()
 			require.NoError(t, chromedp.Cancel(p.ctx)) // only a browser that ends writes all of its log

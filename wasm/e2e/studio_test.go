@@ -252,6 +252,7 @@ func TestTornDownload(t *testing.T) {
 			// Another notice does not take the way on away.
 			p.give("drop", "notes.txt", "text/plain", []byte("no picture"))
 			require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "notes.txt") }, 10*time.Second, 50*time.Millisecond)
+			assert.Contains(t, p.text("#notice-text"), path.Base(name), "nothing tells any more why no picture can be made")
 			assert.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility() && !document.getElementById("notice-close").checkVisibility()`))
 		}
 		stage.Add(1)

@@ -105,7 +105,8 @@ func build(index string, list []string, bundle string) ([]byte, error) {
 		styles = append(styles, hash)
 		return []byte("<style>" + string(data) + "</style>")
 	})
-	// Scripts that are deferred run in their order after the page: here they stand there.
+	// Scripts that are deferred run in their order after the page: here they stand there,
+	// before all that is large: so also a file that was cut off can tell.
 	page = script.ReplaceAllFunc(page, func(m []byte) []byte {
 		data, hash := inline("script", string(script.FindSubmatch(m)[1]))
 		scripts = append(scripts, hash)
@@ -124,13 +125,13 @@ func build(index string, list []string, bundle string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta := fmt.Sprintf("\n  <meta http-equiv=\"Content-Security-Policy\" content=\"%s\">",
+	meta := fmt.Sprintf("\n  <meta http-equiv=\"Content-Security-Policy\" content=\"%s\">\n  <meta name=\"mcdm-one-file\">",
 		fmt.Sprintf(policy, strings.Join(scripts, " "), strings.Join(styles, " ")))
 	page, err = after(page, `<meta charset="utf-8">`, meta)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", index, err)
 	}
-	page, err = before(page, "</body>", data+strings.Join(ends, ""))
+	page, err = before(page, "</body>", strings.Join(ends, "")+data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", index, err)
 	}

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"syscall/js"
@@ -55,7 +56,7 @@ type peer struct {
 
 // load brings the networks onto the graphics device; it tells which that is.
 func (p *peer) load(ctx context.Context) (string, error) {
-	data, err := dom.Fetch(ctx, "/step.safetensors")
+	data, err := fetch(ctx, "/step.safetensors")
 	if err != nil {
 		return "", err
 	}
@@ -72,8 +73,25 @@ func (p *peer) load(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s, %.1f MB of weights on it", d.Info(), float64(p.model.Bytes())/1e6), nil
 }
 
+// fetch reads a file of the page's server.
+func fetch(ctx context.Context, url string) ([]byte, error) {
+	r, err := dom.Ask(ctx, url, nil, "default")
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", url, err)
+	}
+	defer r.Close()
+	if r.Status() != 200 {
+		return nil, fmt.Errorf("fetching %s: the server answered %d", url, r.Status())
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", url, err)
+	}
+	return data, nil
+}
+
 func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, error) {
-	data, err := dom.Fetch(ctx, "bundle/"+bundle.ManifestName)
+	data, err := fetch(ctx, "bundle/"+bundle.ManifestName)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +112,7 @@ func (p *peer) fetch(ctx context.Context, m record.Machine) (*engine.Model, erro
 	for _, i := range needed {
 		s := b.Shards[i]
 		go func() {
-			data, err := dom.Fetch(ctx, "bundle/"+s.Name)
+			data, err := fetch(ctx, "bundle/"+s.Name)
 			if err == nil {
 				err = s.Check(data)
 			}
