@@ -13,11 +13,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
-import { SPLITS, maskPNG, picturePNG, sketchPNG } from "./files.mjs";
+import { HELD, SPLITS, maskPNG, picturePNG, seedOf, sketchPNG } from "./files.mjs";
 import * as packing from "./packed.mjs";
 import { largePortrait, portrait } from "./portrait.mjs";
-
-const SPAN = 1_000_000; // seeds kept for each split
 
 function write(dir, p) {
   const name = `${p.choices.seed}.png`;
@@ -32,35 +30,34 @@ const line = (p, held) => JSON.stringify({
   seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: p.more, ...(held ? {} : { details: p.details }),
 });
 
-// CHUNK seeds go to a worker at a time. Few: what the rasterizer allocates is
+// CHUNK portraits go to a worker at a time. Few: what the rasterizer allocates is
 // freed only between them.
 const CHUNK = 10;
 
 async function build(split, count, out, workers, packed) {
-  if (!(count >= 1 && count <= SPAN)) throw new Error(`--count ${count}: want 1 to ${SPAN}`);
+  if (!(count >= 1 && count <= HELD)) throw new Error(`--count ${count}: want 1 to ${HELD}`);
   if (!(workers >= 1)) throw new Error(`--workers ${workers}: want 1 or more`);
   const dir = path.join(out, split);
   const file = path.join(dir, "captions.jsonl");
   fs.rmSync(file, { force: true });
-  const { first, large } = SPLITS[split];
   const part = packed ? path.join(dir, "packed.part") : null;
   if (part) packing.start(part, count);
   else {
     // What was packed of an earlier build is not of this one.
     for (const name of ["packed", "packed.npy"]) fs.rmSync(path.join(dir, name), { recursive: true, force: true });
-    for (const kind of large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
+    for (const kind of SPLITS[split].large ? ["pictures"] : ["pictures", "masks", "sketches"]) fs.mkdirSync(path.join(dir, kind), { recursive: true });
   }
   const lines = new Array(Math.ceil(count / CHUNK));
   const started = Date.now();
   let next = 0, done = 0;
   const run = () =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, first, large, part, held: split === "test" } });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { dir, split, count, part } });
       const feed = () => {
         const i = next++;
         if (i >= lines.length) return worker.postMessage(null);
-        const from = first + i * CHUNK;
-        worker.postMessage({ i, from, to: Math.min(from + CHUNK, first + count) });
+        const from = i * CHUNK;
+        worker.postMessage({ i, from, to: Math.min(from + CHUNK, count) });
       };
       worker.on("message", ({ i, text }) => {
         lines[i] = text;
@@ -84,16 +81,17 @@ async function build(split, count, out, workers, packed) {
 function work() {
   parentPort.on("message", (job) => {
     if (!job) return parentPort.close();
-    const { dir, first, large, part, held } = workerData;
+    const { dir, split, count, part } = workerData;
     const portraits = [];
     let text = "";
-    for (let seed = job.from; seed < job.to; seed++) {
-      const p = large ? largePortrait(seed) : portrait(seed);
+    for (let i = job.from; i < job.to; i++) {
+      const seed = seedOf(SPLITS[split], i, count);
+      const p = SPLITS[split].large ? largePortrait(seed) : portrait(seed);
       if (part) portraits.push(p);
       else write(dir, p);
-      text += line(p, held) + "\n";
+      text += line(p, split === "test") + "\n";
     }
-    if (part) packing.write(part, job.from - first, portraits);
+    if (part) packing.write(part, job.from, portraits);
     parentPort.postMessage({ i: job.i, text });
   });
 }

@@ -2,17 +2,26 @@
 
 import { encode } from "fast-png";
 
-// Seed ranges. No two networks that are merged ever see the same portrait; the upscaler, which is not merged, sees some of
-// colour's. Of a large split there are pictures alone, 2 SIZE pixels wide.
+// Seed ranges, each of 1,000,000. No two networks that are merged ever see the same portrait; the upscaler, which is not
+// merged, sees some of colour's. Of a large split there are pictures alone, 2 SIZE pixels wide. The last portraits validate.
 export const SPLITS = {
-  none: { first: 1_000_000, count: 60_000 },
-  text: { first: 2_000_000, count: 60_000 },
-  mask: { first: 3_000_000, count: 60_000 },
-  sketch: { first: 4_000_000, count: 60_000 },
-  colour: { first: 5_000_000, count: 60_000 },
-  upscale: { first: 5_000_000, count: 4_000, large: true },
-  test: { first: 9_000_000, count: 500 },
+  none: { first: 1_000_000, count: 60_000, validation: 256 },
+  text: { first: 2_000_000, count: 60_000, validation: 256 },
+  mask: { first: 3_000_000, count: 60_000, validation: 256 },
+  sketch: { first: 4_000_000, count: 60_000, validation: 256 },
+  colour: { first: 5_000_000, count: 60_000, validation: 256 },
+  upscale: { first: 5_000_000, count: 4_000, validation: 64, large: true },
+  test: { first: 9_000_000, count: 500, validation: 0 },
 };
+
+// Seeds from first + HELD on validate, however many portraits are built: no network, of whatever run, is trained on them.
+export const HELD = 990_000;
+
+// seedOf is the seed of portrait i of `count`.
+export function seedOf({ first, validation }, i, count) {
+  const trained = Math.max(0, count - validation);
+  return first + (i < trained ? i : HELD + i - trained);
+}
 
 // LABEL_COLORS are how masks show in an image viewer; the page has colours of its own.
 // prettier-ignore

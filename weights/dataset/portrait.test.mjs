@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { decode } from "fast-png";
 import { portrait, choose, SIZE, LABELS } from "./portrait.mjs";
 import { caption } from "./caption.mjs";
-import { SPLITS, picturePNG, maskPNG, sketchPNG } from "./files.mjs";
+import { HELD, SPLITS, picturePNG, maskPNG, seedOf, sketchPNG } from "./files.mjs";
 import * as words from "./words.mjs";
 import * as palette from "./palette.mjs";
 
@@ -33,7 +33,20 @@ test("no seed is in two ranges of networks that are merged", () => {
   const merged = Object.values(SPLITS).filter((s) => !s.large);
   const ranges = merged.map((s) => [s.first, s.first + 1_000_000]).sort((a, b) => a[0] - b[0]);
   for (let i = 1; i < ranges.length; i++) assert.ok(ranges[i - 1][1] <= ranges[i][0]);
-  for (const [name, s] of Object.entries(SPLITS)) assert.ok(s.count <= 1_000_000, name);
+});
+
+test("what validates has seeds that nothing is trained on, however many are built", () => {
+  const seeds = (s, count) => Array.from({ length: count }, (_, i) => seedOf(s, i, count));
+  for (const [name, s] of Object.entries(SPLITS)) {
+    assert.ok(s.count <= HELD && HELD + s.validation <= 1_000_000, name);
+    const validation = Array.from({ length: s.validation }, (_, i) => s.first + HELD + i);
+    for (const count of [3, s.validation, s.validation + 1, s.count, HELD]) {
+      const all = seeds(s, count), trained = Math.max(0, count - s.validation);
+      assert.deepEqual(all.slice(trained), validation.slice(0, count), `${name}, ${count}`);
+      assert.ok(all.slice(0, trained).every((seed, i) => seed === s.first + i && i < HELD), `${name}, ${count}`);
+    }
+  }
+  assert.equal(SPLITS.test.validation, 0);
 });
 
 test("every piece of the drawings has words", () => {
@@ -133,8 +146,8 @@ test("--packed writes what training makes of the PNGs", () => {
     const lines = fs.readFileSync(path.join(dir, "captions.jsonl"), "utf8").trim().split("\n").map((l) => JSON.parse(l));
     assert.deepEqual(lines, some.map((p) => ({ seed: p.choices.seed, caption: p.caption, attributes: p.attributes, said: p.said, more: p.more })));
     run("--split", "text", "--count", "1");
-    const trained = portrait(2_000_000);
-    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "o", "text", "captions.jsonl"), "utf8")).details, trained.details);
+    const one = portrait(2_000_000 + HELD);
+    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "o", "text", "captions.jsonl"), "utf8")).details, one.details);
     assert.throws(() => run("--split", "upscale"), /no arrays of upscale/);
   } finally {
     fs.rmSync(out, { recursive: true });

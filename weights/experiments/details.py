@@ -14,42 +14,51 @@ import sys
 import numpy as np
 import torch
 
-from judges import ATTRIBUTES, TRUSTED, attributes, look
+from judges import ATTRIBUTES, NONE, TRUSTED, attributes, look
 from measure import Held
 from quick import Merge, sample
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
-from data import Split  # noqa: E402
+from data import Split, leak, lineage  # noqa: E402
 from nets import Network, to_pictures  # noqa: E402
+from tokenizer import words  # noqa: E402
 
 BATCH = 64
 
 
 def sentences(split, portraits):
-    """The details of the last `portraits`, their texts, what each says, bool [S, A], and the values that are meant, int64 [S, A]."""
+    """The details of the last `portraits`, their texts, what each says, bool [S, A], and which values obey it, bool [S, A, V]."""
     if portraits > split.validation:
         raise ValueError(f"--portraits {portraits}: the last {split.validation} are not trained on")
-    texts, said, values = [], [], []
+    texts, said, right = [], [], []
     for r in split.portraits[-portraits:]:
         for d in r.get("details", []):
             texts.append(d["caption"])
             said.append([name in d["said"] for name in ATTRIBUTES])
-            values.append(attributes(r))
+            right.append(obeying(d["caption"], attributes(r)))
     if not texts:
         raise ValueError("the split's captions have no details: build it again (make data)")
-    return texts, np.array(said), np.array(values)
+    return texts, np.array(said), np.array(right)
 
 
-def obeyed(seen, said, values):
-    """Of what the judge saw, int64 [S, A]: by attribute how many sentences say it, how often it came true then, and how often it
-    did in all pictures whose sentences do not say it."""
+def obeying(text, values):
+    """Which values obey a sentence about a portrait with these, bool [A, V]: they alone, but for all ponytails that "a ponytail" is."""
+    right = values[:, None] == np.arange(max(map(len, ATTRIBUTES.values())))
+    styles, i = ATTRIBUTES["hair_style"], list(ATTRIBUTES).index("hair_style")
+    if said := set(words(text)) & set(styles[values[i]].split() if values[i] != NONE else ()):
+        right[i, : len(styles)] = [said <= set(s.split()) for s in styles]
+    return right
+
+
+def obeyed(seen, said, right):
+    """Of what the judge saw, int64 [S, A]: by attribute in how many of the sentences that say it, of how many, it came true, and how
+    often it did in pictures of the others, of how many."""
     out = {}
     for i, name in enumerate(ATTRIBUTES):
         asked = said[:, i]
         if asked.any() and not asked.all():
-            other = seen[~asked, i]
-            chance = np.mean([(other == v).mean() for v in values[asked, i]])
-            out[name] = int(asked.sum()), float((seen[asked, i] == values[asked, i]).mean()), float(chance)
+            chance = right[asked, i][:, seen[~asked, i]].mean()
+            out[name] = int(right[asked, i, seen[asked, i]].sum()), int(asked.sum()), float(chance), int((~asked).sum())
     return out
 
 
@@ -63,26 +72,31 @@ def main():
     p.add_argument("--weight", type=float, default=2.0, help="of the sentence; the page's: 2")
     p.add_argument("--end", type=float, default=1.0, help="share of the way after which it lets go")
     a = p.parse_args()
-    held = Held(a.data, a.judge)
+    split = Split(os.path.join(a.data, "text"))
+    exports = [{m: os.path.join(folder, m, "export") for m in ("none", "text")} for folder in a.networks]
+    for export in (e for of in exports for e in of.values()):
+        if why := leak(split, lineage(export)):
+            p.error(f"{export}: {why}")
     try:
-        texts, said, values = sentences(Split(os.path.join(a.data, "text")), a.portraits)
+        texts, said, right = sentences(split, a.portraits)
     except ValueError as err:
         p.error(str(err))
-    columns = []
-    for folder in a.networks:
-        networks = {m: Network.load(os.path.join(folder, m, "export")) for m in ("none", "text")}
+    held, columns = Held(a.data, a.judge), []
+    for of in exports:
+        networks = {m: Network.load(export) for m, export in of.items()}
         ids, pictures = torch.tensor([networks["text"].tokenizer(t) for t in texts]), []
         for i in range(0, len(ids), BATCH):
             merge = Merge(networks, {"text": ids[i : i + BATCH]}, {"text": a.weight}, {"text": a.end})
             pictures.append(to_pictures(sample(merge, len(ids[i : i + BATCH]), "ddim", a.levels, seed=i)).numpy())
-        columns.append(obeyed(look(held.judge, np.concatenate(pictures))[2], said, values))
+        columns.append(obeyed(look(held.judge, np.concatenate(pictures))[2], said, right))
     print(f"{len(texts)} sentences of {a.portraits} portraits, {a.levels} levels, weight {a.weight:g}, end {a.end:g}; judge below "
           f"{TRUSTED:g}: in brackets\n")
-    print("| attribute | sentences |" + "".join(f" {os.path.normpath(n)} | by chance |" for n in a.networks))
-    print("|---|---|" + "---|---|" * len(columns))
-    for name, (count, _, _) in columns[0].items():
+    print("| attribute |" + "".join(f" {os.path.normpath(n)} | by chance |" for n in a.networks))
+    print("|---|" + "---|---|" * len(columns))
+    for name in columns[0]:
         trusted = held.scores["attributes"][name]["accuracy"] >= TRUSTED
-        print(f"| {name if trusted else f'({name})'} | {count} |" + "".join(f" {c[name][1]:.2f} | {c[name][2]:.2f} |" for c in columns))
+        print(f"| {name if trusted else f'({name})'} |" + "".join(
+            f" {true / asked:.2f} ({true} of {asked}) | {chance:.2f} (of {others}) |" for true, asked, chance, others in (c[name] for c in columns)))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def main():
 
     rows = {"held-out photos": real, SHUFFLED: real, "unconditional network": sample(networks[:1]), "sketch alone": sample(networks[1:2]),
             "merge of sketch, mask and text": sample(networks)}
-    out = ["# Networks trained on photos", held.about["terms"] + ".", "",
+    out = ["# Networks trained on photos", f"Terms of the photos: {held.about['terms']}.", "",
            "| network | pictures seen | validation |", "|---|---|---|"]
     for n in NETWORKS:
         with open(os.path.join(a.runs, n, "log.csv"), encoding="utf-8") as f:

@@ -7,7 +7,7 @@ It learns from the exact labels of the dataset's builder on the training splits'
 it reads off the parts that it found: colours and shapes are averaged over each part by itself. When the parts are learnt,
 these averages are kept for many pictures, and reading them is learnt to the end by itself, in thousands of cheap steps.
 The same command prints how well it does on held-out pictures, part by part and attribute by attribute (cache/judge.json):
-the report judges by nothing that the judge itself gets wrong there more than once in twenty times.
+the report judges by nothing that it scores less than TRUSTED on there.
 """
 
 import argparse
@@ -297,7 +297,7 @@ def main():
     os.makedirs(os.path.dirname(os.path.abspath(a.out)), exist_ok=True)
     scores = a.out.removesuffix(".pt") + ".json"
     data = stamp(os.path.join(a.data, "test"))
-    if os.path.exists(scores) and not a.again:
+    if os.path.exists(scores) and os.path.exists(a.out) and not a.again:
         with open(scores) as f:
             known = json.load(f)
         if known.get("data") == data:

@@ -1,5 +1,6 @@
 """Judges the sampled pictures of the experiments: cells of index.json as numbers by portrait."""
 
+import functools
 import json
 import os
 
@@ -88,7 +89,7 @@ class Seen:
     def kernel(self, w):
         return kernel_distance(self.features, self.held.reference, w)
 
-    def scores(self, seed=0):
+    def scores(self):
         """name: (value, low, high), for the table's columns; None where there are too few portraits."""
         n, out = len(self.portraits), {}
         if n == 0:
@@ -96,12 +97,15 @@ class Seen:
         for name, least in (("sketch", 1), ("distance", 1), ("mask", 1), ("text", 1), ("colour", 1), ("kernel", 10)):
             f = getattr(self, name)
             known = n >= least and not (name == "mask" and not self.held.parts) and not (name == "text" and not self.told.sum())
-            # An interval of fewer than five portraits says nothing.
-            ends = interval(f, n, np.random.default_rng(seed)) if known and n >= 5 else (np.nan, np.nan)
-            out[name] = (f(np.ones(n)), *ends) if known else None
+            out[name] = bounded(f, n) if known else None
         # No interval: portraits that are drawn twice make a set narrower, and the distance of every resampled set larger.
         out["frechet"] = (frechet(self.features, self.held.reference), np.nan, np.nan) if n >= 70 else None
         return out
+
+
+def bounded(score, n):
+    """(value, low, high) of a score of n portraits; an interval of fewer than five says nothing."""
+    return (float(score(np.ones(n))), *(interval(score, n, np.random.default_rng(0)) if n >= 5 else (np.nan, np.nan)))
 
 
 def read_cell(samples, entry, held):
@@ -133,22 +137,26 @@ def diversity(held, pictures, seeds):
     for i in whole:
         _, features, _ = look(held.judge, np.array([pictures[i][s] for s in sorted(pictures[i])[:seeds]]))
         each.append(spread(held.features(features)))
-    each = np.array(each)
-    ends = interval(lambda w: w @ each / w.sum(), len(each), np.random.default_rng(0)) if len(each) >= 5 else (np.nan, np.nan)
-    return (float(each.mean()), *ends, len(each))
+    return (*bounded(lambda w: w @ each / w.sum(), len(each)), len(each))
+
+
+def averaged(seen, name):
+    """A score as a function of how often each portrait counts: the mean of it over what was seen with several seeds."""
+    return lambda w: np.mean([getattr(s, name)(w) for s in seen])
+
+
+def mean(seen, name):
+    """Such a score: (value, low, high)."""
+    return bounded(averaged(seen, name), len(seen[0].portraits))
 
 
 def paired(a, b, name):
-    """The difference b - a of a score over the portraits of both: (value, low, high, portraits)."""
-    both = np.intersect1d(a.portraits, b.portraits)
-    if len(both) < 5:
+    """The difference b - a of such scores over the portraits of all: (value, low, high, portraits); None of fewer than five."""
+    common = functools.reduce(np.intersect1d, (s.portraits for s in (*a, *b)))
+    if len(common) < 5:
         return None
-    a, b = a.only(both), b.only(both)
-
-    def gain(w):
-        return getattr(b, name)(w) - getattr(a, name)(w)
-
-    return (gain(np.ones(len(both))), *interval(gain, len(both), np.random.default_rng(0)), len(both))
+    a, b = (averaged([s.only(common) for s in seen], name) for seen in (a, b))
+    return (*bounded(lambda w: b(w) - a(w), len(common)), len(common))
 
 
 def read_index(samples):

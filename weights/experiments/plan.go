@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -163,9 +164,11 @@ var page = best{
 	Windows: map[string]engine.Window{engine.Mask: {End: .8}, engine.Text: {End: .7}, engine.Colour: {End: .7}},
 }
 
-// set gives a cell what is of the conditions that it takes.
+// set gives a cell what is of the conditions that it takes. A weight of 1 is none: such
+// cells share the paper's pictures.
 func (b *best) set(c *cell) {
 	c.Weights, c.Windows = among(c.Take, b.Weights), among(c.Take, b.Windows)
+	maps.DeleteFunc(c.Weights, func(_ string, w float64) bool { return w == 1 })
 }
 
 // searched are the weights among which the best ones are looked for: the text's,
@@ -221,7 +224,7 @@ func (c cell) request() engine.Request {
 
 // schedule is that of the bundles that are compared.
 var schedule = func() *sampler.Schedule {
-	s, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	s, err := sampler.NewSchedule(1000, 1e-4, .02)
 	if err != nil {
 		panic(err)
 	}

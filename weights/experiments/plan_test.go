@@ -71,6 +71,8 @@ func TestFolderNamesWhatDecidesThePictures(t *testing.T) {
 	same.SHA256, same.Trained = "y", 5 // of another network's training
 	same.Group, same.Count, same.Seeds, same.Many, same.ManySeeds, same.Start, same.Pace = "sampler", 9, 2, 3, 8, 1, 2
 	assert.Equal(t, a.folder(), same.folder(), "as many pictures as wanted")
+	(&best{Weights: map[string]float64{"mask": 1}}).set(&same)
+	assert.Equal(t, a.folder(), same.folder(), "a weight of 1 is the usual one")
 	for name, change := range map[string]func(*cell){
 		"networks":   func(c *cell) { c.Networks = "y" },
 		"portraits":  func(c *cell) { c.Data = "y" },
@@ -122,23 +124,41 @@ func TestSumIsOfTheNetworksThatRun(t *testing.T) {
 	assert.NotNil(t, moved.Networks[1].TextEncoder.Tensors, "the manifest is left as it is")
 }
 
-// What several networks started from was learnt from once.
+// What several networks started from was learnt from once, whether all runs are listed
+// or one stands for those before it.
 func TestSeen(t *testing.T) {
-	m := new(bundle.Manifest)
-	for _, n := range []struct{ modality, training string }{
-		{"none", `{"dataset": "none", "pictures_seen": 1000, "started_from": {"dataset": "none", "pictures_seen": 100}}`},
-		{"sketch", `{"dataset": "sketch", "pictures_seen": 20, "started_from": {"dataset": "none", "pictures_seen": 1100}}`},
-		{"mask", `{"dataset": "mask", "pictures_seen": 3, "started_from": {"dataset": "none", "pictures_seen": 1100}}`},
-		{"text", `{"dataset": "text", "pictures_seen": 4, "started_from": {"dataset": "joint", "pictures_seen": 50000}}`},
-		{"colour", `{"dataset": "colour", "pictures_seen": 5, "started_from": {"dataset": "joint", "pictures_seen": 50000}}`},
-		{"voice", `"unknown"`},
-	} {
-		m.Networks = append(m.Networks, bundle.Network{Modality: n.modality, Training: []byte(n.training)})
+	none, joint := `{"dataset": "none", "pictures_seen": 1000}, {"dataset": "none", "pictures_seen": 100}`, `{"dataset": "joint", "pictures_seen": 50000}`
+	first := `{"dataset": "none", "pictures_seen": 1000, "started_from": {"dataset": "none", "pictures_seen": 100}}`
+	of := func(trainings ...string) *bundle.Manifest {
+		m := new(bundle.Manifest)
+		for i, training := range trainings {
+			m.Networks = append(m.Networks, bundle.Network{Modality: []string{"none", "sketch", "mask", "text", "colour", "voice"}[i], Training: []byte(training)})
+		}
+		return m
 	}
-	assert.Equal(t, 1100, seen(m, nil))
-	assert.Equal(t, 1100+20+3, seen(m, []string{"sketch", "mask"}))
-	assert.Equal(t, 1100+20+4+5+50000, seen(m, []string{"sketch", "text", "colour", "voice"}))
-	assert.Equal(t, 20+1100, seen(&bundle.Manifest{Networks: m.Networks[1:]}, []string{"sketch"}))
+	for name, m := range map[string]*bundle.Manifest{
+		"sums": of(first,
+			`{"dataset": "sketch", "pictures_seen": 20, "started_from": {"dataset": "none", "pictures_seen": 1100}}`,
+			`{"dataset": "mask", "pictures_seen": 3, "started_from": {"dataset": "none", "pictures_seen": 1100}}`,
+			`{"dataset": "text", "pictures_seen": 4, "started_from": `+joint+`}`,
+			`{"dataset": "colour", "pictures_seen": 5, "started_from": `+joint+`}`,
+			`"unknown"`),
+		"lists": of(first,
+			`{"dataset": "sketch", "pictures_seen": 20, "started_from": [`+none+`]}`,
+			`{"dataset": "mask", "pictures_seen": 3, "started_from": [`+none+`]}`,
+			`{"dataset": "text", "pictures_seen": 4, "started_from": [`+joint+`]}`,
+			`{"dataset": "colour", "pictures_seen": 5, "started_from": [`+joint+`]}`,
+			`"unknown"`),
+	} {
+		assert.Equal(t, 1100, seen(m, nil), name)
+		assert.Equal(t, 1100+20+3, seen(m, []string{"sketch", "mask"}), name)
+		assert.Equal(t, 1100+20+4+5+50000, seen(m, []string{"sketch", "text", "colour", "voice"}), name)
+		assert.Equal(t, 20+1100, seen(&bundle.Manifest{Networks: m.Networks[1:]}, []string{"sketch"}), name)
+	}
+	// The last ones of two networks are other runs, and both began with the same two.
+	m := of(first, `{"dataset": "sketch", "pictures_seen": 7, "started_from": [{"dataset": "sketch", "pictures_seen": 20}, `+none+`]}`,
+		`{"dataset": "mask", "pictures_seen": 9, "started_from": [{"dataset": "mask", "pictures_seen": 3}, `+none+`]}`)
+	assert.Equal(t, 7+20+9+3+1100, seen(m, []string{"sketch", "mask"}))
 }
 
 // The f32 bundle holds the networks that are compared, not all that are shipped.

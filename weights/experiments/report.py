@@ -12,21 +12,24 @@ import html
 import io
 import json
 import os
+import sys
 import time
 
 import numpy as np
 from PIL import Image
 
 from judges import ATTRIBUTES, FEATURES, TRUSTED
-from measure import REFERENCE, Held, Seen, diversity, paired, read_cell, read_index, see
+from measure import REFERENCE, Held, Seen, diversity, mean, paired, read_cell, read_index, see
 from metrics import LABELS, spread
 from search import chosen
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
+from marks import put  # noqa: E402
 
 AXES = {"sketch": "sketch: edge F1", "distance": "chamfer, pixels", "mask": "mask: mIoU", "text": "text: accuracy",
         "colour": "colour, levels", "frechet": "Fr\u00e9chet", "kernel": "kernel distance"}
 GIVEN_BY = {"sketch": "sketch", "distance": "sketch", "mask": "mask", "text": "text", "colour": "colour"}  # axis: the condition it measures
 ALL = ["sketch", "mask", "text"]
-BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 NOT_YET = "<p>Not measured yet.</p>"
 GRIDS, SEEDS = 6, 8
 SHORT = ("sketch", "distance", "mask", "text", "colour")  # the axes of the README's table
@@ -48,6 +51,11 @@ def number(score, digits=3):
     if np.isfinite(score[1]):
         text += f" <small>{score[1]:.{digits}f}&ndash;{score[2]:.{digits}f}</small>"
     return text
+
+
+def gain(d, digits=3):
+    """A paired difference, with its sign."""
+    return "" if d is None or not np.isfinite(d[0]) else f"{d[0]:+.{digits}f} <small>{d[1]:+.{digits}f} to {d[2]:+.{digits}f}</small>"
 
 
 def table(head, rows):
@@ -104,8 +112,8 @@ def left_out(held):
     """What the judge cannot judge, as a sentence."""
     parts = [name for name, v in held.scores["parts"].items() if v < TRUSTED]
     told = [name.replace("_", " ") for name, v in held.scores["attributes"].items() if v["accuracy"] < TRUSTED]
-    return (f"The judge is wrong more than once in twenty about some parts ({', '.join(parts) or 'none'}) and some attributes "
-            f"({', '.join(told) or 'none'}), most of which are a few pixels: these are left out.")
+    return (f"Left out: parts of which the judge's IoU on real pictures is below {TRUSTED} ({', '.join(parts) or 'none'}), and attributes "
+            f"that it gets right less often than that ({', '.join(told) or 'none'}).")
 
 
 def training(rows):
@@ -127,19 +135,8 @@ def markdown(held, top, rows, portraits, sha):
             text = number(scores.get(axis), min(2, DIGITS.get(axis, 2))).replace("<small>", "(").replace("</small>", ")")
             cells.append(text.replace("&ndash;", "-") if axis not in GIVEN_BY or GIVEN_BY[axis] in r.given else "")
         lines.append(f"| {' | '.join(cells)} |")
-    return (f"Of {portraits} held-out portraits, with 95% intervals where there are five or more; networks {sha[:8]}. "
+    return (f"Of {portraits} held-out portraits, with 95% intervals; networks {sha[:8]}. "
             f"{left_out(held)} {training(rows)}".rstrip() + "\n\n" + "\n".join(lines))
-
-
-def put(path, text):
-    """Replaces what stands between the two marks of a file."""
-    with open(path, encoding="utf-8") as f:
-        old = f.read()
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
-        raise ValueError(f"{path}: want {BEGIN} and {END} once each, around the table")
-    before, rest = old.split(BEGIN)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
 
 
 def image(tiles, alt):
@@ -187,7 +184,7 @@ def diversities(held, rows):
 
 
 def samplers(held, samples, index):
-    """One row a sampler and budget, over the portraits that all of the budget have."""
+    """One row a sampler and budget, over the portraits that all of the budget have, and what the others differ by from the first."""
     lines = []
     cells = [(e, read_cell(samples, e, held)) for e in index if e["group"] == "sampler"]
     def budget(e):  # of steps; with correctors a few less are used
@@ -196,15 +193,20 @@ def samplers(held, samples, index):
     for levels in sorted({budget(e) for e, _ in cells}):
         those = [(e, p) for e, p in cells if budget(e) == levels and p]
         common = sorted(set.intersection(*({i for i in p if len(p[i]) >= 2} for _, p in those))) if those else []
+        first = None
         for e, pictures in those if common else ():
             name = e["sampler"] + (f", {e['corrector']} Langevin a level" if e.get("corrector") else "")
-            ones, both = np.ones(len(common)), [see(held, pictures, s).only(common) for s in (0, 1)]
-            score = {a: np.mean([getattr(s, a)(ones) for s in both]) for a in (*ALL, "colour")}
+            both = [see(held, pictures, s).only(common) for s in (0, 1)]
+            first = first or both
+            scores = []
+            for axis in (*ALL, "colour"):
+                digits = DIGITS.get(axis, 3)
+                scores.append(number(mean(both, axis), digits) + ("" if both is first else f"<br>{gain(paired(first, both, axis), digits)}"))
             apart = diversity(held, {i: pictures[i] for i in common}, 2)
-            lines.append([str(e["evaluations"]), name, *(f"{score[a]:.3f}" for a in ALL), f"{score['colour']:.1f}",
-                          number(apart, 2), str(len(common))])
+            lines.append([str(e["evaluations"]), name, *scores, number(apart, 2), str(len(common))])
     head = ["network evaluations", "sampler", *ALL, "colour, levels", "distance of two seeds", "portraits"]
-    return table(head, lines) if lines else NOT_YET
+    return (table(head, lines) + "<p>With a sign: what differs from the first sampler of as many evaluations, portrait by portrait.</p>"
+            if lines else NOT_YET)
 
 
 def share(a, b):
@@ -230,7 +232,7 @@ def precision(rows):
     by = {r.entry["group"]: r for r in rows if r.given == ALL}
     if not {"unit", "float"} <= by.keys():
         return "<p>The f32 networks were not at hand.</p>"
-    out = [[a, number(d)] for a in ALL if (d := paired(by["float"].seen, by["unit"].seen, a))]
+    out = [[a, gain(d)] for a in ALL if (d := paired([by["float"].seen], [by["unit"].seen], a))]
     return table(["axis", "int8 less f32"], out) if out else "<p>Fewer than five portraits have both.</p>"
 
 
@@ -302,8 +304,8 @@ Between two real portraits it is {spread(held.reference):.2f}.</p>
 <h2>Samplers at equal cost</h2>{samplers(held, samples, index)}
 <h2>Weights</h2><p>Searched on {len(validated)} other portraits with seeds of their own; score: mean share of the ceiling.</p>{search}
 <h2>The judge</h2><p>One small network, trained on the builder's labels of {held.scores["pictures_seen"]} pictures of the training
-splits, never on samples; below, on {held.scores["pictures"]} held-out real pictures. What it gets right less than {TRUSTED:.0%}
-of the time it does not judge: such parts and attributes are left out everywhere above, because they cover too few pixels at
+splits, never on samples; below, on {held.scores["pictures"]} held-out real pictures. Parts of which its IoU, and attributes of which
+its accuracy is below {TRUSTED} it does not judge: they are left out everywhere above, because they cover too few pixels at
 64x64, or because the judge did not learn them.</p>{judged(held)}
 <h2>Pictures</h2><p>The first portraits, the first seeds, none picked by hand.</p>{grids(held, rows, common)}
 """
@@ -321,7 +323,7 @@ def main():
     with open(a.out, "w", encoding="utf-8") as f:
         f.write(text)
     if a.readme and short:
-        put(a.readme, short)
+        put(a.readme, "experiments", short)
     print(short)
     print(f"{a.out}: {os.path.getsize(a.out) / 2**10:.0f} KiB")
 

@@ -286,29 +286,26 @@ func sameTraining(some, all *bundle.Manifest) bool {
 // the runs that they started from among them: once where several started from one, or
 // from a network that is run.
 func seen(m *bundle.Manifest, conditions []string) (pictures int) {
-	type learnt struct {
-		Dataset string `json:"dataset"`
-		Seen    int    `json:"pictures_seen"` // all told
+	type run struct {
+		dataset string
+		all     int // that it and those before it saw
 	}
-	own, earlier := map[learnt]bool{}, map[learnt]bool{}
+	own := map[run]int{}
 	for _, n := range m.Networks {
 		if !runs(n, conditions) {
 			continue
 		}
-		var training struct {
-			learnt
-			StartedFrom learnt `json:"started_from"`
-		}
-		if json.Unmarshal(n.Training, &training) == nil { // else nothing is known of it
-			pictures += training.Seen
-			own[learnt{training.Dataset, training.Seen + training.StartedFrom.Seen}] = true
-			earlier[training.StartedFrom] = true
+		all := 0
+		for _, r := range slices.Backward(n.Runs()) {
+			all += r.Seen
+			key := run{r.Dataset, all}
+			if known, ok := own[key]; !ok || r.Seen < known { // where one stands for several, another may list these
+				own[key] = r.Seen
+			}
 		}
 	}
-	for e := range earlier {
-		if !own[e] {
-			pictures += e.Seen
-		}
+	for _, n := range own {
+		pictures += n
 	}
 	return pictures
 }

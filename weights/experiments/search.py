@@ -35,11 +35,16 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "samples", "judge", "out"):
         p.add_argument("--" + name, required=True)
+    p.add_argument("--fewer", action="store_true", help="choose by fewer portraits than are planned, where no more are in every cell")
     a = p.parse_args()
-    ranked, portraits = chosen(Held(a.data, a.judge), a.samples, read_index(a.samples))
-    if not ranked:
-        sys.exit("not every searched cell has a picture yet: sample on, then search again")
+    index = read_index(a.samples)
+    ranked, portraits = chosen(Held(a.data, a.judge), a.samples, index)
+    planned = max((e["count"] for e in index if e["group"] == "search"), default=0)
+    if not ranked or len(portraits) < planned and not a.fewer:
+        sys.exit(f"{len(portraits)} of {planned} portraits are in every searched cell: sample on, then search again"
+                 + (", or choose by these with --fewer" if ranked else ""))
     best = ranked[0][1]
+    print(f"chosen by {len(portraits)} of {planned} portraits")
     with open(a.out, "w") as f:
         json.dump({"weights": best.get("weights", {}), "windows": best.get("windows", {}), "score": ranked[0][0],
                    "portraits": len(portraits), "bundle": best["sha256"], "data": best.get("data", "")}, f, indent=1)

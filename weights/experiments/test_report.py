@@ -4,17 +4,22 @@ import json
 import os
 import re
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import judges
 import measure
+import quick
 import report
 import search
 from judges import ATTRIBUTES, Judge
 from metrics import LABELS
+from nets import to_z
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dataset", "examples")
 COLOURS = {"hair_color", "skin", "background"}
@@ -120,7 +125,7 @@ def test_a_page_of_what_is_there(held, tmp_path):
         listed = re.search(r"that the sentence says, of ([^.]*)\.", text)[1].split(", ")
         assert (name in listed) == (score["accuracy"] >= report.TRUSTED)
     assert short.startswith("Of 6 held-out portraits") and "c0ffeec0" in short
-    assert "some parts (background, skin, brows" in short and "some attributes (hair length" in short, "and it is said what does not"
+    assert "is below 0.95 (background, skin, brows" in short and "less often than that (hair length" in short, "and it is said what does not"
     assert "joint network has seen 0.50 million pictures, the four that are merged 4.00 million" in short
     aims = text[text.index("<h2>Aim</h2>"):text.index("<h2>Variety</h2>")]
     assert aims.count("<td>1.00</td><td>1.00</td>") >= 2, "the same pictures reach all of the ceiling and of the joint network"
@@ -135,8 +140,10 @@ def test_samplers_alone(held, tmp_path):
         write(tmp_path, e, held, real, 0)
         write(tmp_path, e, held, real, 1)
     text, short = report.page(held, str(tmp_path), index)
-    assert "<td>ddim</td>" in text and "<td>ddpm</td>" in text and short == ""
-    assert text.count("<table>") == 1
+    assert short == "" and text.count("<table>") == 1
+    first, second = re.findall(r"<tr><td>20</td><td>(\w+)</td><td>(.*?)</td>", text)
+    assert first[0] == "ddim" and first[1].count("<small>") == 1, "its own interval"
+    assert second == ("ddpm", first[1] + "<br>+0.000 <small>+0.000 to +0.000</small>"), "the same pictures"
 
 
 def test_variety_is_of_the_same_portraits(held, tmp_path):
@@ -170,12 +177,69 @@ def test_search_finds_the_better_weights(held, tmp_path):
     assert ranked[0][1] is good and ranked[0][0] == pytest.approx(1) and len(portraits) == 12
 
 
-def test_readme_keeps_what_is_around_the_table(tmp_path):
-    path = tmp_path / "README.md"
-    path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    for _ in range(2):
-        report.put(str(path), "new")
-        assert path.read_text() == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
-    path.write_text("no marks")
-    with pytest.raises(ValueError, match="once each"):
-        report.put(str(path), "new")
+def test_search_chooses_by_all_portraits_unless_told(held, tmp_path, monkeypatch, capsys):
+    real = dict(enumerate(np.array(held.split.pictures[:7])))
+    cells = [cell("search", ["sketch", "mask", "text"], weights={"text": w}) for w in (1.0, 2.0)]
+    for e in cells:
+        write(tmp_path, e, held, real)
+    (tmp_path / "index.json").write_text(json.dumps(cells))
+    monkeypatch.setattr(search, "Held", lambda *_: held)
+    command = ["search", "--data", "d", "--judge", "j", "--samples", str(tmp_path), "--out", str(tmp_path / "best.json")]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match="^7 of 12 portraits are in every searched cell: .* --fewer"):
+        search.main()
+    assert not (tmp_path / "best.json").exists()
+    monkeypatch.setattr(sys, "argv", [*command, "--fewer"])
+    search.main()
+    assert "chosen by 7 of 12 portraits" in capsys.readouterr().out and (tmp_path / "best.json").exists()
+
+
+def test_differences_are_paired(held):
+    """Of the same portraits, over all seeds: what both lack alike is no difference."""
+    real = np.array(held.split.pictures)
+    gray = np.full_like(real, 128)
+    half = np.where(np.arange(12)[:, None, None, None] % 2, real, gray)
+    a, b = ([measure.Seen(held, range(12), p) for p in seeds] for seeds in ((half, half), (half, real)))
+    value, low, high = measure.mean(a, "colour")
+    assert low < value < high and value == pytest.approx(np.mean(a[0].colours))
+    difference = measure.paired(a, b, "colour")
+    assert difference[0] == pytest.approx(-value / 2) and difference[1] <= difference[0] <= difference[2] and difference[3] == 12
+    assert measure.paired(a, a, "colour")[:3] == (0, 0, 0)
+    assert measure.paired(a, [s.only([1, 2, 3, 4]) for s in b], "colour") is None
+
+
+def test_quick_compares_with_its_first_line(held, monkeypatch, capsys):
+    z = to_z(torch.from_numpy(np.array(held.split.pictures[4:10])))
+    pictures = {"ddim": torch.cat([z, 0 * z]), "ddpm": torch.cat([z, z])}  # of two seeds
+    monkeypatch.setattr(quick, "Held", lambda *_: held)
+    monkeypatch.setattr(quick.Network, "load", lambda _: SimpleNamespace(tokenizer=None))
+    monkeypatch.setattr(quick, "sample", lambda merge, n, sampler, *_: pictures[sampler])
+    monkeypatch.setattr(sys, "argv", ["quick", "--data", "d", "--judge", "j", "--networks", "n", "--first", "4", "--portraits", "6",
+                                      "--take", "sketch", "--sampler", "ddim", "ddpm"])
+    quick.main()
+    out = capsys.readouterr().out
+    assert "6 portraits from 4 on" in out
+    first, second = ([c.strip() for c in line.split("|")] for line in out.splitlines()[-2:])
+    number = r"(-?[\d.]+) \([\d.]+ to [\d.]+\)"
+    [gray], [real, gain] = re.fullmatch(number, first[9]).groups(), re.fullmatch(number + r", ([-+][\d.]+) \([-+][\d.]+ to [-+][\d.]+\)", second[9]).groups()
+    assert float(gray) > 10 and float(real) == 0 and float(gain) == -float(gray), "colours"
+    assert re.fullmatch(number, first[10]) and second[10] == "0.00 (0.00 to 0.00)", "of equal pictures"
+
+
+def test_weights_without_scores_and_scores_without_weights_are_trained(data, tmp_path, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    def train(*_, **__):
+        raise Trained
+
+    monkeypatch.setattr(judges, "train", train)
+    monkeypatch.setattr(sys, "argv", ["judges", "--data", data, "--out", str(tmp_path / "judge.pt")])
+    (tmp_path / "judge.json").write_text(json.dumps({"data": judges.stamp(os.path.join(data, "test")), "pictures": 300}))
+    with pytest.raises(Trained):
+        judges.main()
+    (tmp_path / "judge.pt").touch()
+    judges.main()
+    (tmp_path / "judge.json").unlink()
+    with pytest.raises(Trained):
+        judges.main()

@@ -343,7 +343,10 @@ func take(file safetensors.File, want map[string][]int) ([]stored, error) {
 // among them.
 func joinTerms(terms string, networks []*bundle.Network) string {
 	for _, n := range networks {
-		t, _ := noted(n)
+		var t string
+		if runs := n.Runs(); len(runs) > 0 {
+			t = runs[0].Terms
+		}
 		switch {
 		case terms == "":
 			terms = t
@@ -361,27 +364,11 @@ func checkTerms(m *bundle.Manifest) error {
 		return nil
 	}
 	for _, n := range m.All() {
-		own, earlier := noted(n)
-		for _, t := range []string{own, earlier} {
-			if t != "" && !strings.HasPrefix(t, "CC0") {
-				return fmt.Errorf("network %q: its trainer noted the terms %q, so those of the bundle cannot be %q", n.Name, t, m.Terms)
+		for _, r := range n.Runs() {
+			if r.Terms != "" && !strings.HasPrefix(r.Terms, "CC0") {
+				return fmt.Errorf("network %q: its trainer noted the terms %q, so those of the bundle cannot be %q", n.Name, r.Terms, m.Terms)
 			}
 		}
 	}
 	return nil
-}
-
-// noted is what a network's trainer wrote of its terms, and of those of the run that it
-// started from; "": nothing.
-func noted(n *bundle.Network) (own, earlier string) {
-	var t struct {
-		Terms       string `json:"terms"`
-		StartedFrom struct {
-			Terms string `json:"terms"`
-		} `json:"started_from"`
-	}
-	if json.Unmarshal(n.Training, &t) != nil { // facts for people, of any form
-		return "", ""
-	}
-	return t.Terms, t.StartedFrom.Terms
 }

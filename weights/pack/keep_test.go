@@ -157,6 +157,7 @@ func TestOtherTermsAreNotCC0(t *testing.T) {
 		{object{}, false},
 		{object{"terms": photos}, true},
 		{object{"terms": ours, "started_from": object{"terms": photos}}, true},
+		{object{"terms": ours, "started_from": []object{{"terms": ours}, {"terms": photos}}}, true},
 	} {
 		facts["training"] = c.training
 		save(t, folder, 11, plain(4), facts)

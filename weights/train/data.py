@@ -19,6 +19,8 @@ from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LABELS, UNSHUFFL
 UNKNOWN = 255  # of a mask: this pixel's label is not given
 JOINT_DROP = 0.25  # how often a joint network goes without one of its conditions, for each by itself
 VALIDATION = 256  # pictures at the end of a split that are never trained on
+# As in dataset/files.mjs: seeds of each split of portraits, and from which of these on they validate.
+SPAN, HELD = 1_000_000, 990_000
 
 
 def _halve(a):
@@ -67,7 +69,7 @@ class Split:
     tokens = None
 
     def __init__(self, path, *more):
-        """path: a split's folder; several are joined in memory, the last one's pictures last."""
+        """path: a split's folder; several are joined in memory, the last one's pictures last: of these the last validate."""
         if more:
             splits = [Split(p) for p in (path, *more)]
             if any(s.about != splits[0].about for s in splits):
@@ -76,13 +78,15 @@ class Split:
             for name in self.arrays:
                 setattr(self, name, np.concatenate([getattr(s, name) for s in splits]))
             self.portraits = [r for s in splits for r in s.portraits]
+            starts = accumulate(map(len, splits[:-1]), initial=0)
+            self.trained = np.concatenate([start + s.trained for start, s in zip(starts, splits)])
         else:
             portraits = records(path)
             packed, self.about = pack_folder(path, portraits), about(path)
             for name in self.arrays:
                 setattr(self, name, np.load(os.path.join(packed, name + ".npy"), mmap_mode="r"))
             self.portraits = portraits
-        self.trained = np.arange(len(self) - self.validation)
+            self.trained = np.arange(len(self) - self.validation)
 
     def __len__(self):
         return len(self.pictures)
@@ -100,7 +104,7 @@ class Split:
             known.update(a for s in sentences for a in s["said"])
             told = [s for s in sentences if set(s["said"]) <= set(attributes)]
             if told:
-                self.portraits[i] = {**told[0], "more": told[1:]}
+                self.portraits[i] = {**told[0], "more": told[1:], "details": []}
                 kept.append(i)
         if not set(attributes) <= known:
             raise ValueError(f"no sentence says {', '.join(sorted(set(attributes) - known))}: want some of {', '.join(sorted(known))}")
@@ -186,12 +190,44 @@ def about(folder):
 
 
 def records(folder):
-    """What captions.jsonl says of each portrait, by seed."""
+    """What captions.jsonl says of each portrait; the last ones validate."""
     captions = os.path.join(folder, "captions.jsonl")
     if not os.path.exists(captions):
         raise FileNotFoundError(f"{captions} is missing: the split is not complete, build the dataset first")
     with open(captions, encoding="utf-8") as f:
-        return sorted((json.loads(line) for line in f if line.strip()), key=lambda r: r["seed"])
+        return [json.loads(line) for line in f if line.strip()]
+
+
+def ranges(seeds):
+    """The first and the last of the seeds, of each split."""
+    split = seeds // SPAN
+    return [[int(of(seeds[split == k])) for of in (np.min, np.max)] for k in np.unique(split)]
+
+
+def lineage(export):
+    """What mcdm.json of an exported network says of the runs that made it, its own first. Before runs listed all of theirs, the last
+    entry may stand for several."""
+    with open(os.path.join(export, "mcdm.json"), encoding="utf-8") as f:
+        runs = [json.load(f).get("training", {})]
+    while isinstance(earlier := runs[-1].pop("started_from", []), dict):
+        runs.append(earlier)
+    return runs + earlier
+
+
+def leak(split, runs):
+    """Why what validates of a split says nothing of a network that these runs made: one was trained on it; "" if none was.
+
+    None was ever trained on seeds from HELD on. Runs that do not say what validated have it among their seeds, as the last ones. The
+    numbers of photos tell nothing.
+    """
+    held = np.asarray(split.seeds[-split.validation :])
+    held = held[held % SPAN < HELD] if split.about == ABOUT else held[:0]
+    for r in runs:
+        for first, last in np.reshape(r.get("seeds", []), (-1, 2)):
+            if ((first <= held) & (held <= last - (0 if "validation" in r else split.validation))).any():
+                return (f"seeds {first} to {last} were trained on ({r['dataset']}), among them those that validate here, {held.min()} to "
+                        f"{held.max()}: build the split again, then others do (node build.mjs, in weights/dataset)")
+    return ""
 
 
 def pack_folder(folder, portraits):

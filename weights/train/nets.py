@@ -79,7 +79,7 @@ PARTS = ("coarse", "attention")  # of a network that can be trained alone
 
 
 class Network(nn.Module):
-    """An eps model: a UNet, with its text encoder where it has one."""
+    """A model of v: a UNet, with its text encoder where it has one."""
 
     prediction_type = "v_prediction"
 
@@ -91,7 +91,7 @@ class Network(nn.Module):
             self.text_encoder = TextEncoder(len(tokenizer), TEXT_WIDTH, max_position_embeddings=LENGTH)
 
     def forward(self, z, t, condition=None):
-        """eps [B, 12, h, w] for z [B, 12, h, w], t [B]; condition: None, [B, Cc, h, w], token ids [B, L], or these two."""
+        """v [B, 12, h, w] for z [B, 12, h, w], t [B]; condition: None, [B, Cc, h, w], token ids [B, L], or these two."""
         spatial, ids = condition if self.modality == JOINT else (None, condition) if reads_text(self.modality) else (condition, None)
         x = z if spatial is None else torch.cat([z, spatial], 1)
         if ids is None:

@@ -2,8 +2,8 @@
 
     python -m table runs/none runs/sketch runs/mask runs/text runs/colour runs/upscale --out NETWORKS.md
 
-Writes OUT and, beside it, curves.svg. Validation is the trainer's: its own pictures, t and noise, whole conditions; what
-networks of different kinds say of different things does not compare.
+Puts the table between the marks of OUT, whose other text stays, and writes curves.svg beside it. Validation is the trainer's:
+its own pictures, t and noise, whole conditions; what networks of different kinds say of different things does not compare.
 """
 
 import argparse
@@ -15,9 +15,10 @@ import matplotlib
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from data import lineage
+from marks import put
 from nets import CONDITION_CHANNELS, IMAGE_SIZE, JOINT, LATENT, UNSHUFFLE, Network, reads_text
 from tokenizer import LENGTH
-from train import lineage
 from upscaler import UPSCALE, Upscaler
 
 matplotlib.use("svg")
@@ -52,7 +53,7 @@ def cost(modality, vocabulary):
 def read(run):
     """A run's network, what it had seen before, its log ([pictures, loss, validation or None]) and its minutes."""
     with open(os.path.join(run, "export", "mcdm.json"), encoding="utf-8") as f:
-        facts = json.load(f)
+        modality = json.load(f)["modality"]
     vocabulary = None
     words = os.path.join(run, "export", "text_encoder", "vocab.txt")
     if os.path.exists(words):
@@ -61,15 +62,14 @@ def read(run):
     with open(os.path.join(run, "log.csv"), encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     log = [(int(r["pictures"]), float(r["loss"]), float(r["validation"]) if r["validation"] else None) for r in rows]
-    earlier = facts["training"].get("started_from")
-    return facts["modality"], vocabulary, lineage(earlier)["pictures_seen"] if earlier else 0, log, float(rows[-1]["seconds"]) / 60
+    before = sum(r["pictures_seen"] for r in lineage(os.path.join(run, "export"))[1:])
+    return modality, vocabulary, before, log, float(rows[-1]["seconds"]) / 60
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("runs", nargs="+", help="folders of train.py")
-    p.add_argument("--out", required=True, help="Markdown; curves.svg goes beside it")
-    p.add_argument("--note", default="", help="a sentence on what they ran on")
+    p.add_argument("--out", required=True, help="Markdown with the marks <!-- table: begin --> and <!-- table: end -->")
     a = p.parse_args()
     lines = ["| network | parameters | GFLOP an evaluation | pictures seen before | in this run | in minutes | validation at its first checkpoint "
              "| at its last |", "|---|---|---|---|---|---|---|---|"]
@@ -90,11 +90,7 @@ def main():
     figure.supylabel("loss: training (gray), validation (blue)", fontsize=8)
     figure.tight_layout()
     figure.savefig(os.path.join(os.path.dirname(a.out), "curves.svg"), metadata={"Date": None})
-    with open(a.out, "w", encoding="utf-8") as f:
-        f.write(f"# The shipped networks\nMade by `python -m table` of the runs that they came from. {a.note}\n\n{ABOUT}\n\n" + "\n".join(lines)
-                + "\n\n![Losses over pictures seen](curves.svg)\n")
-        if os.path.exists(os.path.join(os.path.dirname(a.out), "history.jpg")):
-            f.write("\n![What each bundle so far made of the same inputs and seeds, by `python -m history`](history.jpg)\n")
+    put(a.out, "table", f"{ABOUT}\n\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -17,16 +17,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-import data
 import nets
 import together
-from data import UNKNOWN, Draws, Split, cells, dab, drop_labels, encode_colours, encode_mask, merge_near, vary_ink
+from data import (ABOUT, HELD, UNKNOWN, VALIDATION, Draws, Split, cells, dab, drop_labels, encode_colours, encode_mask, leak, lineage, merge_near,
+                  ranges, vary_ink)
+from marks import put
 from nets import Network, to_pictures, to_z
 from pack import pack_weights, unpack_weights
 from sample import ddim, merge
 from tokenizer import LENGTH, Tokenizer, words
-from train import CONSTANT, Trainer, lineage, shown
-from upscaler import LARGE_SIZE, LargeSplit, Upscaler, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
+from train import CONSTANT, Trainer, shown
+from upscaler import LARGE_SIZE, LargeSplit, Upscaler, bicubic, degrade, repeated, to_large_pictures, to_large_z, to_small, upscale
 
 SMALL = dict(widths=(32, 32, 32), groups=8)
 
@@ -54,7 +55,7 @@ def write_split(folder, n):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return write_split(tmp_path_factory.mktemp("split"), data.VALIDATION + 40)
+    return write_split(tmp_path_factory.mktemp("split"), VALIDATION + 40)
 
 
 @pytest.fixture(scope="session")
@@ -126,11 +127,14 @@ def test_details_are_drawn_as_one_sentence(split):
 def test_only_some_attributes_are_told(folder):
     split = Split(folder)
     split.portraits = [{**told("hair", "mouth"), "more": [told("mouth"), told()], "details": [told("mouth"), told("eyes")]},
-                       told("hair"), {**told("hair", "mouth"), "details": [told("eyes", "mouth")]}] + split.portraits[3:]
-    split.trained = split.trained[:3]
+                       told("hair"), {**told("hair", "mouth"), "details": [told("eyes", "mouth")]},
+                       {**told("mouth"), "more": [told("hair")], "details": [told("hair"), told("eyes")]}] + split.portraits[4:]
+    split.trained = split.trained[:4]
     split.tell_only(["mouth", "eyes"])
-    assert split.trained.tolist() == [0, 2]
-    assert [s.split() for s in split.sentences(3)] == [["mouth"], ["mouth"], ["eyes"], ["hair"], ["eyes", "mouth"]]
+    assert split.trained.tolist() == [0, 2, 3]
+    assert [s.split() for s in split.sentences(4)] == [["mouth"], ["mouth"], ["eyes"], ["hair"], ["eyes", "mouth"], ["mouth"], ["eyes"]], \
+        "each once, also where the caption is one of them"
+    split.trained = split.trained[:2]
     t = Trainer(Network("text", Tokenizer.build(split.sentences()), **SMALL), split, batch=2)
     assert t.next_index(2).tolist() == [0, 2] and t.next_index(2).tolist() == [0, 2]
     with pytest.raises(ValueError, match="of 2 a batch of 3"):
@@ -194,6 +198,7 @@ def test_several_splits(folder, split):
     n = len(split)
     assert len(both) == 2 * n == len(both.captions)
     assert np.array_equal(both.masks[n:], split.masks) and np.array_equal(both.pictures[:n], split.pictures)
+    assert both.trained.tolist() == [*split.trained, *(n + split.trained)], "what validates of either is not trained on"
 
 
 def test_colour_condition(split):
@@ -282,10 +287,37 @@ def test_text_goes_on_from_an_earlier_run(split, tmp_path):
         assert torch.equal(network(z, t, ids), earlier(z, t, ids)), "the text encoder is taken as well"
 
 
-def test_pictures_seen_before():
-    training = {"pictures_seen": 5, "dataset": "new", "started_from": {
-        "pictures_seen": 20, "dataset": "old", "started_from": {"pictures_seen": 300, "dataset": "oldest"}}}
-    assert lineage(training) == {"pictures_seen": 325, "dataset": "new"}
+def test_runs_before(tmp_path):
+    own, old, oldest = ({"pictures_seen": n} for n in (5, 20, 300))
+    for started_from in ([old, oldest], {**old, "started_from": oldest}, {**old, "started_from": [oldest]}):
+        (tmp_path / "mcdm.json").write_text(json.dumps({"training": {**own, "started_from": started_from}}))
+        assert lineage(str(tmp_path)) == [own, old, oldest]
+    (tmp_path / "mcdm.json").write_text(json.dumps({"training": own}))
+    assert lineage(str(tmp_path)) == [own]
+
+
+def test_what_validates_was_not_trained_on():
+    def built(*seeds):
+        return argparse.Namespace(seeds=np.concatenate([np.arange(first, last + 1) for first, last in seeds]), validation=VALIDATION, about=ABOUT)
+
+    small, large = built((2000000, 2014999)), built((2000000, 2059999))  # as splits were
+    now = built((2000000, 2014743), (2990000, 2990255))
+    old = {"dataset": "text", "seeds": [2000000, 2059999]}  # its last ones validated
+    new = {"dataset": "text", "seeds": [[1000000, 1059743], [2000000, 2014743]], "validation": [[2990000, 2990255]]}
+    assert ranges(now.seeds) == [[2000000, 2990255]] and ranges(np.array([1000003, 4000001, 1000001])) == [[1000001, 1000003], [4000001, 4000001]]
+    assert not leak(large, [old]) and not leak(small, [new]) and not leak(small, [{"pictures_seen": 7}])
+    assert "2000000 to 2059999 were trained on (text), among them those that validate here, 2014744 to 2014999" in leak(small, [new, old])
+    assert leak(small, [{**new, "seeds": [[2000000, 2014744]]}]), "the first of them"
+    joint = {"dataset": "none, text", "seeds": [1000000, 2999999]}
+    assert not leak(now, [old, new, joint]), "nothing was trained on so far out"
+    assert leak(small, [joint])
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dataset", "files.mjs")) as f:
+        files = f.read()
+    for same in (f"HELD = {HELD:_};", f"validation: {VALIDATION} }}", f"validation: {LargeSplit.validation}, large"):
+        assert same in files
+    photos = built((3, 400))
+    photos.about = {"name": "photos", "terms": "at home only"}
+    assert not leak(photos, [{"dataset": "photos: none", "seeds": [0, 500]}])
 
 
 def test_a_larger_split_is_packed_anew(tmp_path):
@@ -299,7 +331,7 @@ def test_a_larger_split_is_packed_anew(tmp_path):
 def test_photos_say_what_they_are(tmp_path):
     """A split of photos has its own name and terms, and parts that nobody labelled."""
     folder = write_split(tmp_path, 2)
-    assert Split(folder).about == data.ABOUT
+    assert Split(folder).about == ABOUT
     what = {"name": "photos", "terms": "at home only"}
     (tmp_path / "about.json").write_text(json.dumps(what))
     masks = np.full((128, 128), 255, np.uint8)
@@ -312,8 +344,8 @@ def test_photos_say_what_they_are(tmp_path):
     assert encode_mask(split.masks[1:])[0, :, 16:].sum() == 0
     split.validation = 1
     Trainer(Network("none", **SMALL), split, batch=1).save(str(tmp_path), "photos: all")
-    with open(tmp_path / "export" / "mcdm.json") as f:
-        assert json.load(f)["training"]["terms"] == "at home only"
+    [run] = lineage(str(tmp_path / "export"))
+    assert run["terms"] == "at home only" and run["validation"] == [[1, 1]]
 
 
 @pytest.mark.parametrize("modality", ["sketch", "text"])
@@ -510,19 +542,26 @@ def test_networks_trained_together_start_when_their_splits_are_there(monkeypatch
     monkeypatch.setattr(together.time, "sleep", build)
     end = time.monotonic() + 300
     for network in ("none", "joint"):
-        assert together.train(network, options, end) == 0
+        assert not together.train(network, options, end)
     minutes = float(commands["joint"][commands["joint"].index("--minutes") + 1])
     assert 4 < minutes < 5 and "start/text" in commands["joint"] and "start/none" in commands["none"]
     own = tmp_path / "runs" / "joint"
     assert together.start(str(own.parent), "joint") == str(own), "a joint network that was trained before goes on"
     (tmp_path / "runs" / "none" / "log.csv").write_text("seconds,step,validation\n60,5,\n120,9,0.1\n350,12,\n")
     (tmp_path / "runs" / "none" / "checkpoint.pt").touch()
-    assert together.train("none", options, time.monotonic() + 300) == 0
+    assert not together.train("none", options, time.monotonic() + 300)
     assert 6 < float(commands["none"][commands["none"].index("--minutes") + 1]) < 7, "what was trained before counts in"
-    with pytest.raises(TimeoutError, match="colour"):
-        together.train("colour", options, time.monotonic() + 1)
-    with pytest.raises(TimeoutError, match="too few"):
-        together.train("none", options, time.monotonic() + together.LOADING + 1)
+    assert "too few" in together.train("none", options, time.monotonic() + together.LOADING + 1)
+    assert "does not have colour in time" in together.train("colour", options, time.monotonic() + 1)
+    monkeypatch.setattr(together.subprocess, "run", lambda *_, **__: argparse.Namespace(returncode=1))
+    assert "exit status 1, see" in together.train("none", options, time.monotonic() + 300)
+
+
+def test_each_network_that_failed_is_listed(monkeypatch):
+    monkeypatch.setattr(together, "train", lambda n, *_: {"colour": "late", "mask": "exit status 1"}.get(n))
+    monkeypatch.setattr(sys, "argv", ["together", "--data", "d", "--runs", "r", "--minutes", "5", "--networks", "colour", "none", "mask"])
+    with pytest.raises(SystemExit, match="^colour failed: late\nmask failed: exit status 1$"):
+        together.main()
 
 
 def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
@@ -544,8 +583,16 @@ def test_sigterm_leaves_a_checkpoint(folder, tmp_path):
     subprocess.run([sys.executable, "-m", "train", "--network", "sketch", "--data", folder, "--out", str(tmp_path / "sketch"),
                     "--init", str(tmp_path / "run"), "--follow", str(tmp_path / "run"), str(tmp_path / "run"), "0.5",
                     "--minutes", "0.001", "--batch", "1", "--threads", "1"], cwd=here, check=True)
-    with open(tmp_path / "sketch" / "export" / "mcdm.json") as f:
-        assert json.load(f)["training"]["started_from"]["pictures_seen"] == state["pictures"]
+    own, before = lineage(str(tmp_path / "sketch" / "export"))
+    assert before["pictures_seen"] == state["pictures"] and own["seeds"] == before["seeds"] == [[0, 39]]
+    assert own["validation"] == [[40, 40 + VALIDATION - 1]]
+    # What another run was trained on does not validate.
+    path = tmp_path / "run" / "export" / "mcdm.json"
+    facts = json.loads(path.read_text())
+    facts["training"]["seeds"] = [[0, 40]]
+    path.write_text(json.dumps(facts))
+    refused = subprocess.run(command + ["--init", str(tmp_path / "run")], cwd=here, capture_output=True, text=True)
+    assert refused.returncode == 1 and "build the split again" in refused.stderr and "Traceback" not in refused.stderr
 
 
 @pytest.fixture(scope="session")
@@ -570,6 +617,8 @@ def test_large_pictures_and_their_small_ones(large):
     assert x[0, 1 * 16 + 2 * 4 + 3, 7, 9] == p[0, 4 * 7 + 2, 4 * 9 + 3, 1].float() / 127.5 - 1
     # Areas of 32x32 pixels are areas of 8x8 in the small picture, which repeats back to the large one.
     assert torch.allclose(repeated(to_small(x)), x, atol=1e-6)
+    even = torch.tensor([-0.5, 0, 0.5])[None, :, None, None].expand(1, 3, 8, 8)
+    assert torch.allclose(bicubic(even), repeated(even), atol=1e-6)
     assert torch.equal(small, large.examples(None, np.array([3, 5]))[1]), "validation is always on the same pictures"
     part, small = large.examples(None, np.array([3, 5]), np.random.default_rng(0), part=True)
     assert part.shape == (2, 48, 32, 32) and small.shape == (2, 3, 32, 32)
@@ -619,12 +668,29 @@ def test_the_upscaler_learns_parts_then_whole_pictures(large, tmp_path, monkeypa
 
 
 def test_table(tmp_path):
-    """The table of a run, with what its start had seen."""
+    """The table of a run, with what its start had seen, between the marks."""
     run = tmp_path / "mask"
     (run / "export").mkdir(parents=True)
     (run / "export" / "mcdm.json").write_text(json.dumps({"modality": "mask", "training": {
-        "pictures_seen": 30, "started_from": {"pictures_seen": 1000}}}))
+        "pictures_seen": 30, "started_from": [{"pictures_seen": 900}, {"pictures_seen": 100}]}}))
     (run / "log.csv").write_text("seconds,pictures,loss,validation\n50,10,0.3,\n110,20,0.2,0.25\n180,30,0.1,0.125\n")
-    subprocess.run([sys.executable, "-m", "table", str(run), "--out", str(tmp_path / "t.md")], check=True)
-    assert "| mask | 7.24 M | 2.49 | 1,000 | 30 | 3 | 0.2500 | 0.1250 |" in (tmp_path / "t.md").read_text()
+    out = tmp_path / "t.md"
+    out.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
+    subprocess.run([sys.executable, "-m", "table", str(run), "--out", str(out)], check=True)
+    text = out.read_text()
+    assert "\n| mask | 7.24 M | 2.49 | 1,000 | 30 | 3 | 0.2500 | 0.1250 |\n<!-- table: end -->\nafter\n" in text
+    assert text.startswith("before\n<!-- table: begin -->\n") and "old" not in text
     assert "<svg" in (tmp_path / "curves.svg").read_text()
+
+
+def test_what_is_around_the_marks_stays(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- it: begin -->\nold\n<!-- it: end -->\nafter\n")
+    for _ in range(2):
+        put(str(path), "it", "new")
+        assert path.read_text() == "before\n<!-- it: begin -->\nnew\n<!-- it: end -->\nafter\n"
+    for text in ("no marks", "<!-- it: end --><!-- it: begin -->"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="once each"):
+            put(str(path), "it", "new")
+        assert path.read_text() == text

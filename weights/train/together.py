@@ -54,19 +54,20 @@ def trained(folder):
 
 
 def train(network, a, end):
-    """Waits for the splits and trains until the end, in time.monotonic(); returns the process's exit status."""
+    """Waits for the splits and trains until the end, in time.monotonic(); returns what went wrong, or nothing."""
     folder = os.path.join(a.runs, network)
     os.makedirs(folder, exist_ok=True)
     while not all(os.path.exists(os.path.join(a.data, s, "captions.jsonl")) for s in splits(network)):
         if end - time.monotonic() < LEAST:
-            raise TimeoutError(f"{network}: {a.data} does not have {' and '.join(splits(network))} in time")
+            return f"{a.data} does not have {' and '.join(splits(network))} in time"
         time.sleep(0.5)
     left = end - time.monotonic() - LOADING
     if left < LEAST - LOADING:
-        raise TimeoutError(f"{network}: {left:.0f} s are too few to train in")
+        return f"{left:.0f} s are too few to train in"
     seconds = trained(folder) + left
     with open(os.path.join(folder, "train.log"), "a", encoding="utf-8") as log:
-        return subprocess.run(command(network, a, seconds), stdout=log, stderr=subprocess.STDOUT).returncode
+        status = subprocess.run(command(network, a, seconds), stdout=log, stderr=subprocess.STDOUT).returncode
+    return f"exit status {status}, see {log.name}" if status else None
 
 
 def main():
@@ -81,10 +82,9 @@ def main():
     a = p.parse_args()
     end = time.monotonic() + 60 * a.minutes
     with ThreadPoolExecutor(len(a.networks)) as pool:
-        statuses = dict(zip(a.networks, pool.map(lambda n: train(n, a, end), a.networks)))
-    failed = [n for n, status in statuses.items() if status]
-    if failed:
-        sys.exit(f"failed: {', '.join(failed)}; see train.log in their folders of {a.runs}")
+        failures = list(pool.map(lambda n: train(n, a, end), a.networks))
+    if any(failures):
+        sys.exit("\n".join(f"{n} failed: {why}" for n, why in zip(a.networks, failures) if why))
 
 
 if __name__ == "__main__":

@@ -39,17 +39,17 @@ with Min-SNR weights (Hang et al. 2023, gamma 5, on SNR + 1, which is what v wei
 import argparse
 import copy
 import csv
-import json
 import math
 import os
 import signal
+import sys
 import time
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from data import Split
+from data import Split, leak, lineage, ranges
 from nets import JOINT, LATENT, MODALITIES, PARTS, SCHEDULE, UNSHUFFLE, Network, alphas_cumprod, move, reads_text
 from tokenizer import Tokenizer
 from upscaler import UPSCALE, LargeSplit, Upscaler
@@ -296,21 +296,15 @@ class Trainer:
         if state["noise"].numel() == self.noise.get_state().numel():  # another device's generator starts afresh
             self.noise.set_state(state["noise"].cpu())
 
-    def save(self, folder, name, started_from=None):
+    def save(self, folder, name, started_from=()):
+        """started_from: the runs that made what this one started from (data.lineage)."""
         path = os.path.join(folder, "checkpoint.pt")
         torch.save(self.state(), path + ".new")
         os.replace(path + ".new", path)
-        seeds = self.split.seeds
+        seeds, held = self.split.seeds, self.split.validation
         self.ema.export(os.path.join(folder, "export"), {
-            "pictures_seen": self.pictures, "dataset": name, "seeds": [int(seeds.min()), int(seeds.max())],
+            "pictures_seen": self.pictures, "dataset": name, "seeds": ranges(seeds[self.split.trained]), "validation": ranges(seeds[-held:]),
             "terms": self.split.about["terms"], **({"started_from": started_from} if started_from else {})})
-
-
-def lineage(training):
-    """What is kept of the run that another starts from: its pictures, and all that its own starts had seen."""
-    earlier = training.pop("started_from", None)
-    seen = training["pictures_seen"]
-    return {**training, "pictures_seen": seen + (lineage(earlier)["pictures_seen"] if earlier else 0)}
 
 
 def processor_has_bf16():
@@ -339,11 +333,11 @@ def main():
 
     checkpoint = os.path.join(a.out, "checkpoint.pt")
     state = torch.load(checkpoint, map_location=a.device, weights_only=False) if os.path.exists(checkpoint) else None
-    started_from = None
-    if a.init:
-        with open(os.path.join(a.init, "export", "mcdm.json")) as f:
-            started_from = lineage(json.load(f)["training"])
+    started_from = lineage(os.path.join(a.init, "export")) if a.init else []
+    own = os.path.join(a.out, "export")
     split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
+    if why := leak(split, started_from + (lineage(own) if state and os.path.exists(own) else [])):
+        sys.exit(f"{', '.join(a.data)}: {why}")
     tokenizer = None
     if reads_text(a.network):
         earlier = os.path.join(a.init or "", "export", "text_encoder", "vocab.txt")

@@ -61,6 +61,11 @@ def repeated(small):
     return small.repeat_interleave(FACTOR**2, 1)
 
 
+def bicubic(small):
+    """[B, 3, h, w] -> [B, 48, h, w]: as image viewers enlarge them."""
+    return F.pixel_unshuffle(F.interpolate(small, scale_factor=FACTOR, mode="bicubic"), FACTOR)
+
+
 def to_large_z(pictures):
     """uint8 [B, H, W, 3] -> z [B, 48, H/4, W/4] in [-1, 1]."""
     return F.pixel_unshuffle(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1, FACTOR)
@@ -192,6 +197,7 @@ def main():
 
     rows = [row(repeated(all_small))]
     print("repeated:", errors(repeated(all_small)))
+    print("bicubic:", errors(bicubic(all_small)))
     for steps in a.steps:
         z = upscale(network, all_small, steps)
         print(f"{steps} steps:", errors(z))

@@ -49,7 +49,7 @@ func readFaces(folder string, each func(photo) error) (a about, err error) {
 		if errors.Is(err, io.EOF) {
 			return about{
 				Name:  "photos of Labeled Faces in the Wild",
-				Terms: "none: the photos have no licence, and weights trained on them are for research at home",
+				Terms: "none, since they have no licence; weights trained on them are for research at home",
 			}, nil
 		}
 		if err != nil {

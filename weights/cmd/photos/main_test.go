@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,6 +137,28 @@ func TestCelebA(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(what), "CelebA-HQ")
 	assert.ErrorContains(t, run("celeba", "--data", folder, "--out", out), "is there already")
+}
+
+// Those who validate are not trained on, wherever their photos' numbers lie.
+func TestPersonsValidateWhole(t *testing.T) {
+	for name, c := range map[string]struct{ photos, straddle int }{"one each": {1, 0}, "some have more": {0, 0}, "few persons": {90, 1}} {
+		var list []record
+		for person := 0; len(list) < 1000; person++ {
+			for range cmp.Or(c.photos, []int{1, 30, 2}[person%3]) {
+				list = append(list, record{Seed: len(list) * 7 % 2003, person: strconv.Itoa(person)})
+			}
+		}
+		sortByPerson(list)
+		trained, both := map[string]bool{}, map[string]bool{}
+		for i, r := range list {
+			if i < len(list)-validation {
+				trained[r.person] = true
+			} else if trained[r.person] {
+				both[r.person] = true
+			}
+		}
+		assert.Len(t, both, c.straddle, name)
+	}
 }
 
 // A drawn sketch is taken where there is one; who is who may be unknown.

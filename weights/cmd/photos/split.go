@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +10,13 @@ import (
 	"image/color"
 	"image/png"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/image/draw"
@@ -24,6 +27,9 @@ import (
 
 // side of what is written, in pixels: weights/train halves it.
 const side = 128
+
+// validation is how many photos at the end of a split weights/train never trains on.
+const validation = 256
 
 // Labels of the parts, by index, as weights/train has them; unknown is none.
 const (
@@ -71,6 +77,8 @@ type record struct {
 	Seed int `json:"seed"`
 	caption
 	More []caption `json:"more,omitempty"`
+
+	person string
 }
 
 // writer writes photos to the splits of their persons, several at once.
@@ -144,7 +152,7 @@ func (w *writer) write(p photo) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := record{Seed: p.id}
+	r := record{Seed: p.id, person: p.person}
 	for i, c := range p.captions {
 		if i == 0 {
 			r.Caption = c
@@ -183,7 +191,7 @@ func (w *writer) finish(a about) error {
 	}
 	for _, split := range splits {
 		list := w.records[split]
-		slices.SortFunc(list, func(a, b record) int { return a.Seed - b.Seed })
+		sortByPerson(list)
 		var lines []byte
 		for _, r := range list {
 			line, err := json.Marshal(r)
@@ -199,6 +207,24 @@ func (w *writer) finish(a about) error {
 		}
 	}
 	return os.Rename(w.temporary(), w.out)
+}
+
+// sortByPerson puts last as many persons, whole, as validation holds: nobody who
+// validates is trained on, too.
+func sortByPerson(list []record) {
+	photos := map[string]int{}
+	for _, r := range list {
+		photos[r.person]++
+	}
+	last, left := map[string]int{}, validation
+	for _, person := range slices.Sorted(maps.Keys(photos)) {
+		if photos[person] <= left {
+			last[person], left = 1, left-photos[person]
+		}
+	}
+	slices.SortFunc(list, func(a, b record) int {
+		return cmp.Or(last[a.person]-last[b.person], strings.Compare(a.person, b.person), a.Seed-b.Seed)
+	})
 }
 
 // abandon removes what was written.
