@@ -181,7 +181,7 @@ func newModel(machine record.Machine, b *bundle.Manifest) (*Model, error) {
 
 // modelOf describes networks of one diffusion.
 func modelOf(machine record.Machine, d bundle.Diffusion, networks []*bundle.Network) (*Model, error) {
-	schedule, err := sampler.NewSchedule(d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
+	schedule, err := sampler.NewSchedule(d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd)
 	if err != nil {
 		return nil, err
 	}
@@ -331,11 +331,8 @@ func (m *Model) tokenizers() (list []*tokenizer.Tokenizer) {
 	return list
 }
 
-// What callers only pass on.
-type (
-	Spacing = sampler.Spacing
-	Window  = sampler.Window
-)
+// Window is what callers only pass on.
+type Window = sampler.Window
 
 // session returns a recording of the shape, the last one where it fits.
 func (m *Model) session(ctx context.Context, terms []term, s shape) (*session, error) {

@@ -310,10 +310,16 @@ func TestMemoryOfTooMany(t *testing.T) {
 		_, err := m.Memory(count)
 		assert.ErrorContains(t, err, "want 1 to 64 pictures")
 	}
-	var plan record.Plan
-	_, err := m.record(&plan, bare(m.networks...), shape{batch: 32, height: 256, width: 256})
-	require.ErrorIs(t, err, gpu.ErrLimits)
-	assert.ErrorContains(t, err, "32 pictures of 256x256")
+	for _, s := range []shape{
+		{batch: 32, height: 256, width: 256},
+		{batch: 1, height: 1 << 19, width: 2},
+		{batch: 1 << 16, height: 2, width: 2},
+	} {
+		var plan record.Plan
+		_, err := m.record(&plan, bare(m.networks...), s)
+		require.ErrorIs(t, err, gpu.ErrLimits)
+		assert.ErrorContains(t, err, fmt.Sprintf("%d pictures of %dx%d at once", s.batch, s.height, s.width))
+	}
 }
 
 // What is planned is what is then allocated.
@@ -477,16 +483,17 @@ func TestPrepareCompilesEverything(t *testing.T) {
 
 // Compiling may go on beside runs, and be asked how much memory there is.
 func TestPrepareBesideSample(t *testing.T) {
-	model, err := Load(context.Background(), onGPU(t), tiny(t), nil)
-	require.NoError(t, err)
-	t.Cleanup(model.Release)
-	var prepared sync.WaitGroup
-	prepared.Go(func() {
-		assert.NoError(t, model.Prepare(context.Background(), nil))
-		assert.Positive(t, model.Bytes())
-	})
-	sample(t, model, Request{Sampler: sampler.Options{Steps: 1}})
-	prepared.Wait()
+	for _, machine := range []record.Machine{onGPU(t), record.CPU()} {
+		model := load(t, machine)
+		var prepared sync.WaitGroup
+		prepared.Go(func() {
+			assert.Positive(t, model.Bytes())
+			assert.NoError(t, model.Prepare(context.Background(), nil))
+			assert.Positive(t, model.Bytes())
+		})
+		sample(t, model, Request{Sampler: sampler.Options{Steps: 1}})
+		prepared.Wait()
+	}
 }
 
 // A word is ignored when no text network knows it.

@@ -124,4 +124,4 @@ func (e Exact) eps(z []float32, p sampler.Step) []float32 {
 
 // MaxJudged is the number of samples that can be accepted or rejected on their own:
 // of workgroups that every adapter launches at once.
-const MaxJudged = 65535
+const MaxJudged = shaders.MaxGroups

@@ -15,7 +15,7 @@ import (
 )
 
 func linear(t *testing.T) *sampler.Schedule {
-	s, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	s, err := sampler.NewSchedule(1000, 1e-4, .02)
 	require.NoError(t, err)
 	return s
 }

@@ -52,7 +52,7 @@ type Request struct {
 	Influence, Conflict, Glimpses bool
 }
 
-// Progress tells about a finished step.
+// Progress tells about a step. Beside a preview it is done; else a GPU may still be at it.
 type Progress struct {
 	Step, Steps int // Step counts from 1
 	// Preview is the current estimate x0 of every sample; nil when the last one

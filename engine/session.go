@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/engine/nn"
 	"github.com/mcdm/mcdm/engine/record"
 	"github.com/mcdm/mcdm/shaders"
@@ -84,10 +83,6 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	if len(terms) > shaders.MaxNetworks {
 		return nil, fmt.Errorf("%d conditions and networks in one run (%s): at most %d can be merged", len(terms), strings.Join(names(terms), ", "), shaders.MaxNetworks)
 	}
-	if max := shaders.MaxPixels; s.batch*s.height*s.width > max {
-		return nil, fmt.Errorf("%w: %d pictures of %dx%d at once: %d pixels are made in one launch at most: ask for fewer",
-			gpu.ErrLimits, s.batch, s.height, s.width, max)
-	}
 	c, r := m.diffusion.LatentChannels(), m.diffusion.PixelUnshuffle
 	merged := len(terms)
 	if s.based {
@@ -151,6 +146,9 @@ func (m *Model) record(plan *record.Plan, terms []term, s shape) (*session, erro
 	x.step.Add("merge and step", shaders.MergeStep(args))
 	args.Init = true
 	x.begin.Add("z_T", shaders.MergeStep(args))
+	if err := plan.Fits(); err != nil {
+		return nil, fmt.Errorf("%d pictures of %dx%d at once: %w: ask for fewer", s.batch, s.height, s.width, err)
+	}
 	return x, nil
 }
 

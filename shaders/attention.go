@@ -36,8 +36,7 @@ func Attention(a AttentionArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d of q %v, k %v, v %v",
 			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, a.Q, a.K, a.V))
 	}
-	blocks := ceil(a.HeadDim, 64)
-	if a.HeadDim < 4 || (a.HeadDim|a.QOffset|a.KOffset|a.VOffset)%4 != 0 || max(y.W, a.Heads, y.N*blocks) > maxGroups {
+	if a.HeadDim < 4 || (a.HeadDim|a.QOffset|a.KOffset|a.VOffset)%4 != 0 {
 		panic(fmt.Sprintf("shaders: attention: %d heads of %d at channels %d, %d, %d for y %v: want multiples of 4",
 			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, y))
 	}
@@ -51,7 +50,7 @@ func Attention(a AttentionArgs) Dispatch {
 			uint32(a.QOffset / 4), uint32(a.KOffset / 4), uint32(a.VOffset / 4), a.Scale,
 		}),
 		Bindings: []View{view(a.Q), view(a.K), view(a.V), view(y)},
-		Groups:   [3]uint32{uint32(ceil(y.W, 16)), uint32(a.Heads), uint32(y.N * blocks)},
+		Groups:   [3]uint32{uint32(ceil(y.W, 16)), uint32(a.Heads), uint32(y.N * ceil(a.HeadDim, 64))},
 	}
 }
 

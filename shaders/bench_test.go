@@ -150,6 +150,13 @@ func BenchmarkGroupNorm(b *testing.B) {
 	}
 }
 
+func BenchmarkGEGLU(b *testing.B) {
+	benchmark(b, 0, func(f *fixture) func() []shaders.Dispatch {
+		x, y := f.input(1, 1, 64, 2*768), f.output("y", 1, 1, 64, 768)
+		return func() []shaders.Dispatch { return one(shaders.GEGLU(shaders.GEGLUArgs{X: x, Y: y})) }
+	})
+}
+
 func BenchmarkAttention(b *testing.B) {
 	for _, c := range []struct{ l, m, heads, dim int }{{64, 64, 6, 32}, {64, 32, 4, 48}} {
 		b.Run(fmt.Sprintf("%dx%d/%dx%d", c.l, c.m, c.heads, c.dim), func(b *testing.B) {

@@ -2,7 +2,6 @@ package shaders
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"math/bits"
 	"runtime"
@@ -54,10 +53,10 @@ const (
 )
 
 var (
-	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d")
-	conv2dSliced   = kernel("conv2d_sliced", conv2dTwin, "conv2d")
-	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d")
-	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d")
+	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d", "erf")
+	conv2dSliced   = kernel("conv2d_sliced", conv2dTwin, "conv2d", "erf")
+	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d", "erf")
+	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d", "erf")
 )
 
 // Conv2D is conv2d.wgsl: y = act((x * w + bias + timebias + residual) OutScale).
@@ -96,9 +95,6 @@ func Conv2D(a Conv2DArgs) Dispatch {
 	}
 	o4 := y.Stride() / 4
 	strips := samples * y.H * ceil(y.W, 4)
-	if ceil(strips, 8) > maxGroups {
-		panic(fmt.Sprintf("shaders: conv2d: y %v has more pixels than one launch makes", y))
-	}
 	forms := conv2dForms(c, y, samples, strips)
 	d := Dispatch{
 		Forms: forms,
@@ -122,11 +118,6 @@ func Conv2D(a Conv2DArgs) Dispatch {
 func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	networks, o4 := y.N/samples, y.Stride()/4
 	groups := func(x, y int) [3]uint32 { return [3]uint32{uint32(x), uint32(y), uint32(networks)} }
-	with := func(name string, v uint32) Constants {
-		c := maps.Clone(c)
-		c[name] = v
-		return c
-	}
 	// On software adapters an invocation makes so many channels / 4 of 8 pixels of each of so many rows.
 	software, channels, rows := conv2dUniform, 4, 1
 	if c["KH"] == 3 && c["KW"] == 3 && c["STRIDE"] == 1 {
@@ -138,10 +129,10 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	forms := []Form{
 		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
 		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 8))},
-		{Kernel: conv2dSliced, Constants: with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
+		{Kernel: conv2dSliced, Constants: c.with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
 	}
-	if ceil(strips, 4) <= maxGroups {
-		forms = append(forms, Form{Kernel: conv2dSliced, Constants: with("SIDE", 4), Groups: groups(ceil(o4, 8), ceil(strips, 4))})
+	if ceil(strips, 4) <= MaxGroups {
+		forms = append(forms, Form{Kernel: conv2dSliced, Constants: c.with("SIDE", 4), Groups: groups(ceil(o4, 8), ceil(strips, 4))})
 	}
 	return forms
 }

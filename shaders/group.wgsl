@@ -1,13 +1,12 @@
-// What group_norm and group_norm_narrow share.
+// What group_norm, group_norm_held and group_norm_narrow share.
 //
 // y[n, i, c] = act((x[n, i, c] - mean) / sqrt(variance + eps) gamma[c] + beta[c]), mean and
 // variance over the pixels and channels of the group of c; with HAS_SCALE_SHIFT that
 // times (1 + scale[n, c]) plus shift[n, c] before the activation. x is followed by
 // skip along the channels.
 //
-// One workgroup per (group, n), three passes over its values, which caches hold: a
-// sum of squares instead of the second would lose the variance of features with a
-// large mean.
+// One workgroup per (group, n). The mean comes before the variance: a sum of squares
+// would lose what is small beside a large mean.
 
 override LANES: u32 = 32u; // of a workgroup, a multiple of 8
 override HAS_SKIP: bool = false;

@@ -28,12 +28,13 @@ type groupNormParams struct {
 }
 
 var (
-	groupNorm       = kernel("group_norm", groupNormTwin, "group")
+	groupNorm       = kernel("group_norm", groupNormTwin, "group", "group_quads")
+	groupNormHeld   = kernel("group_norm_held", groupNormTwin, "group", "group_quads")
 	groupNormNarrow = kernel("group_norm_narrow", groupNormTwin, "group")
 )
 
-// GroupNorm is group_norm.wgsl, or group_norm_narrow.wgsl where groups or X are not
-// multiples of 4 channels wide.
+// GroupNorm is group_norm.wgsl or group_norm_held.wgsl, or group_norm_narrow.wgsl where
+// groups or X are not multiples of 4 channels wide.
 func GroupNorm(a GroupNormArgs) Dispatch {
 	y := a.Y
 	c := a.X.C + a.Skip.C
@@ -47,7 +48,7 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	if a.ScaleShift.Ok() && (a.ShiftOffset%4 != 0 || a.ShiftOffset+2*c > a.ScaleShift.C) {
 		panic(fmt.Sprintf("shaders: group_norm: channels from %d of scale_shift %v for y %v", a.ShiftOffset, a.ScaleShift, y))
 	}
-	if a.Groups < 1 || c%a.Groups != 0 || a.Groups > maxGroups || y.N > maxGroups {
+	if a.Groups < 1 || c%a.Groups != 0 {
 		panic(fmt.Sprintf("shaders: group_norm: %d groups of y %v", a.Groups, y))
 	}
 	per := c / a.Groups
@@ -55,24 +56,17 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	if per%4 != 0 || a.X.C%4 != 0 {
 		kernel = groupNormNarrow
 	}
+	constants := Constants{"SILU": flag(a.SiLU), "HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok())}
+	groups := [3]uint32{uint32(a.Groups), uint32(y.N), 1}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
-	add := func(lanes, held int) {
-		constants := Constants{
-			"LANES": uint32(lanes), "SILU": flag(a.SiLU),
-			"HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok()),
-		}
-		if held > 0 {
-			constants["HELD"] = uint32(held)
-		}
-		forms = append(forms, Form{Kernel: kernel, Constants: constants, Groups: [3]uint32{uint32(a.Groups), uint32(y.N), 1}})
+	for _, lanes := range []uint32{32, 128, 256} {
+		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", lanes), Groups: groups})
 	}
-	add(32, 0)
-	add(128, 0)
-	add(256, 0)
 	const most = 16 // vec4s in an invocation's registers
 	if held := ceil(y.H*y.W*per/4, 256); kernel == groupNorm && held <= most {
-		add(256, 1<<bits.Len(uint(held-1))) // few different ones: each is compiled
+		held = 1 << bits.Len(uint(held-1)) // few different ones: each is compiled
+		forms = append(forms, Form{Kernel: groupNormHeld, Constants: constants.with("LANES", 256).with("HELD", uint32(held)), Groups: groups})
 	}
 	d := Dispatch{
 		Forms: forms,

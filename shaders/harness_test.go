@@ -3,6 +3,7 @@ package shaders_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -192,16 +193,23 @@ func (f *fixture) check(what string, tol float64, call func() []shaders.Dispatch
 	want := f.run(record.CPU(), call)
 	for form := range max(1, len(call()[0].Forms)) {
 		got := f.run(m, func() []shaders.Dispatch { return in(form, call()) })
-		for i, t := range f.reads {
-			compare := compare
-			if f.pixels[f.names[i]] {
-				compare = comparePixels
-			}
-			if err := compare(fmt.Sprintf("%s form %d %s", what, form, f.names[i]), t, got[i], want[i], tol); err != nil {
-				f.t.Error(err)
-			}
+		if err := f.compare(fmt.Sprintf("%s form %d", what, form), got, want, tol); err != nil {
+			f.t.Error(err)
 		}
 	}
+}
+
+// compare finds the first value that differs in each output.
+func (f *fixture) compare(what string, got, want [][]uint32, tol float64) error {
+	var errs []error
+	for i, t := range f.reads {
+		compare := compare
+		if f.pixels[f.names[i]] {
+			compare = comparePixels
+		}
+		errs = append(errs, compare(what+" "+f.names[i], t, got[i], want[i], tol))
+	}
+	return errors.Join(errs...)
 }
 
 // in puts a call's launches into their form of that number, alone.

@@ -215,7 +215,7 @@ func TestAttention(t *testing.T) {
 }
 
 func TestGEGLU(t *testing.T) {
-	for _, c := range []struct{ n, l, c int }{{1, 64, 768}, {2, 3, 5}, {1, 16, 4}, {1, 17, 4}} {
+	for _, c := range []struct{ n, l, c int }{{1, 64, 768}, {2, 3, 20}, {1, 16, 4}, {1, 17, 4}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)
 			x, y := f.input(c.n, 1, c.l, 2*c.c), f.output("y", c.n, 1, c.l, c.c)
@@ -342,10 +342,12 @@ func TestPlantedFaults(t *testing.T) {
 			return one(shaders.LayerNorm(shaders.LayerNormArgs{X: x, Y: y, Gamma: g, Beta: b, Eps: 1e-5}))
 		}
 	}
-	group := func(f *fixture) func() []shaders.Dispatch {
-		x, y, g, b := f.input(1, 4, 4, 8), f.output("y", 1, 4, 4, 8), f.input(1, 1, 1, 8), f.input(1, 1, 1, 8)
-		return func() []shaders.Dispatch {
-			return one(shaders.GroupNorm(shaders.GroupNormArgs{X: x, Y: y, Gamma: g, Beta: b, Groups: 2, Eps: 1e-5}))
+	group := func(c int) func(f *fixture) func() []shaders.Dispatch {
+		return func(f *fixture) func() []shaders.Dispatch {
+			x, y, g, b := f.input(1, 4, 4, c), f.output("y", 1, 4, 4, c), f.input(1, 1, 1, c), f.input(1, 1, 1, c)
+			return func() []shaders.Dispatch {
+				return one(shaders.GroupNorm(shaders.GroupNormArgs{X: x, Y: y, Gamma: g, Beta: b, Groups: 2, Eps: 1e-5}))
+			}
 		}
 	}
 	attention := func(f *fixture) func() []shaders.Dispatch {
@@ -354,38 +356,99 @@ func TestPlantedFaults(t *testing.T) {
 			return one(shaders.Attention(shaders.AttentionArgs{Q: q, K: q, V: q, KOffset: 8, VOffset: 16, Y: y, Heads: 2, HeadDim: 4, Scale: .5}))
 		}
 	}
+	geglu := func(f *fixture) func() []shaders.Dispatch {
+		x, y := f.input(1, 1, 3, 16), f.output("y", 1, 1, 3, 8)
+		return func() []shaders.Dispatch { return one(shaders.GEGLU(shaders.GEGLUArgs{X: x, Y: y})) }
+	}
+	timeEmbedding := func(f *fixture) func() []shaders.Dispatch {
+		a := shaders.TimeEmbeddingArgs{T: f.input(1, 1, 1, 1), Frequency: f.input(1, 1, 1, 4), Y: f.output("y", 1, 1, 1, 8)}
+		return func() []shaders.Dispatch { return one(shaders.TimeEmbedding(a)) }
+	}
+	embedding := func(f *fixture) func() []shaders.Dispatch {
+		a := shaders.EmbeddingArgs{
+			Tokens: f.plan.Keep("tokens", 1, 1, 4, 1), Table: f.input(1, 1, 3, 8), Position: f.input(1, 1, 4, 8), Y: f.output("y", 1, 1, 4, 8),
+		}
+		return func() []shaders.Dispatch { return one(shaders.Embedding(a)) }
+	}
+	merged := statsCase{n: 1, h: 4, w: 4, c: 12, networks: 2, first: 1, rank: 100, rescale: .7}
+	stats := func(f *fixture) func() []shaders.Dispatch {
+		a := merged.args(f)
+		return func() []shaders.Dispatch { return one(shaders.MergeStats(a)) }
+	}
+	parameters := func(f *fixture) shaders.Tensor {
+		step := shaders.Tensor{N: 1, H: 1, W: 1, C: shaders.StepParamsSize / 4, Buffer: f.plan.KeepBytes("step", shaders.StepParamsSize)}
+		return f.bytes(step, merged.params().Bytes())
+	}
+	step := func(f *fixture) func() []shaders.Dispatch {
+		a := shaders.MergeStepArgs{
+			Eps: f.input(2, 4, 4, 12), Z: f.input(1, 4, 4, 12), X0Prev: f.input(1, 4, 4, 12), Known: f.input(2, 4, 4, 12),
+			Merged: f.output("y", 1, 4, 4, 12), Preview: f.picture("preview", 1, 8, 8), Step: parameters(f), Networks: 2, Unshuffle: 2,
+		}
+		return func() []shaders.Dispatch { return one(shaders.MergeStep(a)) }
+	}
+	metropolis := func(f *fixture) func() []shaders.Dispatch {
+		a := shaders.MetropolisArgs{
+			Eps: f.input(2, 4, 4, 12), Z: f.input(1, 4, 4, 12), Known: f.input(2, 4, 4, 12), Last: f.output("last", 2, 4, 4, 12),
+			Energy: f.output("energy", 1, 1, 1, 4), Step: parameters(f), Networks: 2,
+		}
+		f.bytes(a.Energy, energies(0))
+		return func() []shaders.Dispatch { return one(shaders.Metropolis(a)) }
+	}
+	conv := convCases[len(convCases)-3]
+	point := convCase{n: 1, h: 3, w: 3, c1: 5, o: 7, k: 1, dtype: shaders.I8}
+	dev, err := openGPU()
+	require.NoError(t, err)
+	m := record.GPU(dev)
+	defer m.Release()
+	faulty := map[*shaders.Kernel]bool{}
 	for _, c := range []struct {
 		name  string
 		build func(f *fixture) func() []shaders.Dispatch
 		word  int
 		value uint32
 	}{
-		{"conv2d pad_top", convCases[1].call, 8, 0},
-		{"conv2d out_scale", convCases[1].call, 10, math.Float32bits(1.001)},
-		{"conv2d nets", convCases[len(convCases)-3].call, 15, 0x11},
-		{"group_norm eps", group, 9, math.Float32bits(.1)},
-		{"group_norm per_group", group, 8, 8},
+		{"conv2d pad_top", conv.call, 8, 0},
+		{"conv2d out_scale", conv.call, 10, math.Float32bits(1.001)},
+		{"conv2d nets", conv.call, 15, 0x11},
+		{"conv2d c1 of 1x1", point.call, 5, 1},
+		{"group_norm eps", group(8), 9, math.Float32bits(.1)},
+		{"group_norm per_group", group(8), 8, 8},
+		{"group_norm_narrow eps", group(6), 9, math.Float32bits(.1)},
+		{"group_norm_narrow per_group", group(6), 8, 6},
 		{"layer_norm eps", layer, 3, math.Float32bits(.1)},
 		{"attention scale", attention, 9, math.Float32bits(.51)},
 		{"attention v_offset", attention, 8, 3},
+		{"geglu c4", geglu, 0, 1},
+		{"time_embedding half", timeEmbedding, 1, 3},
+		{"embedding l", embedding, 0, 3},
+		{"merge_stats first", stats, 1, 0},
+		{"merge_step networks", step, 0, 1},
+		{"metropolis networks", metropolis, 0, 1},
 	} {
+		d := c.build(newFixture(t))()[0]
+		for _, form := range append(d.Forms, shaders.Form{Kernel: d.Kernel}) {
+			faulty[form.Kernel] = true
+		}
 		t.Run(c.name, func(t *testing.T) {
-			dev, err := openGPU()
-			require.NoError(t, err)
-			m := record.GPU(dev)
-			defer m.Release()
 			f := newFixture(t)
 			call := c.build(f)
-			want := f.run(record.CPU(), call)[0]
-			got := f.run(m, func() []shaders.Dispatch {
-				ds := call()
-				binary.LittleEndian.PutUint32(ds[0].Params[4*c.word:], c.value)
-				return ds
-			})[0]
-			assert.ErrorContains(t, compare("y", f.reads[0], got, want, 1e-4), "y[0,")
-			// The same call without the fault passes.
-			assert.NoError(t, compare("y", f.reads[0], f.run(m, call)[0], want, 1e-4))
+			want := f.run(record.CPU(), call)
+			for form := range max(1, len(call()[0].Forms)) {
+				right := func() []shaders.Dispatch { return in(form, call()) }
+				what := right()[0].Kernel.Name
+				got := f.run(m, func() []shaders.Dispatch {
+					ds := right()
+					binary.LittleEndian.PutUint32(ds[0].Params[4*c.word:], c.value)
+					return ds
+				})
+				assert.ErrorContains(t, f.compare(what, got, want, 1e-4), "[0,", "form %d", form)
+				// The same call without the fault passes.
+				assert.NoError(t, f.compare(what, f.run(m, right), want, 1e-4), "form %d", form)
+			}
 		})
+	}
+	for _, k := range shaders.All() {
+		assert.True(t, faulty[k], "no fault is planted in %s", k.Name)
 	}
 }
 

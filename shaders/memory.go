@@ -94,16 +94,13 @@ func flag(b bool) uint32 {
 	return 0
 }
 
-// MaxPixels is how many pixels of all samples one launch makes at most, where rows
-// are multiples of 4.
-const MaxPixels = maxGroups * 8 * 4
-
-// maxGroups is WebGPU's default limit of workgroups in one dimension.
-const maxGroups = 65535
+// MaxGroups is WebGPU's default limit of workgroups in one dimension. What is recorded
+// may want more: Plan.Fits of package record refuses that.
+const MaxGroups = 65535
 
 // spread lays n workgroups out in x and y; a kernel finds its number as
 // y * groups_x + x and leaves at once when that is n or more.
 func spread(n int) [3]uint32 {
-	x := min(n, maxGroups)
+	x := min(n, MaxGroups)
 	return [3]uint32{uint32(x), uint32(ceil(n, x)), 1}
 }

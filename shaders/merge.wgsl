@@ -1,10 +1,10 @@
 // The merge of the networks' outputs, for merge_step, merge_stats and metropolis:
 //
-//   out_c = sum_j w_j (m_j out_j + (1 - m_j) out_0)           (12), sum_j w_j = 1
+//   out_c = sum_j w_j (m_j out_j + (1 - m_j) out_0)           (12)
 //
 // m_j, 0 to 1 (1 without MAPS), says where network j counts; what it leaves goes to network 0, the
-// unconditional one, so that the weights sum to 1 in every pixel. A network of weight 0 is not read: it need
-// not have run.
+// unconditional one, so that the weights, which sum to 1, do so in every pixel. Those of an upscaler's two
+// outputs are 1 and 1: their sum is x0. A network of weight 0 is not read: it need not have run.
 
 override MAPS: bool = false; // known holds m_j too
 
@@ -26,7 +26,7 @@ struct Step {
   rescale: f32, // of merge_stats; 0: f = 1
   rank: u32,    // of merge_stats, from 1; 0: s = clip
   judge: f32,   // of metropolis: size of the Langevin step that led here; 0: none did
-  weights: array<f32, 16>, // of the networks, summing to 1
+  weights: array<f32, 16>, // of the networks
 }
 
 // merge is out_c of a value: at in a network's outputs, same in the picture that all samples share, of plane

@@ -10,7 +10,7 @@ import (
 const MaxNetworks = 16
 
 // StepParams is what changes from step to step: struct Step of
-// merge_step.wgsl. The coefficients are those of sampler.Step.
+// merge.wgsl. The coefficients are those of sampler.Step.
 type StepParams struct {
 	SqrtAbar, SqrtOneMinusAbar     float32
 	CX0, CX0Prev, CZ, CEps, CNoise float32
@@ -22,7 +22,7 @@ type StepParams struct {
 	Rescale                        float32              // 0 to 1, how far the merge takes the deviation of the conditions' outputs; with Stats
 	Rank                           uint32               // which of the sorted |x0| of a picture bounds it, from 1; 0: Clip does; with Stats
 	Judge                          float32              // size of the Langevin step that led here, for Metropolis; 0: none did
-	Weights                        [MaxNetworks]float32 // of (12), summing to 1
+	Weights                        [MaxNetworks]float32 // of (12)
 }
 
 // StepParamsSize is the size of its buffer in bytes.

@@ -8,9 +8,10 @@
 //
 // and x0 as pixels. f and s come from merge_stats; without STATS f = 1, s = clip.
 // x0_prev is the x0 of the last step without keep, for multistep samplers.
-// Networks that predict eps have eps_out = 1 and eps_z = 0; those that
-// predict v (Salimans and Ho 2022) sqrt_abar and sqrt_one_minus_abar: weights that sum to
-// 1 merge v as they merge eps. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
+// Networks that predict eps have eps_out = 1 and eps_z = 0; those that predict v (Salimans
+// and Ho 2022) sqrt_abar and sqrt_one_minus_abar, as weights that sum to 1 merge v as they
+// merge eps; those that predict x0 -sqrt_abar / sqrt_one_minus_abar and
+// 1 / sqrt_one_minus_abar. The paper prints sigma_t^2 eta in (13); sigma_t^2 is the variance
 // of (2), so c_noise is sigma_t, as in Ho et al. 2020. x0 is clipped here, after the
 // merge: the errors of M networks add up, and 1 / sqrt_abar is up to 157 early on.
 //

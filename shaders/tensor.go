@@ -1,6 +1,9 @@
 package shaders
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // DType is the storage type of the numbers in a buffer.
 type DType uint8
@@ -91,3 +94,10 @@ type View struct {
 
 // Constants are values of override declarations by name. Booleans are 0 and 1.
 type Constants map[string]uint32
+
+// with is the constants and one more.
+func (c Constants) with(name string, v uint32) Constants {
+	c = maps.Clone(c)
+	c[name] = v
+	return c
+}

@@ -1,7 +1,7 @@
 // Package gpu is the one seam between the project and WebGPU: the same few
 // calls over github.com/cogentcore/webgpu natively (Vulkan, Metal, DirectX 12)
 // and in the browser. It fills in what that binding lacks in the browser
-// (limits, features, error messages, a lost device, asynchronous pipelines) and
+// (limits, error messages, a lost device, asynchronous pipelines) and
 // turns every failure into an error with a message; but a card without memory left
 // ends a native process, since there the binding tells of no such error.
 package gpu
@@ -45,7 +45,6 @@ type Info struct {
 	Backend                    string // vulkan, metal, d3d12, webgpu, ...
 	Type                       string // discrete, integrated, cpu, ...
 	Software                   bool   // it runs on the CPU: expect a hundredth of a GPU's speed
-	Features                   []string
 }
 
 func (i Info) String() string {

@@ -21,12 +21,12 @@ import (
 // goroutines.
 type Device struct {
 	*state
-	mu      sync.Mutex // wgpu-native's device is used by one goroutine at a time
+	mu      sync.Mutex // wgpu-native's device is used by one goroutine at a time, and not once it is closed
 	device  *wgpu.Device
 	queue   *wgpu.Queue
 	info    Info
 	limits  Limits
-	layouts map[string]*wgpu.BindGroupLayout // by the bytes of their kinds
+	layouts map[string]*wgpu.BindGroupLayout // by their kinds, printed
 	paced   atomic.Int32                     // calls of Pace
 }
 
@@ -58,18 +58,17 @@ const noAdapter = `no Vulkan, Metal or DirectX 12 adapter was found; install the
 
 func init() { wgpu.SetLogLevel(wgpu.LogLevelError) }
 
-// adapters lists the real adapters, OpenGL's doubles left out.
-func adapters() []*wgpu.Adapter {
+// adapters lists the real adapters, not OpenGL's doubles, until release.
+func adapters() (list []*wgpu.Adapter, release func()) {
 	instance := wgpu.CreateInstance(nil)
-	var out []*wgpu.Adapter
-	for _, a := range instance.EnumerateAdapters(nil) {
-		if b := a.GetInfo().BackendType; b == wgpu.BackendTypeOpenGL || b == wgpu.BackendTypeOpenGLES {
-			continue
+	list = instance.EnumerateAdapters(&wgpu.InstanceEnumerateAdapterOptons{Backends: wgpu.InstanceBackendPrimary})
+	slices.SortStableFunc(list, func(a, b *wgpu.Adapter) int { return rank(a) - rank(b) })
+	return list, func() {
+		for _, a := range list {
+			a.Release()
 		}
-		out = append(out, a)
+		instance.Release()
 	}
-	slices.SortStableFunc(out, func(a, b *wgpu.Adapter) int { return rank(a) - rank(b) })
-	return out
 }
 
 // rank orders adapters: discrete, integrated, others, CPU.
@@ -87,26 +86,19 @@ func rank(a *wgpu.Adapter) int {
 
 func describe(a *wgpu.Adapter) Info {
 	i := a.GetInfo()
-	info := Info{
+	return Info{
 		Name: adapterName(i), Vendor: i.VendorName, Architecture: i.Architecture,
 		Backend: i.BackendType.String(), Type: i.AdapterType.String(),
 		Software: i.AdapterType == wgpu.AdapterTypeCPU || software(i.Name, i.DriverDescription),
 	}
-	for _, f := range features {
-		if a.HasFeature(f) {
-			info.Features = append(info.Features, f.String())
-		}
-	}
-	return info
 }
-
-// features are asked for where the adapter has them.
-var features = []wgpu.FeatureName{wgpu.FeatureNameShaderF16, wgpu.FeatureNameTimestampQuery}
 
 // Adapters lists the machine's adapters, the fastest first.
 func Adapters() ([]Info, error) {
+	list, release := adapters()
+	defer release()
 	var out []Info
-	for _, a := range adapters() {
+	for _, a := range list {
 		out = append(out, describe(a))
 	}
 	if len(out) == 0 {
@@ -115,9 +107,11 @@ func Adapters() ([]Info, error) {
 	return out, nil
 }
 
-// Open opens a device with the adapter's own limits.
+// Open opens a device. Of WebGPU's default limits it raises those of buffers' sizes
+// only: a kernel that leaves the others fails here, not on a user's adapter.
 func Open(ctx context.Context, o Options) (*Device, error) {
-	list := adapters()
+	list, release := adapters()
+	defer release()
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoAdapter, noAdapter)
 	}
@@ -138,19 +132,9 @@ func open(a *wgpu.Adapter, info Info) (*Device, error) {
 	want := wgpu.DefaultLimits()
 	want.MaxStorageBufferBindingSize = has.MaxStorageBufferBindingSize
 	want.MaxBufferSize = has.MaxBufferSize
-	want.MaxComputeWorkgroupStorageSize = has.MaxComputeWorkgroupStorageSize
-	want.MaxComputeInvocationsPerWorkgroup = has.MaxComputeInvocationsPerWorkgroup
-	var wanted []wgpu.FeatureName
-	for _, f := range features {
-		if a.HasFeature(f) {
-			wanted = append(wanted, f)
-		}
-	}
 	// No DeviceLostCallback: v0.23.0 hands C a pointer to memory that Go may
 	// free. A lost device shows as an error of the next call.
-	device, err := a.RequestDevice(&wgpu.DeviceDescriptor{
-		Label: "mcdm", RequiredFeatures: wanted, RequiredLimits: &wgpu.RequiredLimits{Limits: want},
-	})
+	device, err := a.RequestDevice(&wgpu.DeviceDescriptor{Label: "mcdm", RequiredLimits: &wgpu.RequiredLimits{Limits: want}})
 	if err != nil {
 		return nil, fmt.Errorf("gpu: opening %s: %w", info, err)
 	}
@@ -182,6 +166,8 @@ func (d *Device) NewUniform(label string, size int) (*Buffer, error) {
 }
 
 func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buffer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
@@ -189,8 +175,6 @@ func (d *Device) newBuffer(label string, size int, usage wgpu.BufferUsage) (*Buf
 	if size > d.limits.MaxBuffer {
 		return nil, fmt.Errorf("%w: buffer %q of %d bytes: this device allows %d", ErrLimits, label, size, d.limits.MaxBuffer)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	ref, err := d.device.CreateBuffer(&wgpu.BufferDescriptor{
 		Label: label, Size: uint64(size), Usage: usage | wgpu.BufferUsageCopySrc | wgpu.BufferUsageCopyDst,
 	})
@@ -216,6 +200,8 @@ func (b *Buffer) Release() {
 
 // Write copies data, a multiple of four bytes, into a buffer.
 func (d *Device) Write(b *Buffer, offset int, data []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
 		return err
 	}
@@ -225,8 +211,6 @@ func (d *Device) Write(b *Buffer, offset int, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if err := d.queue.WriteBuffer(b.ref, uint64(offset), data); err != nil {
 		return fmt.Errorf("gpu: writing to %q: %w", b.label, err)
 	}
@@ -235,6 +219,8 @@ func (d *Device) Write(b *Buffer, offset int, data []byte) error {
 
 // Read waits for the work before it and copies a range of a buffer.
 func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := errors.Join(d.Err(), ctx.Err()); err != nil {
 		return nil, err
 	}
@@ -244,8 +230,6 @@ func (d *Device) Read(ctx context.Context, b *Buffer, offset, size int) ([]byte,
 	if size == 0 {
 		return nil, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	staging, err := d.device.CreateBuffer(&wgpu.BufferDescriptor{
 		Label: "read " + b.label, Size: uint64(size), Usage: wgpu.BufferUsageMapRead | wgpu.BufferUsageCopyDst,
 	})
@@ -299,7 +283,7 @@ var collecting sync.Mutex
 func (d *Device) NewPipelines(ctx context.Context, specs []PipelineSpec, progress func(done, total int)) ([]*Pipeline, error) {
 	out := make([]*Pipeline, len(specs))
 	for i, s := range specs {
-		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+		if err := ctx.Err(); err != nil {
 			return out, err
 		}
 		p, err := d.newPipeline(s)
@@ -317,6 +301,9 @@ func (d *Device) NewPipelines(ctx context.Context, specs []PipelineSpec, progres
 func (d *Device) newPipeline(s PipelineSpec) (*Pipeline, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
 	layout, err := d.layout(s.Bindings)
 	if err != nil {
 		return nil, err
@@ -376,11 +363,11 @@ func (p *Pipeline) Release() {
 
 // NewProgram makes the bind groups of a list of launches, once.
 func (d *Device) NewProgram(label string, launches []Launch) (*Program, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	p := &Program{label: label, launches: launches}
 	for _, l := range launches {
 		if err := checkLaunch(l, d.limits.MaxGroups); err != nil {
@@ -416,11 +403,11 @@ func (p *Program) Release() {
 // Run submits programs, one after the other, as one pass. It returns before the
 // work is done.
 func (d *Device) Run(programs ...*Program) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	encoder, err := d.device.CreateCommandEncoder(nil)
 	if err != nil {
 		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
@@ -449,17 +436,17 @@ func (d *Device) Run(programs ...*Program) error {
 
 // Wait returns when all submitted work is done.
 func (d *Device) Wait(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := errors.Join(d.Err(), ctx.Err()); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	return d.drain(ctx)
 }
 
 // Pace is Wait every so many times on a GPU: it would have no work while the host
-// encodes more, and wgpu does not tell when a part of what was submitted is done. A
-// software adapter has the host's own processor: it is waited for.
+// encodes more, and wgpu's own wait for a part of what was submitted gives up, see drain.
+// A software adapter has the host's own processor: it is waited for.
 func (d *Device) Pace(ctx context.Context) error {
 	if d.info.Software || d.paced.Add(1)%paces == 0 {
 		return d.Wait(ctx)
@@ -476,7 +463,7 @@ const paces = 4
 // without one. A software adapter wants the processor itself.
 func (d *Device) drain(ctx context.Context) error {
 	for start := time.Now(); !d.device.Poll(false, nil); {
-		if err := errors.Join(d.Err(), ctx.Err()); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if !d.info.Software && time.Since(start) < drainAwake {
@@ -494,15 +481,19 @@ const (
 	drainLost  = 10 * time.Second
 )
 
-// Close gives the device and all its memory back, whatever befell it. Every later
-// call returns ErrClosed, or what befell it.
+// Close waits for what is going on and gives the device back, whatever befell it; what is
+// not released keeps its memory until it is. Every later call returns ErrClosed, or what
+// befell the device.
 func (d *Device) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed.Swap(true) {
 		return
 	}
+	if d.Err() == nil {
+		d.queue.Submit() // what was written last: pending, it would keep the device
+	}
 	d.fail(ErrClosed)
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	for start := time.Now(); !d.device.Poll(false, nil) && time.Since(start) < drainLost; { // one that is lost may never be done
 		time.Sleep(time.Millisecond)
 	}

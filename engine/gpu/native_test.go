@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,6 +161,74 @@ func TestClosedDevice(t *testing.T) {
 	assert.ErrorIs(t, d.Wait(context.Background()), ErrClosed)
 }
 
+// What goes on while a device is closed is done, or refused.
+func TestCloseBesideUse(t *testing.T) {
+	ctx := context.Background()
+	for range 4 {
+		d, err := Open(ctx, Options{})
+		require.NoError(t, err)
+		ps, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, nil)
+		require.NoError(t, err)
+		x, y, p := saxpyBuffers(t, d)
+		launches := []Launch{{ps[0], []BufferView{{x, 0, 0}, {y, 0, 0}, {p, 0, 16}}, [3]uint32{2, 1, 1}, "saxpy"}}
+		g, err := d.NewProgram("saxpy", launches)
+		require.NoError(t, err)
+		var uses sync.WaitGroup
+		for _, use := range []func() error{
+			func() error { return d.Write(x, 0, floats(1)) },
+			func() error { return d.Run(g) },
+			func() error { return d.Wait(ctx) },
+			func() error { _, err := d.Read(ctx, y, 0, 400); return err },
+			func() error { b, err := d.NewBuffer("more", 400); b.Release(); return err },
+			func() error {
+				_, err := d.NewPipelines(ctx, []PipelineSpec{{"saxpy", saxpy, saxpyKinds}}, nil)
+				return err
+			},
+		} {
+			uses.Go(func() {
+				for err := error(nil); err == nil; {
+					if err = use(); err != nil {
+						assert.ErrorIs(t, err, ErrClosed)
+					}
+				}
+			})
+		}
+		time.Sleep(20 * time.Millisecond)
+		d.Close()
+		uses.Wait()
+	}
+}
+
+// A Read under way when the device is closed gets its data.
+func TestCloseDuringRead(t *testing.T) {
+	ctx := context.Background()
+	d, err := Open(ctx, Options{})
+	require.NoError(t, err)
+	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"slow", slow, []BindingKind{Storage}}}, nil)
+	require.NoError(t, err)
+	const groups = 500
+	y, err := d.NewBuffer("y", 4*groups)
+	require.NoError(t, err)
+	g, err := d.NewProgram("slow", []Launch{{Pipeline: ps[0], Bindings: []BufferView{{Buffer: y}}, Groups: [3]uint32{groups, 1, 1}, Label: "slow"}})
+	require.NoError(t, err)
+	require.NoError(t, d.Write(y, 4*(groups-1), floats(1)))
+	require.NoError(t, d.Run(g))
+	var got []byte
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		got, err = d.Read(ctx, y, 4*(groups-1), 4)
+		read <- err
+	}()
+	for len(read) == 0 && d.mu.TryLock() { // it has not begun
+		d.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	d.Close()
+	require.NoError(t, <-read)
+	assert.Equal(t, floats(2), got)
+}
+
 // A device that has failed gives its memory back, too.
 func TestCloseAfterAFailure(t *testing.T) {
 	d, err := Open(context.Background(), Options{})
@@ -181,16 +250,8 @@ func TestAdapters(t *testing.T) {
 	assert.ErrorContains(t, err, list[0].Name)
 }
 
-// One launch that takes longer than the five seconds after which wgpu's own
-// wait gives up. A graphics card would be reset for it: software adapters only.
-func TestWaitOutlastsPoll(t *testing.T) {
-	ctx := context.Background()
-	d := device(t)
-	if !d.Info().Software {
-		t.Skipf("%s is no software adapter", d.Info())
-	}
-	// lavapipe ends all loops of an invocation after 65,535 turns.
-	const slow = `
+// slow takes its time. lavapipe ends all loops of an invocation after 65,535 turns.
+const slow = `
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(1)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -199,6 +260,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   y[id.x] = v;
 }
 `
+
+// One launch that takes longer than the five seconds after which wgpu's own
+// wait gives up. A graphics card would be reset for it: software adapters only.
+func TestWaitOutlastsPoll(t *testing.T) {
+	ctx := context.Background()
+	d := device(t)
+	if !d.Info().Software {
+		t.Skipf("%s is no software adapter", d.Info())
+	}
 	ps, err := d.NewPipelines(ctx, []PipelineSpec{{"slow", slow, []BindingKind{Storage}}}, func(int, int) {})
 	require.NoError(t, err)
 	const most = 65535

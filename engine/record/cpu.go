@@ -3,24 +3,25 @@ package record
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/mcdm/mcdm/shaders"
 )
 
 // CPU returns a machine that runs the kernels' Go twins: slow, exact, and
-// the same everywhere.
+// the same everywhere. It may be asked how many Bytes it has beside all else.
 func CPU() Machine { return &cpu{} }
 
 type cpu struct {
 	constants [][]byte // by Buffer-1
-	bytes     int64
+	bytes     atomic.Int64
 }
 
 func (m *cpu) Alloc(_ string, size int) (shaders.Buffer, error) {
 	// Kernels read whole vec4s: round up to 16 bytes.
 	b := make([]byte, (size+15)&^15)
 	m.constants = append(m.constants, b)
-	m.bytes += int64(len(b))
+	m.bytes.Add(int64(len(b)))
 	return shaders.Buffer(len(m.constants)), nil
 }
 
@@ -37,7 +38,7 @@ func (m *cpu) Upload(label string, data []byte) (shaders.Buffer, error) {
 	return b, m.Fill(b, 0, data)
 }
 
-func (m *cpu) Bytes() int64 { return m.bytes }
+func (m *cpu) Bytes() int64 { return m.bytes.Load() }
 
 func (m *cpu) Release() { m.constants = nil }
 
@@ -48,7 +49,7 @@ func (m *cpu) Load(ctx context.Context, p *Plan, progress func(done, total int))
 	l := &cpuPlan{machine: m, slot: at.slot, dummy: make([]byte, dummySize)}
 	for _, n := range at.sizes {
 		l.memory = append(l.memory, make([]byte, n))
-		m.bytes += int64(n)
+		m.bytes.Add(int64(n))
 	}
 	if progress != nil {
 		progress(1, 1)
@@ -117,7 +118,7 @@ func (l *cpuPlan) Pace(ctx context.Context) error { return ctx.Err() }
 
 func (l *cpuPlan) Release() {
 	for _, b := range l.memory {
-		l.machine.bytes -= int64(len(b))
+		l.machine.bytes.Add(-int64(len(b)))
 	}
 	l.memory = nil
 }

@@ -31,7 +31,7 @@ type device struct {
 	compiling chan struct{} // a lock: full while it is held
 
 	mu        sync.Mutex               // of what follows
-	pipelines map[string]*gpu.Pipeline // by code
+	pipelines map[string]*gpu.Pipeline // by pipelineKey
 	tuned     tuning
 
 	tuneSoftware bool // time forms on software adapters too: for tests

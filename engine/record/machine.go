@@ -36,8 +36,8 @@ type Loaded interface {
 	Run(ctx context.Context, programs ...*Program) error
 	// Wait returns when all started programs are done.
 	Wait(ctx context.Context) error
-	// Pace is called after each of many like pieces of work. It waits for what was
-	// started a few pieces ago: a GPU has work while the host prepares more, and never
+	// Pace is called after each of many like pieces of work. It returns when no more
+	// than a few are under way: a GPU has work while the host prepares more, and never
 	// more than it can be stopped in.
 	Pace(ctx context.Context) error
 	// Read waits for the work before it and copies a kept tensor to the host.

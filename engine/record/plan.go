@@ -5,7 +5,9 @@ package record
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/mcdm/mcdm/engine/gpu"
 	"github.com/mcdm/mcdm/shaders"
 )
 
@@ -23,7 +25,6 @@ type Plan struct {
 type Program struct {
 	Name       string
 	Dispatches []shaders.Dispatch
-	plan       *Plan
 }
 
 // buffer is one plan-local allocation. Scratch buffers live from their first
@@ -65,7 +66,7 @@ func (p *Plan) KeepBytes(label string, size int) shaders.Buffer {
 
 // Program starts a new, empty program of the plan.
 func (p *Plan) Program(name string) *Program {
-	g := &Program{Name: name, plan: p}
+	g := &Program{Name: name}
 	p.programs = append(p.programs, g)
 	return g
 }
@@ -76,6 +77,20 @@ func (g *Program) Add(label string, ds ...shaders.Dispatch) {
 		d.Label = label
 		g.Dispatches = append(g.Dispatches, d)
 	}
+}
+
+// Fits refuses a plan with a launch of more workgroups than devices make, in any form.
+func (p *Plan) Fits() error {
+	for _, g := range p.programs {
+		for _, d := range g.Dispatches {
+			for _, f := range slices.Concat([]shaders.Form{{Groups: d.Groups}}, d.Forms) {
+				if slices.Max(f.Groups[:]) > shaders.MaxGroups {
+					return fmt.Errorf("%w: %s takes %v workgroups, and one launch has at most %d in each dimension", gpu.ErrLimits, d.Label, f.Groups, shaders.MaxGroups)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // placement maps every plan-local buffer to a slot. Slots are separate

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func shapeOf(d shaders.Dispatch) string {
 // are repeated until a run takes so long, and as long as waiting for it, or that
 // often: a fast GPU does 4 launches in less time than a browser takes to tell that
 // they are done. One that was idle runs slowly at first. A form that takes so many
-// times as long as the best so far, and long enough to tell, is given up after two runs.
+// times as long as the best so far, and long enough to tell, is given up after single runs.
 const (
 	tuneLaunches, tuneTimes, tuneRepeats, tuneHopeless = 4, 3, 128, 2
 
@@ -187,9 +188,9 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 	for shape, forms := range candidates {
 		best, fastest := time.Duration(0), 0
 		for i, c := range forms {
-			took, err := l.stopwatch(ctx, idle, best, c.run)
+			took, err := l.timed(ctx, idle, best, c.run)
 			for err == nil && time.Since(start) < tuneWarm {
-				took, err = l.stopwatch(ctx, idle, best, c.run)
+				took, err = l.timed(ctx, idle, best, c.run)
 			}
 			if err != nil {
 				return fmt.Errorf("record: timing %s: %w", c.run.Name, err)
@@ -213,34 +214,37 @@ func (l *gpuPlan) took(ctx context.Context, programs ...*gpu.Program) (time.Dura
 	return time.Since(start), err
 }
 
-// stopwatch is the shortest of some runs of a program, without what it takes to run
-// nothing and wait for it, after one run to warm up and two to see how often it is
-// to be repeated in each: one that came late would have too few. Where these take far
-// longer than rival, if that is not 0, they are the answer.
-func (l *gpuPlan) stopwatch(ctx context.Context, idle, rival time.Duration, g *Program) (time.Duration, error) {
+// timed is how long a program takes, without what it takes to run nothing and wait for
+// it. Where that is far longer than rival, if it is not 0, it is rough.
+func (l *gpuPlan) timed(ctx context.Context, idle, rival time.Duration, g *Program) (time.Duration, error) {
 	program, params, err := l.build(g)
 	if err != nil {
 		return 0, err
 	}
 	defer params.Release()
 	defer program.Release()
-	repeats, once, best := 1, time.Duration(0), time.Duration(0)
-	for i := range 3 + tuneTimes {
-		took, err := l.took(ctx, slices.Repeat([]*gpu.Program{program}, repeats)...)
-		if err != nil {
-			return 0, err
-		}
-		took = max(took-idle, 1) / time.Duration(repeats)
-		switch {
-		case i == 1:
-			if once = took; rival > 0 && once > max(tuneHopeless*rival, tuneLeast, idle) {
-				return once, nil
+	return stopwatch(idle, rival, func(repeats int) (time.Duration, error) {
+		return l.took(ctx, slices.Repeat([]*gpu.Program{program}, repeats)...)
+	})
+}
+
+// stopwatch is the shortest of some runs, repeated as often as single ones show that it
+// takes. One that came late, or was the first and slow for it, counts for nothing.
+func stopwatch(idle, rival time.Duration, run func(repeats int) (time.Duration, error)) (time.Duration, error) {
+	shortest := func(repeats int) (time.Duration, error) {
+		best := time.Duration(math.MaxInt64)
+		for range tuneTimes {
+			took, err := run(repeats)
+			if err != nil {
+				return 0, err
 			}
-		case i == 2:
-			repeats = int(max(1, min(tuneRepeats, max(tuneLeast, idle)/min(once, took))))
-		case i == 3 || i > 3 && took < best:
-			best = took
+			best = min(best, max(took-idle, 1)/time.Duration(repeats))
 		}
+		return best, nil
 	}
-	return best, nil
+	once, err := shortest(1)
+	if err != nil || rival > 0 && once > max(tuneHopeless*rival, tuneLeast, idle) {
+		return once, err
+	}
+	return shortest(int(max(1, min(tuneRepeats, max(tuneLeast, idle)/once))))
 }

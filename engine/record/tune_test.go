@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,6 +118,38 @@ func TestTune(t *testing.T) {
 	}
 	assert.Greater(t, stops, len(g.Dispatches[0].Forms))
 	assert.Len(t, fourth.tuned, 1)
+}
+
+// A run that is slow because it is the first, and one that comes late, decide nothing; a
+// form that is far slower than another is given up.
+func TestStopwatch(t *testing.T) {
+	const idle = 100 * time.Microsecond
+	for _, c := range []struct {
+		rival, launch, want time.Duration
+		late                []int // runs, from 0
+		runs                int
+	}{
+		{0, 10 * time.Microsecond, 10 * time.Microsecond, nil, 2 * tuneTimes},
+		{8 * time.Microsecond, 10 * time.Microsecond, 10 * time.Microsecond, []int{0, 1, 3, 5}, 2 * tuneTimes},
+		{8 * time.Microsecond, 10 * time.Microsecond, 10 * time.Microsecond, []int{0, 2, 4}, 2 * tuneTimes},
+		{8 * time.Millisecond, 10 * time.Millisecond, 10 * time.Millisecond, nil, 2 * tuneTimes},
+		{3 * time.Millisecond, 10 * time.Millisecond, 10 * time.Millisecond, nil, tuneTimes},
+	} {
+		runs := 0
+		got, err := stopwatch(idle, c.rival, func(repeats int) (time.Duration, error) {
+			took := idle + c.launch*time.Duration(repeats)
+			if slices.Contains(c.late, runs) {
+				took += time.Second
+			}
+			runs++
+			return took, nil
+		})
+		require.NoError(t, err)
+		assert.Equal(t, c.want, got, "%+v", c)
+		assert.Equal(t, c.runs, runs, "%+v", c)
+	}
+	_, err := stopwatch(idle, 0, func(int) (time.Duration, error) { return 0, context.Canceled })
+	assert.ErrorIs(t, err, context.Canceled)
 }
 
 // The same layer of other networks, or from another place of a buffer, is one shape; a

@@ -101,7 +101,7 @@ func TestContinuousLimits(t *testing.T) {
 	} {
 		off := math.Inf(1)
 		for _, finer := range []int{1, 10, 100} {
-			s, err := NewSchedule("linear", 1000*finer, 1e-4/float64(finer), .02/float64(finer))
+			s, err := NewSchedule(1000*finer, 1e-4/float64(finer), .02/float64(finer))
 			require.NoError(t, err)
 			c.o.Steps = s.T
 			steps, err := c.o.StepsOf(s)

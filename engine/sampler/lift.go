@@ -18,14 +18,18 @@ import (
 // the schedule's range between least and most, and half the size of a part: with
 // d_k the difference at the k-th, the estimate is half sum_k d_k.
 func LiftLevels(s *Schedule, n int, least, most float64) (ts []int, half float64, err error) {
-	least, most = max(least, s.lambda(s.T-1)), min(most, s.lambda(0))
-	if n < 1 || n > s.T || !(least < most) {
+	if n < 1 || n > s.T {
 		return nil, 0, fmt.Errorf("sampler: %d levels of noise to judge by: want 1 to %d", n, s.T)
 	}
-	part := (most - least) / float64(n)
+	from, to := max(least, s.lambda(s.T-1)), min(most, s.lambda(0))
+	if !(from < to) {
+		return nil, 0, fmt.Errorf("sampler: the schedule's log signal-to-noise ratio goes from %.2f to %.2f, and levels of noise to judge by lie between %g and %g",
+			s.lambda(0), s.lambda(s.T-1), least, most)
+	}
+	part := (to - from) / float64(n)
 	t := 0
 	for k := range n {
-		want := most - (float64(k)+.5)*part // t rises
+		want := to - (float64(k)+.5)*part // t rises
 		for t+1 < s.T && math.Abs(s.lambda(t+1)-want) <= math.Abs(s.lambda(t)-want) {
 			t++
 		}

@@ -56,4 +56,8 @@ func TestLiftLevels(t *testing.T) {
 		_, _, err := LiftLevels(s, n, -4, 4)
 		assert.ErrorContains(t, err, "want 1 to 1000")
 	}
+	s, err = NewSchedule(10, 1e-4, .2)
+	require.NoError(t, err)
+	_, _, err = LiftLevels(s, 8, -7.5, -2.5)
+	assert.ErrorContains(t, err, "goes from 9.21 to -0.66, and levels of noise to judge by lie between -7.5 and -2.5")
 }

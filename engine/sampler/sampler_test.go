@@ -9,7 +9,7 @@ import (
 )
 
 func linear(t *testing.T) *Schedule {
-	s, err := NewSchedule("linear", 1000, 1e-4, 0.02)
+	s, err := NewSchedule(1000, 1e-4, 0.02)
 	require.NoError(t, err)
 	return s
 }
@@ -160,8 +160,6 @@ func TestRefusals(t *testing.T) {
 		_, err := c.o.StepsOf(s)
 		assert.ErrorContains(t, err, c.want)
 	}
-	_, err := NewSchedule("cosine", 1000, 1e-4, .02)
-	assert.ErrorContains(t, err, "cosine")
 	assert.Panics(t, func() { Merge([]float64{math.NaN()}) })
 }
 

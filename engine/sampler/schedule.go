@@ -15,34 +15,19 @@ type Schedule struct {
 	ABar []float64 // prod_{s <= t} (1 - beta_s)
 }
 
-// NewSchedule makes the schedule of that name in diffusers: "linear" (Ho et
-// al. 2020) or "scaled_linear" (linear in sqrt(beta), Rombach et al. 2022).
-func NewSchedule(name string, steps int, start, end float64) (*Schedule, error) {
+// NewSchedule makes a schedule of beta_t evenly spaced from start to end (Ho et al. 2020,
+// diffusers' "linear").
+func NewSchedule(steps int, start, end float64) (*Schedule, error) {
 	if steps < 1 || steps > 1_000_000 {
 		return nil, fmt.Errorf("schedule: num_train_timesteps = %d: want 1 to 1000000", steps)
 	}
 	if !(start > 0 && start <= end && end < 1) {
 		return nil, fmt.Errorf("schedule: beta_start = %v, beta_end = %v: want 0 < start <= end < 1", start, end)
 	}
-	line := func(a, b float64, t int) float64 {
-		if steps == 1 {
-			return a
-		}
-		return a + (b-a)*float64(t)/float64(steps-1)
-	}
 	s := &Schedule{T: steps}
 	abar := 1.0
 	for t := range steps {
-		var beta float64
-		switch name {
-		case "linear":
-			beta = line(start, end, t)
-		case "scaled_linear":
-			beta = line(math.Sqrt(start), math.Sqrt(end), t)
-			beta *= beta
-		default:
-			return nil, fmt.Errorf("schedule: %q is not supported: want linear or scaled_linear", name)
-		}
+		beta := start + (end-start)*float64(t)/float64(max(steps-1, 1))
 		abar *= 1 - beta
 		s.Beta = append(s.Beta, beta)
 		s.ABar = append(s.ABar, abar)

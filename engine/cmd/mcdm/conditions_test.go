@@ -38,7 +38,7 @@ func TestConditionFlags(t *testing.T) {
 	assert.Zero(t, r)
 
 	// What is forbidden has weight -1, where none is given.
-	m, _, err := (&target{bundle: "../../../weights/bundles/avatars", device: "cpu"}).load(context.Background())
+	m, err := (&target{bundle: "../../../weights/bundles/avatars", device: "cpu"}).load(context.Background())
 	require.NoError(t, err)
 	defer m.Release()
 	require.NoError(t, g.negate(&q, m))

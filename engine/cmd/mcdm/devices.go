@@ -29,7 +29,7 @@ func devicesCommand() *cobra.Command {
 			}
 			list, err := gpu.Adapters()
 			for _, i := range list {
-				fmt.Printf("%s  type %s  features %v\n", i, i.Type, i.Features)
+				fmt.Printf("%s  type %s\n", i, i.Type)
 			}
 			if folder != "" { // planning needs no adapter
 				err = errors.Join(printPlan(cmd.Context(), folder, count), err)

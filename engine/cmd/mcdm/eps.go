@@ -42,7 +42,7 @@ Y gets "eps.NETWORK" for each network and "eps", their merge (12).`,
 			if err := checkOut(out); err != nil {
 				return err
 			}
-			m, _, err := t.load(cmd.Context())
+			m, err := t.load(cmd.Context())
 			if err != nil {
 				return err
 			}

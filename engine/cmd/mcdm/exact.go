@@ -71,7 +71,7 @@ distance from the exact distribution.`,
 			if err := checkPlot(plot); err != nil {
 				return err
 			}
-			schedule, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+			schedule, err := sampler.NewSchedule(1000, 1e-4, .02)
 			if err != nil {
 				return err
 			}

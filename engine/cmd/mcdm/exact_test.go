@@ -137,7 +137,7 @@ func TestExactCompares(t *testing.T) {
 
 // What a budget pays for: all evaluations of the row lie within it.
 func TestCompareKeepsBudgets(t *testing.T) {
-	s, err := sampler.NewSchedule("linear", 1000, 1e-4, .02)
+	s, err := sampler.NewSchedule(1000, 1e-4, .02)
 	require.NoError(t, err)
 	rows, err := compareSamplers(s, sampler.Options{}, []sampler.Gaussian{{Mean: 0, Var: .25}}, []float64{1})
 	require.NoError(t, err)

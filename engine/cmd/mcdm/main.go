@@ -100,20 +100,20 @@ func checkSamplerFlags(c *cobra.Command, o sampler.Options) (err error) {
 }
 
 // load opens the device and the bundle.
-func (t *target) load(ctx context.Context) (*engine.Model, *bundle.Bundle, error) {
+func (t *target) load(ctx context.Context) (*engine.Model, error) {
 	b, err := bundle.Open(os.DirFS(t.bundle))
 	if err != nil {
-		return nil, nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
+		return nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
 	}
 	machine, err := t.machine(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m, err := engine.Load(ctx, machine, b, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
+		return nil, fmt.Errorf("bundle %s: %w", t.bundle, err)
 	}
-	return m, b, nil
+	return m, nil
 }
 
 func (t *target) machine(ctx context.Context) (record.Machine, error) {

@@ -77,7 +77,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			if !cmd.Flags().Changed("seed") {
 				q.Seed = rand.Uint64() >> 32 // short enough to read out
 			}
-			m, _, err := t.load(cmd.Context())
+			m, err := t.load(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -276,27 +276,42 @@ func outFiles(path string, count int) []string {
 	return files
 }
 
-// checkOut makes the files' folders, and refuses what cannot be written before
+// checkOut makes the files' folders, and refuses what writeFile cannot write before
 // anything is computed. It leaves the files as they are.
 func checkOut(files ...string) error {
 	for _, name := range files {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return fmt.Errorf("--out: %w", err)
+		err := os.MkdirAll(filepath.Dir(name), 0o755)
+		if err == nil {
+			err = tryWriting(name)
 		}
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		isNew := err == nil
-		if errors.Is(err, fs.ErrExist) {
-			f, err = os.OpenFile(name, os.O_WRONLY, 0)
+		if err == nil && !special(name) {
+			err = tryWriting(name + ".part")
 		}
 		if err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
-		f.Close()
-		if isNew {
-			os.Remove(name)
-		}
 	}
 	return nil
+}
+
+// tryWriting opens a file for writing; one that was not there is not there afterwards.
+func tryWriting(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		defer os.Remove(name)
+	} else if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(name, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// special tells of a link, a device and the like.
+func special(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 func writePictures(files []string, list []result) error {
@@ -318,10 +333,10 @@ func writePNG(path string, img image.Image) error {
 	return writeFile(path, data.Bytes())
 }
 
-// writeFile replaces a file by a whole one: on a full disk the old one stays. A link
-// or a device is written to.
+// writeFile replaces a file by a whole one: on a full disk the old one stays. What is
+// special is written to.
 func writeFile(path string, data []byte) error {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+	if special(path) {
 		return os.WriteFile(path, data, 0o644)
 	}
 	part := path + ".part"
@@ -329,5 +344,8 @@ func writeFile(path string, data []byte) error {
 		os.Remove(part)
 		return err
 	}
-	return os.Rename(part, path)
+	if err := os.Rename(part, path); err != nil {
+		return fmt.Errorf("%w: what was to be written is in %s", err, part)
+	}
+	return nil
 }

@@ -178,6 +178,7 @@ func TestOutIsLookedAtFirst(t *testing.T) {
 	old := filepath.Join(folder, "old.png")
 	require.NoError(t, os.WriteFile(old, []byte("old"), 0o644))
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "folder-2.png"), 0o755))
+	long := filepath.Join(folder, strings.Repeat("x", 248)+".png") // .part makes it too long
 	for _, c := range []struct {
 		args []string
 		want string
@@ -185,6 +186,7 @@ func TestOutIsLookedAtFirst(t *testing.T) {
 		{[]string{"--out", folder}, "--out: open " + folder},
 		{[]string{"--out", filepath.Join(old, "x.png")}, "--out: mkdir " + old},
 		{[]string{"--out", filepath.Join(folder, "folder.png"), "--count", "2"}, "folder-2.png: is a directory"},
+		{[]string{"--out", long}, "x.png.part: file name too long"},
 		{[]string{"--out", old}, "bundle nowhere"},
 		{[]string{"--out", filepath.Join(folder, "new", "x.png")}, "bundle nowhere"},
 	} {
@@ -197,6 +199,8 @@ func TestOutIsLookedAtFirst(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(folder, "*", "*"))
 	require.NoError(t, err)
 	assert.Empty(t, files)
+	assert.NoFileExists(t, long)
+	assert.NoFileExists(t, old+".part")
 }
 
 // A sentence is cut after 32 words that the network knows, and the user hears of it.
