@@ -39,6 +39,7 @@ help:
 	@echo 'make release-check  the same again elsewhere and from nothing: every byte must be equal'
 	@echo 'make screenshots  the picture of the page in the README, from a real run in Chromium'
 	@echo 'make data         build the training pictures (needs Node; a quarter of an hour on 2 cores, 6.5 GB of disk)'
+	@echo 'make import       put the networks trained under RUNS into the bundle, the others as they are'
 	@echo 'make weights      train the networks and import the bundle (needs Python; 12 hours); MEGABYTES= leaves it at full int8'
 	@echo 'make experiments  sample and judge held-out portraits, write the report and the table of the README (needs Python'
 	@echo '                  with weights/train/requirements.txt; 3 hours on 2 cores, may be stopped and started again)'
@@ -73,12 +74,12 @@ axe:
 	@if command -v npm >/dev/null; then test -e wasm/e2e/node_modules/axe-core/axe.min.js || (cd wasm/e2e && npm ci --ignore-scripts --no-audit --no-fund); \
 	  else echo 'npm is not installed: the accessibility test will be skipped'; fi
 
-# Neither the page nor a test of it needs Node or Python.
 test-data:
 	cd weights/dataset && npm ci --ignore-scripts --no-audit --no-fund && npm test
 	cd weights/train && $(PYTHON) -m pytest -q
 	cd weights/experiments && $(PYTHON) -m pytest -q
 
+# Needs neither Node nor Python.
 test: deps check offline axe
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout 25m ./wasm/e2e
@@ -102,6 +103,7 @@ $(PEERS)/step.safetensors: weights/peers/export.py weights/bundles/avatars/manif
 	$(PYTHON) -W ignore weights/peers/export.py $(PEERS)/networks $(PEERS)
 
 bench-torch:
+	@$(PYTHON) -c 'import diffusers' || { echo 'pip install -r weights/peers/requirements.txt, or name a Python that has them: make bench-torch PYTHON=...'; exit 1; }
 	$(GO) run ./weights/cmd/bundle export weights/bundles/avatars $(foreach n,none sketch mask text,--network $(n)=$(PEERS)/networks/$(n))
 	$(GO) test -run '^$$' -bench 'Step$$' ./engine
 	$(PYTHON) -W ignore weights/peers/step_torch.py $(PEERS)/networks
