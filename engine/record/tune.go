@@ -48,13 +48,12 @@ func shapeOf(d shaders.Dispatch) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Timed runs of a form: so many launches at once, the best of so many times. They
-// are repeated until a run takes so long, and as long as waiting for it, or that
-// often: a fast GPU does 4 launches in less time than a browser takes to tell that
-// they are done. One that was idle runs slowly at first. A form that takes so many
-// times as long as the best so far, and long enough to tell, is given up after single runs.
+// Timed runs of a form: so many launches at once, the best of so many times. Where
+// that takes less time than this, or than waiting for it, they are repeated until a run
+// does, or that often: a fast GPU does 4 launches in less time than a browser takes to
+// tell that they are done. One that was idle runs slowly at first.
 const (
-	tuneLaunches, tuneTimes, tuneRepeats, tuneHopeless = 4, 3, 128, 2
+	tuneLaunches, tuneTimes, tuneRepeats = 4, 3, 128
 
 	tuneLeast, tuneWarm = time.Millisecond, 100 * time.Millisecond
 )
@@ -188,9 +187,9 @@ func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shade
 	for shape, forms := range candidates {
 		best, fastest := time.Duration(0), 0
 		for i, c := range forms {
-			took, err := l.timed(ctx, idle, best, c.run)
+			took, err := l.timed(ctx, idle, c.run)
 			for err == nil && time.Since(start) < tuneWarm {
-				took, err = l.timed(ctx, idle, best, c.run)
+				took, err = l.timed(ctx, idle, c.run)
 			}
 			if err != nil {
 				return fmt.Errorf("record: timing %s: %w", c.run.Name, err)
@@ -215,22 +214,22 @@ func (l *gpuPlan) took(ctx context.Context, programs ...*gpu.Program) (time.Dura
 }
 
 // timed is how long a program takes, without what it takes to run nothing and wait for
-// it. Where that is far longer than rival, if it is not 0, it is rough.
-func (l *gpuPlan) timed(ctx context.Context, idle, rival time.Duration, g *Program) (time.Duration, error) {
+// it.
+func (l *gpuPlan) timed(ctx context.Context, idle time.Duration, g *Program) (time.Duration, error) {
 	program, params, err := l.build(g)
 	if err != nil {
 		return 0, err
 	}
 	defer params.Release()
 	defer program.Release()
-	return stopwatch(idle, rival, func(repeats int) (time.Duration, error) {
+	return stopwatch(idle, func(repeats int) (time.Duration, error) {
 		return l.took(ctx, slices.Repeat([]*gpu.Program{program}, repeats)...)
 	})
 }
 
-// stopwatch is the shortest of some runs, repeated as often as single ones show that it
-// takes. One that came late, or was the first and slow for it, counts for nothing.
-func stopwatch(idle, rival time.Duration, run func(repeats int) (time.Duration, error)) (time.Duration, error) {
+// stopwatch is the shortest of some runs, repeated where single ones show that it takes
+// that. One that came late, or was the first and slow for it, counts for nothing.
+func stopwatch(idle time.Duration, run func(repeats int) (time.Duration, error)) (time.Duration, error) {
 	shortest := func(repeats int) (time.Duration, error) {
 		best := time.Duration(math.MaxInt64)
 		for range tuneTimes {
@@ -243,8 +242,9 @@ func stopwatch(idle, rival time.Duration, run func(repeats int) (time.Duration, 
 		return best, nil
 	}
 	once, err := shortest(1)
-	if err != nil || rival > 0 && once > max(tuneHopeless*rival, tuneLeast, idle) {
+	long := max(tuneLeast, idle)
+	if err != nil || once > long/2 {
 		return once, err
 	}
-	return shortest(int(max(1, min(tuneRepeats, max(tuneLeast, idle)/once))))
+	return shortest(int(min(tuneRepeats, long/once)))
 }
