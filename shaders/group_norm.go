@@ -61,7 +61,7 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
 	for _, lanes := range []uint32{32, 128, 256} {
-		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", lanes), Groups: groups})
+		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", lanes), Groups: groups, Software: lanes == 32})
 	}
 	const most = 16 // vec4s in an invocation's registers
 	if held := ceil(y.H*y.W*per/4, 256); kernel == groupNorm && held <= most {
