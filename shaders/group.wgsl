@@ -48,15 +48,32 @@ fn total(lane: u32, v: f32) -> f32 {
   return sum;
 }
 
-// Item is a pixel and a channel of the group, or a quad of them. next is that
-// LANES further on, without a division.
+// Item is a pixel and a channel of the group, or a quad of them.
 struct Item {
   pixel: u32,
   c: u32,
 }
 
-fn next(i: Item, stride: Item, width: u32) -> Item {
-  let to = Item(i.pixel + stride.pixel, i.c + stride.c);
-  if to.c >= width { return Item(to.pixel + 1u, to.c - width); }
+// Share is a lane's of the items of group id.x in sample id.y.
+struct Share {
+  start: Item,
+  stride: Item, // to its next item
+  width: u32,   // items of a pixel
+  end: u32,     // the pixel behind the last
+  first: u32,   // item of the group among those of all channels
+  count: f32,   // values of the group
+  net: u32,     // where its network's gamma and beta begin, in vec4s
+}
+
+fn share(id: vec3<u32>, lane: u32, width: u32) -> Share {
+  return Share(
+    Item(id.y * p.hw + lane / width, lane % width), Item(LANES / width, LANES % width), width,
+    (id.y + 1u) * p.hw, id.x * width, f32(p.hw * p.per_group), ((p.nets >> (4u * (id.y / p.samples))) & 15u) * p.stride);
+}
+
+// next is the item LANES further on, without a division.
+fn next(i: Item, s: Share) -> Item {
+  let to = Item(i.pixel + s.stride.pixel, i.c + s.stride.c);
+  if to.c >= s.width { return Item(to.pixel + 1u, to.c - s.width); }
   return to;
 }

@@ -19,27 +19,20 @@ fn at(pixel: u32, c: u32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let width = p.per_group;
-  let first = id.x * width;
-  let start = Item(id.y * p.hw + lane / width, lane % width);
-  let stride = Item(LANES / width, LANES % width);
-  let end = (id.y + 1u) * p.hw;
-  let count = f32(p.hw * width);
-  let net = 4u * ((p.nets >> (4u * (id.y / p.samples))) & 15u) * p.stride; // of gamma and beta
-
+  let s = share(id, lane, p.per_group);
   var sum = 0.0;
-  for (var i = start; i.pixel < end; i = next(i, stride, width)) { sum += at(i.pixel, first + i.c); }
-  let mean = total(lane, sum) / count;
+  for (var i = s.start; i.pixel < s.end; i = next(i, s)) { sum += at(i.pixel, s.first + i.c); }
+  let mean = total(lane, sum) / s.count;
   sum = 0.0;
-  for (var i = start; i.pixel < end; i = next(i, stride, width)) {
-    let d = at(i.pixel, first + i.c) - mean;
+  for (var i = s.start; i.pixel < s.end; i = next(i, s)) {
+    let d = at(i.pixel, s.first + i.c) - mean;
     sum += d * d;
   }
-  let inv = inverseSqrt(total(lane, sum) / count + p.eps);
+  let inv = inverseSqrt(total(lane, sum) / s.count + p.eps);
 
-  for (var i = start; i.pixel < end; i = next(i, stride, width)) {
-    let c = first + i.c;
-    var v = (at(i.pixel, c) - mean) * inv * gamma[net + c] + beta[net + c];
+  for (var i = s.start; i.pixel < s.end; i = next(i, s)) {
+    let c = s.first + i.c;
+    var v = (at(i.pixel, c) - mean) * inv * gamma[4u * s.net + c] + beta[4u * s.net + c];
     if HAS_SCALE_SHIFT {
       let scale = 4u * (id.y * p.stride_ss + p.offset_ss) + c;
       v = v * (1.0 + scale_shift[scale]) + scale_shift[scale + p.c];
@@ -48,8 +41,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     y[4u * i.pixel * p.stride + c] = v;
   }
   // The last group clears the padding.
-  if first + width == p.c {
-    for (var i = id.y * p.hw + lane; i < end; i += LANES) {
+  if s.first + s.width == p.c {
+    for (var i = id.y * p.hw + lane; i < s.end; i += LANES) {
       for (var c = p.c; c < 4u * p.stride; c++) { y[4u * i * p.stride + c] = 0.0; }
     }
   }

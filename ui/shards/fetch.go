@@ -102,8 +102,9 @@ const (
 
 const (
 	checkConnection = "Check the connection."
-	tellOwner       = "The bundle on the server is not complete: whoever runs it must put the manifest and all shards there again."
-	reload          = "The server may have newer networks by now: reload the page. If that does not help, whoever runs it must put the manifest and all shards there again."
+	putAgain        = "whoever runs it must put the manifest and all shards there again."
+	tellOwner       = "The bundle on the server is not complete: " + putAgain
+	reload          = "The server may have newer networks by now: reload the page. If that does not help, " + putAgain
 	somethingElse   = "Something between this computer and the server answers in its place, as the sign-in page of a network does: sign in there, or use another network."
 )
 
