@@ -34,12 +34,12 @@ func main() {
 
 func command() *cobra.Command {
 	var (
-		r               run
-		size, bestFile  string
-		only            []string
-		adapter         string
-		minutes         float64
-		merged, fl, jnt string
+		r                      run
+		size, bestFile         string
+		only                   []string
+		adapter                string
+		minutes                float64
+		merged, early, fl, jnt string
 	)
 	c := &cobra.Command{
 		Use:           "experiments",
@@ -58,7 +58,7 @@ func command() *cobra.Command {
 			if r.portraits, err = readPortraits(r.data); err != nil {
 				return err
 			}
-			r.bundles = map[string]string{"merged": merged, "float": fl, "joint": jnt}
+			r.bundles = map[string]string{"merged": merged, "early": early, "float": fl, "joint": jnt}
 			r.options, r.log = gpu.Options{Adapter: adapter}, cmd.ErrOrStderr()
 			ctx := cmd.Context()
 			if minutes > 0 {
@@ -78,11 +78,12 @@ func command() *cobra.Command {
 	f.StringVar(&r.data, "data", "weights/dataset/out/test", "folder of the held-out portraits")
 	f.StringVar(&r.out, "out", "weights/experiments/cache/full", "folder of the pictures")
 	f.StringVar(&merged, "bundle", "weights/bundles/avatars", "the networks that are merged")
+	f.StringVar(&early, "early", "weights/experiments/cache/early", "networks with no more training than the joint one, where they are there")
 	f.StringVar(&fl, "float", "weights/experiments/cache/float", "the same in f32, where it is there")
 	f.StringVar(&jnt, "joint", "weights/experiments/cache/joint", "the joint network, where it is there")
 	f.StringVar(&bestFile, "best", "weights/experiments/cache/best-full.json", "the weights that the search found, where it is there")
 	f.StringVar(&size, "size", "full", "full (hours) or tiny (minutes)")
-	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, float, search, best, page, sampler")
+	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, early, float, search, best, page, sampler")
 	f.Float64Var(&minutes, "minutes", 0, "stop after that long (default: when everything is there)")
 	f.StringVar(&adapter, "adapter", "", "a part of the graphics adapter's name")
 	return c

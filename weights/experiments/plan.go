@@ -18,7 +18,7 @@ type cell struct {
 	Group string   `json:"group"`
 	Take  []string `json:"take"`            // the conditions that are given
 	Brief bool     `json:"brief,omitempty"` // a sentence that says little
-	// Bundle is a role: merged, float or joint; SHA256 is of its manifest, Networks of
+	// Bundle is a role: merged, early, float or joint; SHA256 is of its manifest, Networks of
 	// what that says of those that are run, their shards' own sums among it.
 	Bundle   string                   `json:"bundle"`
 	SHA256   string                   `json:"sha256"`
@@ -121,6 +121,7 @@ func plan(s scale, found *best) []cell {
 	for _, take := range combinations {
 		add("joint", "joint", take, varied)
 	}
+	add("early", "early", all, nil)
 	add("float", "float", all, func(c *cell) { c.Count = (s.portraits + 1) / 2 })
 	for _, w := range searched(all) {
 		add("search", "merged", all, func(c *cell) {

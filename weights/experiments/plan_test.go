@@ -42,7 +42,7 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 		}
 		folders[c.folder()] = c.Group
 	}
-	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "float": 1, "search": 12, "best": 4, "page": 2, "sampler": 5}, count)
+	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "early": 1, "float": 1, "search": 12, "best": 4, "page": 2, "sampler": 5}, count)
 }
 
 // The samplers are compared as the page samples.

@@ -113,22 +113,22 @@ def test_features_stay_in_the_range_of_real_pictures(held):
 def test_a_page_of_what_is_there(held, tmp_path):
     real = dict(enumerate(np.array(held.split.pictures[:6])))
     index = [cell("unit", ["sketch", "mask", "text"], many_seeds=2, trained=4000000), cell("joint", ["sketch", "mask", "text"], trained=500000),
-             cell("float", ["sketch", "mask", "text"]), cell("best", ["sketch", "mask"])]
-    for e in index[:3]:
+             cell("float", ["sketch", "mask", "text"]), cell("early", ["sketch", "mask", "text"], trained=400000), cell("best", ["sketch", "mask"])]
+    for e in index[:4]:
         for seed in (0, 1):
             write(tmp_path, e, held, real, seed)
     text, short = report.page(held, str(tmp_path), index)
     assert "<b>6 of 12 portraits</b>" in text and "Missing yet: best weights" in text
-    assert text.count("<img") == 6 * (1 + 3)
+    assert text.count("<img") == 6 * (1 + 4)
     assert "mean IoU of the parts that the judge finds, of hair." in text, "only what the judge is good at judges"
     for name, score in held.scores["attributes"].items():
         listed = re.search(r"that the sentence says, of ([^.]*)\.", text)[1].split(", ")
         assert (name in listed) == (score["accuracy"] >= report.TRUSTED)
     assert short.startswith("Of 6 held-out portraits") and "c0ffeec0" in short
     assert "is below 0.95 (background, skin, brows" in short and "less often than that (hair length" in short, "and it is said what does not"
-    assert "joint network has seen 0.50 million pictures, the four that are merged 4.00 million" in short
+    assert "joint network has seen 0.50 million pictures, the four that are merged 4.00 million together, the four earlier ones 0.40 million." in short
     aims = text[text.index("<h2>Aim</h2>"):text.index("<h2>Variety</h2>")]
-    assert aims.count("<td>1.00</td><td>1.00</td>") >= 2, "the same pictures reach all of the ceiling and of the joint network"
+    assert aims.count("<td>1.00</td><td>1.00</td><td>+0.000 ") >= 4, "the same pictures reach all of the ceiling and of the joint network"
     with pytest.raises(SystemExit, match="no portrait"):
         report.page(held, str(tmp_path / "nothing"), index)
 
