@@ -8,6 +8,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type Model struct {
 	upscaler  *Model         // of one network, on the same machine; nil: the bundle has none
 
 	turn     chan struct{} // a lock of what follows: full while it is held
+	released bool          // Release has been here
 	key      shape         // of current
 	current  *session
 	progress func(done, total int) // of kernel compilation
@@ -155,6 +157,10 @@ func (m *Model) prepared(ctx context.Context) (*record.Plan, error) {
 func (m *Model) take(ctx context.Context) error {
 	select {
 	case m.turn <- struct{}{}:
+		if m.released {
+			m.give()
+			return errors.New("the model was released")
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -264,12 +270,16 @@ func (m *Model) LargeSize() int {
 // Bytes is the memory that the model takes on its machine.
 func (m *Model) Bytes() int64 { return m.machine.Bytes() }
 
-// Release frees the model's memory and its machine.
+// Release frees the model's memory and its machine when what computes now is done;
+// what waits for its turn, or comes later, is refused. No shard may be on its way.
 func (m *Model) Release() {
-	_ = m.take(context.Background())
+	if m.take(context.Background()) != nil {
+		return // it was before
+	}
 	defer m.give()
 	m.drop()
 	m.machine.Release()
+	m.released = true
 }
 
 func (m *Model) drop() {

@@ -303,6 +303,27 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	assert.Equal(t, before, d.Allocated())
 }
 
+// What waits for a run, or comes, when the model is given back is refused.
+func TestReleased(t *testing.T) {
+	ctx := context.Background()
+	sketch, _ := drawing()
+	q := Request{Conditions: Conditions{Sketch: sketch}, Sampler: sampler.Options{Steps: 1}}
+	for where, machine := range machines(t) {
+		m := load(t, machine)
+		sample(t, m, q)
+		m.Release()
+		m.Release()
+		assert.Zero(t, m.Bytes(), where)
+		_, err := m.Sample(ctx, q, nil)
+		assert.ErrorContains(t, err, "released", where)
+		_, err = m.Lift(ctx, q, []*image.RGBA{image.NewRGBA(image.Rect(0, 0, 16, 16))}, 1, nil)
+		assert.ErrorContains(t, err, "released", where)
+		_, err = m.Memory(1)
+		assert.ErrorContains(t, err, "released", where)
+		assert.ErrorContains(t, m.Prepare(ctx, nil), "released", where)
+	}
+}
+
 // More pictures than launches can make, or none, are refused, not a panic.
 func TestMemoryOfTooMany(t *testing.T) {
 	m := load(t, record.CPU())

@@ -72,6 +72,14 @@ func TestEpsRefusals(t *testing.T) {
 	refuse("a grid of 7x8: network none wants multiples of 2 (2 levels)", func(in *EpsInput) {
 		in.Height, in.Sample = 7, in.Sample[:2*12*7*8]
 	})
+	for _, n := range m.networks { // 7 rows become 3 and would have to come back as 7
+		n.config.FitUpsample, n.config.Down[0].Downsample.Padding = true, 0
+	}
+	refuse("down_blocks.0.downsamplers.0: an odd grid, 7x8, with downsample_padding 0: not supported", func(in *EpsInput) {
+		in.Height, in.Sample, in.Cond = 7, in.Sample[:2*12*7*8], map[string][]float32{
+			"sketch": make([]float32, 2*4*7*8), "mask": make([]float32, 2*8*7*8), "colour": make([]float32, 2*4*7*8),
+		}
+	})
 	attends := *m.networks[1].config
 	attends.CrossAttentionDim = 24
 	m.networks[1].config = &attends

@@ -62,8 +62,8 @@ func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pai
 	d := m.diffusion
 	var clean []float32
 	for i, p := range pictures {
-		if p.Rect.Empty() {
-			return nil, fmt.Errorf("picture %d to score has no pixels", i+1)
+		if err := checkSize(p.Rect); err != nil {
+			return nil, fmt.Errorf("picture %d to score: %w", i+1, err)
 		}
 		one := x.z
 		one.N = 1
@@ -96,14 +96,17 @@ func (m *Model) Lift(ctx context.Context, q Request, pictures []*image.RGBA, pai
 	return out, nil
 }
 
-// CheckPairs refuses the numbers of pairs that Lift refuses.
-func (m *Model) CheckPairs(pairs int) error {
-	_, _, err := sampler.LiftLevels(m.schedule, pairs, liftLeast, liftMost)
+// CheckLift refuses the requests and numbers of pairs that Lift refuses.
+func (m *Model) CheckLift(q Request, pairs int) error {
+	if _, _, err := sampler.LiftLevels(m.schedule, pairs, liftLeast, liftMost); err != nil {
+		return err
+	}
+	_, err := m.liftTerms(q)
 	return err
 }
 
-// liftSession records the unconditional network and all terms with a weight.
-func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session, error) {
+// liftTerms are the unconditional network and all terms with a weight.
+func (m *Model) liftTerms(q Request) ([]term, error) {
 	terms := m.terms(q)
 	if err := m.checkTerms(q, terms); err != nil {
 		return nil, err
@@ -121,9 +124,18 @@ func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session
 	if len(chosen) == 1 {
 		return nil, fmt.Errorf("there is nothing to score: give a condition (%s) with a weight other than 0", strings.Join(Modalities(), ", "))
 	}
+	return chosen, nil
+}
+
+// liftSession records these terms.
+func (m *Model) liftSession(ctx context.Context, q Request, count int) (*session, error) {
+	terms, err := m.liftTerms(q)
+	if err != nil {
+		return nil, err
+	}
 	shape := m.square(count)
-	shape.maps = mapped(chosen)
-	x, err := m.session(ctx, chosen, shape)
+	shape.maps = mapped(terms)
+	x, err := m.session(ctx, terms, shape)
 	if err != nil {
 		return nil, err
 	}

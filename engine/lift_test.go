@@ -98,7 +98,8 @@ func TestLiftRefusals(t *testing.T) {
 		{Request{}, []*image.RGBA{img}, 1, "nothing to score"},
 		{Request{Conditions: one.Conditions, Weights: map[string]float64{"sketch": 0}}, []*image.RGBA{img}, 1, "nothing to score"},
 		{one, nil, 1, "want 1 to 64"},
-		{one, []*image.RGBA{{}}, 1, "picture 1 to score has no pixels"},
+		{one, []*image.RGBA{{}}, 1, "picture 1 to score: it has no pixels"},
+		{one, []*image.RGBA{img, {Rect: image.Rect(0, 0, 4096, 4097)}}, 1, "picture 2 to score: 4096x4097 pixels are too many"},
 		{one, []*image.RGBA{img}, -1, "want 1 to 1000"},
 		{Request{Conditions: Conditions{Text: "hat"}}, []*image.RGBA{img}, 1, "no network for it"},
 	} {

@@ -22,7 +22,9 @@ type Memory struct {
 // windows and maps, and an upscaling, and allocates nothing: what Sample and
 // Upscale then take, each at its start, until the next run of another shape.
 func (m *Model) Memory(count int) (Memory, error) {
-	_ = m.take(context.Background())
+	if err := m.take(context.Background()); err != nil {
+		return Memory{}, err
+	}
 	defer m.give()
 	if count < 1 || count > MaxCount {
 		return Memory{}, fmt.Errorf("count = %d: want 1 to %d pictures", count, MaxCount)

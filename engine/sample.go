@@ -99,6 +99,9 @@ func (m *Model) Sample(ctx context.Context, q Request, report func(Progress)) ([
 	if err := q.checkDynamics(); err != nil {
 		return nil, err
 	}
+	if err := q.checkImage(); err != nil {
+		return nil, err
+	}
 	terms, weights, err := m.choose(q, steps)
 	if err != nil {
 		return nil, err

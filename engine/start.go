@@ -9,6 +9,25 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 )
 
+// checkImage refuses what needs a picture without one, and pictures that cost too much.
+func (q Request) checkImage() error {
+	if q.Image == nil {
+		if q.Sampler.Start > 0 || q.Keep != nil {
+			return fmt.Errorf("a run that starts later than from noise, or keeps a region, needs an image")
+		}
+		return nil
+	}
+	if err := checkSize(q.Image.Bounds()); err != nil {
+		return fmt.Errorf("the image: %w", err)
+	}
+	if q.Keep != nil {
+		if err := checkSize(q.Keep.Bounds()); err != nil {
+			return fmt.Errorf("the region to keep: %w", err)
+		}
+	}
+	return nil
+}
+
 // start prepares where a run starts, z = sqrt(abar) x + sqrt(1 - abar) eta with
 // x the given picture or, from pure noise, nothing of it; and what of the
 // picture stays.
@@ -20,37 +39,23 @@ import (
 // same distribution; its going back and forth is what corrector steps do here.
 func (m *Model) start(x *session, p *shaders.StepParams, q Request, first sampler.Step) error {
 	if q.Image == nil {
-		if q.Sampler.Start > 0 || q.Keep != nil {
-			return fmt.Errorf("a run that starts later than from noise, or keeps a region, needs an image")
-		}
 		return x.loaded.Write(x.known, make([]byte, 2*x.known.Size()/x.known.N)) // maps follow
 	}
 	if q.Sampler.Start > 0 {
 		p.CX0, p.CZ = float32(first.SqrtABar), float32(first.SqrtOneMinusABar)
 	}
-	side, r := m.diffusion.ImageSize, m.diffusion.PixelUnshuffle
-	data, err := encodeKnown(q.Image, q.Keep, m.diffusion.Channels, side, r)
-	if err != nil {
-		return err
-	}
-	return x.loaded.Write(x.known, data)
+	return x.loaded.Write(x.known, encodeKnown(q.Image, q.Keep, m.diffusion.Channels, m.diffusion.ImageSize, m.diffusion.PixelUnshuffle))
 }
 
 // encodeKnown gives [2, H, W, C] on the network's grid: the picture in [-1, 1],
 // and how far it stays, 0 to 1. Both are averaged down (or sampled up) to
 // side x side pixels; what is transparent is white in the picture, and free.
-func encodeKnown(img, keep image.Image, channels, side, r int) ([]byte, error) {
-	if img.Bounds().Empty() {
-		return nil, fmt.Errorf("the image has no pixels")
-	}
+func encodeKnown(img, keep image.Image, channels, side, r int) []byte {
 	out := encodePicture(img, channels, side, r)
 	if keep == nil {
-		return append(out, make([]byte, len(out))...), nil
+		return append(out, make([]byte, len(out))...)
 	}
-	if keep.Bounds().Empty() {
-		return nil, fmt.Errorf("the region to keep has no pixels")
-	}
-	return append(out, spread(keep, channels, side, r)...), nil
+	return append(out, spread(keep, channels, side, r)...)
 }
 
 // spread gives [H, W, C] on the network's grid, 0 where a picture is black or

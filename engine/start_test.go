@@ -98,8 +98,7 @@ func TestEncodeKnown(t *testing.T) {
 	img.SetNRGBA(1, 0, color.NRGBA{0, 0, 255, 255})
 	keep := image.NewGray(image.Rect(0, 0, 2, 2))
 	keep.SetGray(1, 1, color.Gray{51})
-	b, err := encodeKnown(img, keep, 3, 2, 1)
-	require.NoError(t, err)
+	b := encodeKnown(img, keep, 3, 2, 1)
 	var got []float32
 	for i := 0; i < len(b); i += 4 {
 		got = append(got, math.Float32frombits(binary.LittleEndian.Uint32(b[i:])))
@@ -109,25 +108,26 @@ func TestEncodeKnown(t *testing.T) {
 		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .2, .2, .2, 0,
 	}
 	assert.InDeltaSlice(t, want, got, 1e-6, fmt.Sprint(got))
-	free, err := encodeKnown(img, nil, 3, 2, 1)
-	require.NoError(t, err)
-	assert.Equal(t, append(b[:64:64], make([]byte, 64)...), free)
+	assert.Equal(t, append(b[:64:64], make([]byte, 64)...), encodeKnown(img, nil, 3, 2, 1))
 }
 
 func TestStartRefusals(t *testing.T) {
 	img, left := portrait()
-	m := load(t, record.CPU())
+	m, huge := load(t, record.CPU()), image.NewAlpha(image.Rect(0, 0, 4096, 4097))
 	for _, c := range []struct {
 		q    Request
 		want string
 	}{
 		{Request{Sampler: sampler.Options{Start: .5}}, "needs an image"},
 		{Request{Keep: left}, "keeps a region, needs an image"},
-		{Request{Image: image.NewNRGBA(image.Rectangle{})}, "the image has no pixels"},
-		{Request{Image: img, Keep: image.NewGray(image.Rectangle{})}, "the region to keep has no pixels"},
+		{Request{Image: image.NewNRGBA(image.Rectangle{})}, "the image: it has no pixels"},
+		{Request{Image: img, Keep: image.NewGray(image.Rectangle{})}, "the region to keep: it has no pixels"},
+		{Request{Image: huge}, "the image: 4096x4097 pixels are too many"},
+		{Request{Image: img, Keep: huge}, "the region to keep: 4096x4097 pixels are too many"},
 		{Request{Image: img, Sampler: sampler.Options{Start: .999, Steps: 5}}, "no step is left after the start 0.999"},
 	} {
 		_, err := m.Sample(context.Background(), c.q, nil)
 		assert.ErrorContains(t, err, c.want)
 	}
+	assert.Nil(t, m.current, "refused before anything is loaded")
 }

@@ -421,10 +421,11 @@ func (d *Device) Run(programs ...*Program) error {
 			pass.DispatchWorkgroups(l.Groups[0], l.Groups[1], l.Groups[2])
 		}
 	}
-	if err := pass.End(); err != nil {
+	err = pass.End()
+	pass.Release()
+	if err != nil {
 		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)
 	}
-	pass.Release()
 	commands, err := encoder.Finish(nil)
 	if err != nil {
 		return fmt.Errorf("gpu: running %s: %w", labels(programs), err)

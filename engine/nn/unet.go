@@ -352,6 +352,9 @@ func (b *recorder) downsample(d *unet.Resample, x shaders.Tensor) shaders.Tensor
 	// With padding 0 diffusers adds one row and column of zeros at the bottom
 	// and right, which is what reading outside gives.
 	side := func(n int) int { return (n+max(2*d.Padding, 1)-3)/2 + 1 }
+	if d.Padding == 0 && (x.H%2 != 0 || x.W%2 != 0) { // half of it, rounded down, does not double to as much
+		check(fmt.Errorf("%s: an odd grid, %dx%d, with downsample_padding 0: not supported", d.Name, x.H, x.W))
+	}
 	y := b.plan.Scratch(d.Name, x.N, side(x.H), side(x.W), d.Channels)
 	return b.conv(d.Name+".conv", x, shaders.Tensor{}, d.Channels, 3,
 		shaders.Conv2DArgs{Y: y, Stride: 2, PadTop: d.Padding, PadLeft: d.Padding})

@@ -40,7 +40,10 @@ func (m *cpu) Upload(label string, data []byte) (shaders.Buffer, error) {
 
 func (m *cpu) Bytes() int64 { return m.bytes.Load() }
 
-func (m *cpu) Release() { m.constants = nil }
+func (m *cpu) Release() {
+	m.constants = nil
+	m.bytes.Store(0)
+}
 
 func (m *cpu) Prepare(context.Context, *Plan, func(done, total int)) error { return nil }
 

@@ -102,9 +102,10 @@ func (m *device) tunes() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.tuned == nil {
-		m.tuned = tuning{}
 		// What cannot be read is measured again.
-		_ = json.Unmarshal(m.dev.Recall(tuningName(m.dev)), &m.tuned)
+		if json.Unmarshal(m.dev.Recall(tuningName(m.dev)), &m.tuned) != nil || m.tuned == nil {
+			m.tuned = tuning{}
+		}
 	}
 	return true
 }

@@ -82,7 +82,7 @@ func TestTune(t *testing.T) {
 		second.Release()
 	}
 	// Nonsense is measured again.
-	for _, nonsense := range []string{`{"` + shape + `":99}`, `{"` + shape + `":-1}`, `{"` + shape + `":1`} {
+	for _, nonsense := range []string{`{"` + shape + `":99}`, `{"` + shape + `":-1}`, `{"` + shape + `":1`, `null`} {
 		dev.Remember(tuningName(dev), []byte(nonsense))
 		third := GPU(dev).(*device)
 		third.tuneSoftware = true

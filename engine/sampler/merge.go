@@ -33,7 +33,7 @@ type Window struct{ Start, End float64 }
 func (w Window) Open(s *Schedule, t int) bool {
 	way := 1.0
 	if s.T > 1 {
-		way = 1 - float64(t)/float64(s.T-1)
+		way = float64(s.T-1-t) / float64(s.T-1) // rounded once, as what it is compared with
 	}
 	return w.Start <= way && way <= w.End
 }

@@ -33,10 +33,12 @@ func TestTimesteps(t *testing.T) {
 		{Linspace, 4, []int{999, 666, 333, 0}},
 		{Linspace, 1, []int{0}},
 		{Trailing, 1, []int{999}},
+		{Trailing, 48, []int{999, 978, 957, 936}}, // numpy's sums: 1000 - 3 * 20.8 lies below 937.5
 	} {
 		got, err := s.Timesteps(c.n, c.spacing)
 		require.NoError(t, err)
-		assert.Equal(t, c.want, got, "%s %d", c.spacing, c.n)
+		require.Len(t, got, c.n)
+		assert.Equal(t, c.want, got[:len(c.want)], "%s %d", c.spacing, c.n)
 	}
 	full, err := s.Timesteps(1000, Trailing)
 	require.NoError(t, err)
@@ -161,6 +163,21 @@ func TestRefusals(t *testing.T) {
 		assert.ErrorContains(t, err, c.want)
 	}
 	assert.Panics(t, func() { Merge([]float64{math.NaN()}) })
+}
+
+// A step that lies where a window ends is in it, and in one that begins there.
+func TestWindowEnds(t *testing.T) {
+	s := linear(t)
+	for _, c := range []struct {
+		t   int
+		way float64
+	}{{999, 0}, {666, 1. / 3}, {333, 2. / 3}, {0, 1}} { // of 4 steps, linspace
+		assert.True(t, Window{0, c.way}.Open(s, c.t), "t = %d", c.t)
+		assert.True(t, Window{c.way, 1}.Open(s, c.t), "t = %d", c.t)
+	}
+	one, err := NewSchedule(1, .1, .1)
+	require.NoError(t, err)
+	assert.True(t, Window{1, 1}.Open(one, 0))
 }
 
 // Judged is what follows a corrector step, at its level.

@@ -51,18 +51,16 @@ func (s *Schedule) Timesteps(n int, spacing Spacing) ([]int, error) {
 		return nil, fmt.Errorf("sampler: %d steps: want 1 to %d", n, s.T)
 	}
 	ts := make([]int, n)
+	all, last := float64(s.T), float64(s.T-1)
 	for i := range ts {
-		switch spacing {
+		switch spacing { // in numpy's order of rounding: 15 * 33.3 lies below 499.5
 		case Trailing, "":
-			ts[i] = int(math.RoundToEven(float64(s.T)-float64(i)*float64(s.T)/float64(n))) - 1
+			step := (all - all/float64(n)) - all
+			ts[i] = int(math.RoundToEven(all+float64(float64(i)*step))) - 1 // converted: rounded before it is added
 		case Leading:
 			ts[i] = (n - 1 - i) * (s.T / n)
 		case Linspace:
-			ts[i] = 0
-			if n > 1 {
-				step := float64(s.T-1) / float64(n-1) // numpy's order of rounding: 15 * 33.3 lies below 499.5
-				ts[i] = int(math.RoundToEven(float64(n-1-i) * step))
-			}
+			ts[i] = int(math.RoundToEven(float64(n-1-i) * (last / float64(max(n-1, 1)))))
 		default:
 			return nil, fmt.Errorf("sampler: spacing %q: want trailing, leading or linspace", spacing)
 		}

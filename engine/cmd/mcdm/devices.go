@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,8 +30,8 @@ func devicesCommand() *cobra.Command {
 			for _, i := range list {
 				fmt.Printf("%s  type %s\n", i, i.Type)
 			}
-			if folder != "" { // planning needs no adapter
-				err = errors.Join(printPlan(cmd.Context(), folder, count), err)
+			if folder != "" { // planning needs no adapter and no weights
+				err = errors.Join(printPlan(folder, count), err)
 			}
 			return err
 		},
@@ -43,12 +42,12 @@ func devicesCommand() *cobra.Command {
 }
 
 // printPlan tells what memory a bundle takes.
-func printPlan(ctx context.Context, folder string, count int) error {
+func printPlan(folder string, count int) error {
 	b, err := bundle.Open(os.DirFS(folder))
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", folder, err)
 	}
-	m, err := engine.Load(ctx, record.CPU(), b, nil)
+	m, err := engine.New(record.CPU(), b.Manifest, nil)
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", folder, err)
 	}

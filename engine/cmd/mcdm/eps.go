@@ -80,9 +80,9 @@ func epsInput(x safetensors.File) (engine.EpsInput, error) {
 		if err != nil {
 			return in, err
 		}
-		kind, network, _ := strings.Cut(name, ".")
+		kind, network, named := strings.Cut(name, ".")
 		rank := map[string]int{"sample": 4, "timestep": 1, "cond": 4, "encoder_hidden_states": 3}[kind]
-		if rank == 0 {
+		if rank == 0 || named != (kind == "cond" || kind == "encoder_hidden_states") {
 			return in, fmt.Errorf("tensor %q is not an input (want sample, timestep, cond.NETWORK or encoder_hidden_states.NETWORK)", name)
 		}
 		if len(shape) != rank {

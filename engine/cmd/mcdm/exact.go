@@ -89,12 +89,10 @@ distance from the exact distribution.`,
 				if err != nil {
 					return err
 				}
-				if plot != "" {
-					if err := plotRows(plot, rows, exact.Moments(0)); err != nil {
-						return err
-					}
+				if err := printRows(w, rows, exact.Moments(0)); err != nil || plot == "" {
+					return err
 				}
-				return printRows(w, rows, exact.Moments(0))
+				return plotRows(plot, rows, exact.Moments(0))
 			}
 			steps, err := o.StepsOf(schedule)
 			if err != nil {

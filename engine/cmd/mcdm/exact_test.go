@@ -19,12 +19,16 @@ import (
 
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return runIn(context.Background(), args...)
+}
+
+func runIn(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	c := command()
 	c.SetArgs(args)
 	c.SetOut(&out)
 	c.SetErr(&out)
-	err := c.ExecuteContext(context.Background())
+	err := c.ExecuteContext(ctx)
 	return out.String(), err
 }
 
@@ -75,7 +79,7 @@ func TestExactRefusals(t *testing.T) {
 		{"--prior", "1,1,0", "--prior 1,1,0: want MEAN,SD or MEAN,SD,WEIGHT"},
 		{"--prior", "1,1,1,1", "want MEAN,SD or MEAN,SD,WEIGHT"},
 		{"--plot", "x.bmp", "--plot x.bmp: want a file name that ends in .svg or .png"},
-		{"--plot", "nowhere/x.svg", "--plot nowhere/x.svg"},
+		{"--plot=nowhere/x.svg", "--sampler=euler", "--plot nowhere/x.svg"}, // before anything is computed
 		{"--obs", "NaN,1", "--obs NaN,1: want VALUE,SD"},
 		{"--prior", "a,1", "--prior a,1: want MEAN,SD"},
 		{"--samples", "0", "--samples 0: want 1 to"},
@@ -84,8 +88,9 @@ func TestExactRefusals(t *testing.T) {
 		{"--corrector", "-1", "want 0 to 100"},
 		{"--metropolis", "--steps=5", "there are none: want at least 1"},
 	} {
-		_, err := run(t, "exact", c.flag, c.value)
+		printed, err := run(t, "exact", c.flag, c.value)
 		assert.ErrorContains(t, err, c.want)
+		assert.Empty(t, printed, "nothing is computed")
 	}
 }
 

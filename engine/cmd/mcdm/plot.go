@@ -16,11 +16,16 @@ import (
 
 // checkPlot refuses, before anything is computed, what cannot be drawn into.
 func checkPlot(path string) error {
-	switch ext := strings.ToLower(filepath.Ext(path)); {
-	case path == "", ext == ".svg", ext == ".png":
+	if path == "" {
 		return nil
 	}
-	return fmt.Errorf("--plot %s: want a file name that ends in .svg or .png", path)
+	if ext := strings.ToLower(filepath.Ext(path)); ext != ".svg" && ext != ".png" {
+		return fmt.Errorf("--plot %s: want a file name that ends in .svg or .png", path)
+	}
+	if err := tryWriting(path); err != nil {
+		return fmt.Errorf("--plot %s: %w", path, err)
+	}
+	return nil
 }
 
 // The colours of Okabe and Ito, which the colour-blind tell apart too.

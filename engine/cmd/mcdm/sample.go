@@ -50,7 +50,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 			if err := checkSamplerFlags(cmd, q.Sampler); err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("start") && keep == "" {
+			if q.Sampler.Start == 0 && keep == "" {
 				if err := useless(cmd, "give --start or --keep, too", "image"); err != nil {
 					return err
 				}
@@ -107,7 +107,7 @@ the second of a kind by text.2 and so on; those of --not follow those of --text.
 				fmt.Fprintf(cmd.ErrOrStderr(), "the window of %s holds none of the steps: %[1]s does not count\n", name)
 			}
 			if lift != 0 {
-				if err := m.CheckPairs(lift); err != nil {
+				if err := m.CheckLift(q, lift); err != nil {
 					return fmt.Errorf("--lift: %w", err)
 				}
 			}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -112,6 +114,7 @@ func TestUselessFlags(t *testing.T) {
 		args, want string
 	}{
 		{"sample --image " + dabs, "--image does nothing here: give --start or --keep"},
+		{"sample --start 0 --image " + dabs, "--image does nothing here: give --start or --keep"},
 		{"sample --eta .5 --sampler ddpm", "--eta does nothing here: it is for --sampler ddim"},
 		{"sample --clipped-eps=false --sampler dpmsolver++", "--clipped-eps does nothing here: it is for --sampler ddim"},
 		{"sample --variance beta", "--variance does nothing here: it is for --sampler ddpm"},
@@ -152,6 +155,8 @@ func TestUselessFlags(t *testing.T) {
 		"--window", "sketch=0.95:1", "--steps", "10", "--out", filepath.Join(t.TempDir(), "x.png"))
 	assert.ErrorContains(t, err, "--lift: ")
 	assert.Contains(t, printed, "the window of sketch holds none of the steps: sketch does not count")
+	_, err = run(t, "sample", "--bundle", tiny(t), "--device", "cpu", "--count", "8", "--sort", "--out", filepath.Join(t.TempDir(), "x.png"))
+	assert.ErrorContains(t, err, "--lift: there is nothing to score")
 }
 
 // A file is replaced by a whole one or not at all; what is no plain file is written to.
@@ -212,15 +217,36 @@ func TestLongSentence(t *testing.T) {
 	assert.Contains(t, printed, `the sentence is too long for the text network: "hair and with glasses" is ignored`)
 }
 
-// What fails after the pictures are there loses none of them.
+// What is stopped after the pictures are there loses none of them.
 func TestPicturesAreWrittenWhateverComesAfter(t *testing.T) {
+	lines, _, _, _ := pictures(t)
 	folder, out := tiny(t), filepath.Join(t.TempDir(), "x.png")
-	printed, err := run(t, "sample", "--bundle", folder, "--device", "cpu", "--steps", "1", "--count", "2", "--sort", "--seed", "3", "--out", out)
-	assert.ErrorContains(t, err, "there is nothing to score")
+	args := []string{"sample", "--bundle", folder, "--device", "cpu", "--sketch", lines, "--steps", "1", "--count", "2", "--seed", "3", "--out", out}
+	sampling := &stopping{Context: context.Background(), after: math.MaxInt}
+	_, err := runIn(sampling, args...)
+	require.NoError(t, err)
+	for _, name := range []string{"x-1.png", "x-2.png"} {
+		require.NoError(t, os.Remove(filepath.Join(filepath.Dir(out), name)))
+	}
+	printed, err := runIn(&stopping{Context: context.Background(), after: sampling.asked + 3}, append(args, "--sort")...)
+	require.ErrorIs(t, err, context.Canceled)
 	for _, name := range []string{"x-1.png", "x-2.png"} {
 		assert.FileExists(t, filepath.Join(filepath.Dir(out), name))
 		assert.Contains(t, printed, name)
 	}
+}
+
+// stopping is done when it has been asked so often.
+type stopping struct {
+	context.Context
+	after, asked int
+}
+
+func (s *stopping) Err() error {
+	if s.asked++; s.asked > s.after {
+		return context.Canceled
+	}
+	return nil
 }
 
 func TestDevicesRefusesCounts(t *testing.T) {
@@ -275,4 +301,8 @@ func TestEpsInputShapes(t *testing.T) {
 	x["cond.sketch"] = floats(1, 2, 2, 3)
 	_, err = epsInput(x)
 	assert.ErrorContains(t, err, "want [1, channels, 2, 2], as sample has")
+	for name, shape := range map[string][]int{"sample.old": {1, 12, 2, 2}, "cond": {1, 3, 2, 2}, "x": {1}} {
+		_, err = epsInput(safetensors.File{"sample": floats(1, 12, 2, 2), "timestep": floats(1), name: floats(shape...)})
+		assert.ErrorContains(t, err, fmt.Sprintf("tensor %q is not an input", name))
+	}
 }
