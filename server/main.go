@@ -153,14 +153,15 @@ func loadTLS(o options) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// address names the host as it was asked for, with the port that was given.
+// address names the host as it was asked for, this computer where that was all of
+// its addresses, with the port that was given.
 func address(addr string, listener net.Listener, secure bool) string {
 	scheme := "http"
 	if secure {
 		scheme = "https"
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || host == "" {
+	host, _, _ := net.SplitHostPort(addr)
+	if host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "localhost"
 	}
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)

@@ -202,6 +202,21 @@ func TestWarnsWhenOpenToOthers(t *testing.T) {
 	assert.Empty(t, s.log.String())
 }
 
+// What is printed is where a browser on this computer finds the page, and is given WebGPU.
+func TestAddress(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	for addr, want := range map[string]string{
+		"localhost:0": "http://localhost:", "127.0.0.1:0": "http://127.0.0.1:", "[::1]:0": "http://[::1]:", "box.example:0": "http://box.example:",
+		":0": "http://localhost:", "0.0.0.0:0": "http://localhost:", "[::]:0": "http://localhost:",
+	} {
+		assert.Equal(t, want+port, address(addr, listener, false), addr)
+	}
+}
+
 func TestLogNamesNobody(t *testing.T) {
 	s := start(t, options{addr: "127.0.0.1:0"}, page)
 	for _, path := range []string{"/?q=secret-query", "/secret-path", "/healthz"} {

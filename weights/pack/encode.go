@@ -66,8 +66,7 @@ type piece struct {
 	safetensors.Tensor
 }
 
-// headerRoom is the least that one entry takes of a shard's JSON header beside
-// its name; dims and offsets are counted as if they had 12 digits.
+// headerRoom is the most that one entry takes of a shard's JSON header.
 func headerRoom(p piece) int { return len(strconv.Quote(p.name)) + 80 + 12*len(p.Shape) }
 
 func (e *encoder) network(n *bundle.Network, tensors []bundle.Tensor) error {

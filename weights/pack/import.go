@@ -64,6 +64,9 @@ type Report struct {
 
 // Import reads diffusers folders and returns the bundle's files.
 func Import(o Options) (Files, []Report, error) {
+	if !bundle.ValidName.MatchString(o.Name) {
+		return nil, nil, fmt.Errorf("name of the bundle %q: want %s: give another --name", o.Name, bundle.ValidName)
+	}
 	if !slices.Contains(bundle.DTypes, o.DType) {
 		return nil, nil, fmt.Errorf("dtype %q: want one of %s", o.DType, strings.Join(bundle.DTypes, ", "))
 	}
@@ -296,8 +299,7 @@ func importText(folder string) (*bundle.TextEncoder, []stored, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", folder, err)
 	}
-	words := strings.Split(strings.TrimSuffix(string(vocabulary), "\n"), "\n")
-	return &bundle.TextEncoder{Config: config, Encoder: c, Vocabulary: words}, tensors, nil
+	return &bundle.TextEncoder{Config: config, Encoder: c, Vocabulary: strings.Fields(string(vocabulary))}, tensors, nil
 }
 
 // stored is a tensor as a checkpoint has it.

@@ -54,10 +54,31 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *dir, strings.Split(*only, ","), *rounds, *warm, *onGPU); err != nil {
+	names := strings.Split(*only, ",")
+	err := check(*rounds, names, flag.Args())
+	if err == nil {
+		err = run(ctx, *dir, names, *rounds, *warm, *onGPU)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
+}
+
+// check refuses what cannot be run.
+func check(rounds int, only, rest []string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("%q is no option: see -help", rest)
+	}
+	if rounds < 1 {
+		return fmt.Errorf("-rounds %d: want 1 or more", rounds)
+	}
+	for _, name := range only {
+		if !slices.Contains(peers, name) {
+			return fmt.Errorf("-only %s: want some of %s", name, strings.Join(peers, ", "))
+		}
+	}
+	return nil
 }
 
 // peer is one of them and what is known of it.

@@ -25,6 +25,21 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	assert.NoError(t, check(1, []string{"tfjs", "ours"}, nil))
+	for _, c := range []struct {
+		rounds     int
+		only, rest []string
+		want       string
+	}{
+		{0, peers, nil, "-rounds 0: want 1 or more"},
+		{5, []string{"ort-wasm", "ort"}, nil, "-only ort: want some of ours, ort-webgpu, ort-wasm, tfjs"},
+		{5, peers, []string{"gpu"}, `["gpu"] is no option`},
+	} {
+		assert.ErrorContains(t, check(c.rounds, c.only, c.rest), c.want)
+	}
+}
+
 // Peers get the same files, each on its own account, and the page may use threads.
 func TestServerCounts(t *testing.T) {
 	dir := t.TempDir()

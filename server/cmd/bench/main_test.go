@@ -1,11 +1,31 @@
 package main
 
 import (
+	"net"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
+
+// Slow readers that got no answer are not counted as such.
+func TestSlowReadersAreAnswered(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	_, err = server{url: "http://" + listener.Addr().String() + "/"}.slow(t.Context(), "/x")
+	assert.ErrorContains(t, err, "slow reader 1: ")
+}
 
 func TestCheck(t *testing.T) {
 	assert.NoError(t, check(1, time.Second, 0, nil))

@@ -86,7 +86,7 @@ func (s server) slow(ctx context.Context, path string) (stop func(), err error) 
 			return nil, err
 		}
 		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, at.Host)
-		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err == nil {
+		if err = c.SetReadDeadline(time.Now().Add(10 * time.Second)); err == nil {
 			_, err = io.ReadFull(c, make([]byte, 1))
 		}
 		if err != nil {

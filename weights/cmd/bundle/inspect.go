@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/mcdm/mcdm/weights/bundle"
 )
@@ -29,7 +30,7 @@ func inspect(w io.Writer, dir string, tensors bool) error {
 		d.ImageSize, d.ImageSize, d.Channels, d.PixelRange[0], d.PixelRange[1], d.PixelUnshuffle, d.LatentChannels(), d.GridSize(), d.GridSize()))
 	t.row("schedule", fmt.Sprintf("%s, T = %d, beta %g to %g, %s", d.Schedule.Name, d.Schedule.T, d.Schedule.BetaStart, d.Schedule.BetaEnd, d.PredictionType))
 	t.row("shards", fmt.Sprintf("%d, %s", len(m.Shards), megabytes(total)))
-	t.row("terms", m.Terms)
+	t.row("terms", visible(m.Terms))
 	t.line("")
 	t.row("network", "modality", "parameters", "bytes", "condition", "blocks")
 	for _, n := range m.All() {
@@ -53,9 +54,19 @@ func inspect(w io.Writer, dir string, tensors bool) error {
 	}
 	if m.DataCard != "" {
 		t.line("")
-		t.line(strings.TrimSpace(m.DataCard))
+		t.line(strings.TrimSpace(visible(m.DataCard)))
 	}
 	return t.flush()
+}
+
+// visible leaves out what would steer a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func condition(n *bundle.Network) string {

@@ -118,6 +118,7 @@ func TestCommandErrors(t *testing.T) {
 	}{
 		{[]string{"import", "--network", "none=x"}, `"out"`},
 		{[]string{"import", "--out", dir}, "give at least one --network"},
+		{[]string{"import", "--out", dir + " 2", "--network", "none=x"}, `name of the bundle "x 2": want`},
 		{[]string{"import", "--out", dir, "--keep", "/nowhere", "--network", "none=x"}, "--keep /nowhere: no bundle here"},
 		{[]string{"import", "--out", dir, "--network", "none"}, "want NAME=FOLDER"},
 		{[]string{"import", "--out", dir, "--network", "none=/nowhere"}, "save_pretrained"},
@@ -133,6 +134,19 @@ func TestCommandErrors(t *testing.T) {
 		require.ErrorContains(t, err, test.want, test.args)
 	}
 	require.NoDirExists(t, dir, "a refused import leaves nothing")
+}
+
+// What a stranger wrote into a bundle does not steer the terminal.
+func TestInspectShowsPlainText(t *testing.T) {
+	source, dir := folder(t), filepath.Join(t.TempDir(), "x")
+	card := filepath.Join(source, "CARD.md")
+	require.NoError(t, os.WriteFile(card, []byte("# Card\n\x1b]52;c;eA==\aof \u009b31m\tred\n"), 0o600))
+	_, err := run(t, "import", "--out", dir, "--network", "none="+source, "--card", card, "--terms", "MIT\x1b[2J")
+	require.NoError(t, err)
+	out, err := run(t, "inspect", dir)
+	require.NoError(t, err)
+	require.Contains(t, out, "terms     MIT[2J\n")
+	require.Contains(t, out, "# Card\n]52;c;eA==of 31m\tred\n")
 }
 
 func TestTextOrFile(t *testing.T) {

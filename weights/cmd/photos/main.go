@@ -37,14 +37,11 @@ func command() *cobra.Command {
 		c := &cobra.Command{
 			Use: use, Short: short, Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				w, err := newWriter(out)
+				w, err := newWriter(cmd.Context(), out)
 				if err != nil {
 					return err
 				}
-				a, err := read(data, func(p photo) error {
-					w.add(p)
-					return cmd.Context().Err()
-				})
+				a, err := read(data, w.add)
 				if err == nil {
 					err = w.finish(a)
 				}

@@ -185,6 +185,21 @@ func TestInterrupted(t *testing.T) {
 	assert.NoDirExists(t, out+".part")
 }
 
+// A full disk is told of by the next photo, not by the last.
+func TestWritingThatFailsStops(t *testing.T) {
+	w, err := newWriter(t.Context(), filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(w.temporary()))
+	p := photo{picture: area(image.Rect(0, 0, 1, 1)), mask: image.NewGray(image.Rect(0, 0, 64, 64))}
+	for range 100 {
+		if err = w.add(p); err != nil {
+			break
+		}
+	}
+	assert.ErrorContains(t, err, "0.png")
+	assert.ErrorContains(t, w.finish(about{}), "0.png")
+}
+
 func TestCelebABroken(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(folder string) error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,17 +85,19 @@ type record struct {
 // writer writes photos to the splits of their persons, several at once.
 type writer struct {
 	out  string // the folder that finish gives its name
-	work errgroup.Group
+	work *errgroup.Group
+	ctx  context.Context // done when work has failed
 
 	mu      sync.Mutex
 	records map[string][]record // by split
 }
 
-func newWriter(out string) (*writer, error) {
+func newWriter(ctx context.Context, out string) (*writer, error) {
 	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is there already: remove it, or choose another --out", out)
 	}
 	w := &writer{out: out, records: map[string][]record{}}
+	w.work, w.ctx = errgroup.WithContext(ctx)
 	w.work.SetLimit(runtime.GOMAXPROCS(0))
 	if err := os.RemoveAll(w.temporary()); err != nil { // of a run that was stopped
 		return nil, err
@@ -123,9 +126,10 @@ func splitOf(person string) string {
 	return splits[n%(len(splits)-1)]
 }
 
-// add writes a photo some time before finish, which tells what went wrong.
-func (w *writer) add(p photo) {
+// add writes a photo some time before finish. It tells what has gone wrong so far.
+func (w *writer) add(p photo) error {
 	w.work.Go(func() error { return w.write(p) })
+	return context.Cause(w.ctx)
 }
 
 func (w *writer) write(p photo) error {
