@@ -25,7 +25,7 @@ func (b *Board) Down(x, y, pressure float64) {
 	if b.tool == Bucket {
 		b.pour(int(math.Floor(x)), int(math.Floor(y)))
 		if b.mirror {
-			b.pour(int(math.Floor(Side-x)), int(math.Floor(y)))
+			b.pour(Side-1-int(math.Floor(x)), int(math.Floor(y)))
 		}
 		return
 	}

@@ -37,6 +37,21 @@ func TestMirror(t *testing.T) {
 	symmetric()
 	assert.Zero(t, b.ink[at(40, 26)])
 
+	// Poured where two pixels meet, one of them a line's, and at the board's border.
+	for _, x := range []float64{0, 10} {
+		b.SetTool(Pencil)
+		b.Clear()
+		for y := range Side {
+			for _, line := range []int{9, 63, 64, Side - 10} {
+				b.ink[at(line, y)] = 255
+			}
+		}
+		b.SetTool(Bucket)
+		stroke(b, [2]float64{x, 50})
+		assert.Equal(t, uint8(2), b.mask[at(int(x), 50)])
+		symmetric()
+	}
+
 	b.SetMirror(false)
 	b.SetTool(Pencil)
 	before := b.ink[at(Side-1-5, 60)]

@@ -15,7 +15,7 @@ func Typing(e js.Value) bool {
 		return true
 	case "INPUT":
 		kind := e.Get("type").String()
-		return kind != "range" && kind != "checkbox" && kind != "radio"
+		return kind != "range" && kind != "checkbox" && kind != "radio" && kind != "color"
 	}
 	return false
 }

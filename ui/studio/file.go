@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"slices"
-	"strings"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/dom"
@@ -68,9 +67,7 @@ func (s *Studio) openPicture(img image.Image, r recipe.Recipe) {
 	if foreign == nil && r.Unfinished {
 		misfits = append(misfits, "This picture was stopped before its last step: Generate finishes it.")
 	}
-	if len(misfits) > 0 {
-		s.notice(strings.Join(misfits, " "))
-	}
+	s.notice(misfits...)
 	s.tell("Opened: drawing, sentence and settings are back." + hint)
 }
 

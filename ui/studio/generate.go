@@ -266,10 +266,13 @@ func (s *Studio) sample(r recipe.Recipe, count int) []*picture {
 			s.shown = shown
 		}
 	}
-	if s.shown == nil {
-		s.showGrid()
-	} else {
+	switch {
+	case s.shown != nil:
 		s.show(s.shown)
+	case batch != nil:
+		s.paint() // the grid stays as it is: one of its buttons may have the focus
+	default:
+		s.showGrid()
 	}
 	return batch
 }

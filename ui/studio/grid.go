@@ -76,7 +76,9 @@ func (s *Studio) showGrid() {
 func (s *Studio) paint() {
 	defer s.verdict()
 	one := s.shown != nil
-	dom.Show(dom.Get("grid"), !one && len(s.batch) > 0)
+	all := !one && len(s.batch) > 0
+	dom.Show(dom.Get("grid"), all)
+	dom.Get("picture").Set("ariaHidden", all) // it lies below
 	dom.Show(dom.Get("all"), one && slices.Contains(s.batch, s.shown) && len(s.batch) > 1)
 	dom.Get("save").Set("disabled", !one || s.shown.image == nil)
 	dom.Show(dom.Get("enlarge"), one && s.shown.large == nil && s.enlargeable(s.shown))

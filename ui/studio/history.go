@@ -99,9 +99,7 @@ func (s *Studio) recall(p *picture) {
 	} else {
 		s.tell(text)
 	}
-	if misfits = append(s.foreign(p.recipe.Bundle), misfits...); len(misfits) > 0 {
-		s.notice(strings.Join(misfits, " "))
-	}
+	s.notice(append(s.foreign(p.recipe.Bundle), misfits...)...)
 }
 
 // marked shows which picture of the history is in the frame, and what can be
@@ -247,7 +245,7 @@ func (s *Studio) compareNext(older int) bool {
 		dom.Text(dom.Get(id+"-text"), "Seed %d, from %s", q.recipe.Seed, List(using, "chance alone"))
 	}
 	text := "Nothing differs but chance."
-	if d := differences(left.recipe, right.recipe); len(d) > 0 {
+	if d := differences(left.recipe, right.recipe, s.bundle); len(d) > 0 {
 		text = "What differs (left, right): " + strings.Join(d, "; ") + "."
 	}
 	dom.Text(dom.Get("difference"), "%s", text)

@@ -33,16 +33,19 @@ func (s *Studio) replace(by func()) (hint string) {
 	return hint
 }
 
-// offerMine offers what there is to bring back, also after a reload.
+// offerMine offers what there is to bring back, also to the next visit.
 func (s *Studio) offerMine() {
 	dom.Show(dom.Get("mine"), len(s.mine) > 0)
 	if !s.storing {
 		return
 	}
-	if len(s.mine) == 0 {
-		s.tab.Remove(savedMine)
-	} else if text, err := s.mine[len(s.mine)-1].text(); err == nil {
-		s.setTab(savedMine, text)
+	old, text := s.tab.Get(savedMine), ""
+	if n := len(s.mine); n > 0 {
+		text, _ = s.mine[n-1].text()
+	}
+	write(s.tab, savedMine, text)
+	if text != "" || s.storage.Get(savedMine) == old { // not another tab's
+		write(s.storage, savedMine, text)
 	}
 }
 
@@ -55,7 +58,7 @@ func (s *Studio) bringMine() {
 	if now, ok := s.unmade(); ok {
 		s.mine = slices.Insert(s.mine, 0, mine{now, s.untouched})
 	}
-	s.restore(back.Recipe)
+	s.notice(s.restore(back.Recipe)...) // it may be of an earlier visit
 	s.untouched = back.usual
 	s.storeNow()
 	s.liveChanged() // it comes without a picture

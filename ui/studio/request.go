@@ -102,7 +102,7 @@ func called(name string, m *bundle.Manifest) string {
 
 // differences tells in words what is not the same in two recipes, a's value
 // first.
-func differences(a, b recipe.Recipe) []string {
+func differences(a, b recipe.Recipe, m *bundle.Manifest) []string {
 	var out []string
 	compare := func(what string, x, y any) {
 		if x != y {
@@ -126,10 +126,10 @@ func differences(a, b recipe.Recipe) []string {
 		compare("weight of “not this”", a.Not.Weight, b.Not.Weight)
 	}
 	for _, name := range recipe.Names(a, b) {
-		x, y := a.Networks[name], b.Networks[name]
-		compare(name, onOff(x.On), onOff(y.On))
-		compare(name+"'s weight", x.Weight, y.Weight)
-		compare(name+"'s window", percent(x), percent(y))
+		x, y, what := a.Networks[name], b.Networks[name], called(name, m)
+		compare(what, onOff(x.On), onOff(y.On))
+		compare("weight of the "+what, x.Weight, y.Weight)
+		compare("window of the "+what, percent(x), percent(y))
 	}
 	compare("sampler", a.Sampler.Name, b.Sampler.Name)
 	compare("steps", a.Sampler.Steps, b.Sampler.Steps)

@@ -137,22 +137,22 @@ func TestRequestNot(t *testing.T) {
 
 	none, weaker := r, r
 	none.Not, weaker.Not.Weight = recipe.Not{}, .5
-	assert.Equal(t, []string{"not this: “a person with glasses”, none"}, differences(r, none))
-	assert.Equal(t, []string{"weight of “not this”: 1, 0.5"}, differences(r, weaker))
+	assert.Equal(t, []string{"not this: “a person with glasses”, none"}, differences(r, none, manifest))
+	assert.Equal(t, []string{"weight of “not this”: 1, 0.5"}, differences(r, weaker, manifest))
 }
 
 func TestDifferences(t *testing.T) {
 	a, b := whole(), whole()
-	assert.Empty(t, differences(a, b))
+	assert.Empty(t, differences(a, b, manifest))
 	b.Seed, b.Prompt, b.Sketch, b.Colours = 8, "", nil, nil
 	b.Networks["text"] = recipe.Input{Weight: 1, Start: .2, End: 1}
 	b.Sampler.Steps = 50
 	b.Networks["lines"] = recipe.Input{On: true, Weight: a.Networks["lines"].Weight, Start: .125, End: .57}
 	assert.Equal(t, []string{
-		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "lines's window: 0–100%, 12.5–57%", "text: on, off", "text's weight: 1.5, 1",
-		"text's window: 20–60%, 20–100%", "steps: 30, 50",
-	}, differences(a, b))
+		"seed: 7, 8", "another sketch", "other colours", "sentence: “a person”, none", "window of the sketch: 0–100%, 12.5–57%",
+		"sentence: on, off", "weight of the sentence: 1.5, 1", "window of the sentence: 20–60%, 20–100%", "steps: 30, 50",
+	}, differences(a, b, manifest))
 	stopped := a
 	stopped.Unfinished = true
-	assert.Equal(t, []string{"one was stopped early"}, differences(stopped, a))
+	assert.Equal(t, []string{"one was stopped early"}, differences(stopped, a, manifest))
 }

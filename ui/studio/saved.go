@@ -16,10 +16,10 @@ import (
 )
 
 // What lies in the browser's storage: the recipe that is on the page, as JSON, behind
-// a u where its number of steps is still the page's own, and every picture of the
-// history, as its PNG file in base64 behind one letter, f for a favourite. The tab's
-// own storage has the recipe, too, which another tab may take the place of, and the
-// one that Bring mine back would bring.
+// a u where its number of steps is still the page's own, the one that Bring mine back
+// would bring, and every picture of the history, as its PNG file in base64 behind one
+// letter, f for a favourite. The tab's own storage has both recipes, too: another tab
+// may put its own in their place.
 const (
 	savedNow     = "mcdm-now"
 	savedMine    = "mcdm-mine"
@@ -36,9 +36,7 @@ func (s *Studio) restoreSaved() {
 	dom.Show(dom.Get("stored"), true)
 	go s.restoreHistory()
 	if now, ok := s.saved(savedNow); ok {
-		if misfits := s.restore(now.Recipe); len(misfits) > 0 {
-			s.notice(strings.Join(misfits, " "))
-		}
+		s.notice(s.restore(now.Recipe)...)
 		s.board.Forget() // Undo goes back to what was found, not to an empty board
 		s.drawn()
 		if s.untouched = now.usual; now.usual {
@@ -73,10 +71,10 @@ func (m mine) text() (string, error) {
 	return string(text), err
 }
 
-// setTab keeps a text for this tab. Where that fails an older one is no help.
-func (s *Studio) setTab(key, text string) {
-	if s.tab.Set(key, text) != nil {
-		s.tab.Remove(key)
+// write keeps a text. Where that fails, or there is none, an older one is no help.
+func write(store dom.Storage, key, text string) {
+	if text == "" || store.Set(key, text) != nil {
+		store.Remove(key)
 	}
 }
 
@@ -219,7 +217,7 @@ func (s *Studio) storeNow() {
 	}
 	text, err := mine{s.current(), s.untouched}.text()
 	if err == nil {
-		s.setTab(savedNow, text)
+		write(s.tab, savedNow, text)
 		err = s.set(savedNow, text, nil)
 	}
 	if err != nil {
@@ -261,7 +259,8 @@ func (s *Studio) watch() {
 func (s *Studio) losing() bool {
 	lost := s.storing && s.mark() != s.savedMark
 	if !s.storing {
-		_, lost = s.unmade()
+		_, unmade := s.unmade()
+		lost = unmade || len(s.mine) > 0
 	}
 	return lost || slices.ContainsFunc(s.history, func(p *picture) bool { return !p.stored })
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"strings"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/ui/board"
@@ -145,12 +146,13 @@ func (s *Studio) State(state State) {
 	dom.Show(dom.Get("notice-close"), state != Failed) // with the notice the way on would go
 	dom.Show(dom.Get("generate"), !whole)
 	dom.Show(dom.Get("stop"), whole)
-	// One button takes the other's place: who pressed it keeps the focus.
+	// One button takes the other's place: who pressed it keeps the focus, and what they see.
+	still := map[string]any{"preventScroll": true}
 	switch {
 	case whole && (focused == "generate" || focused == "best" || focused == "enlarge"):
-		dom.Get("stop").Call("focus")
+		dom.Get("stop").Call("focus", still)
 	case state == Ready && focused == "stop":
-		dom.Get("generate").Call("focus")
+		dom.Get("generate").Call("focus", still)
 	}
 	if state == Ready {
 		if !s.installed {
@@ -194,8 +196,12 @@ func (s *Studio) Alarm(text string) {
 	js.Global().Get("console").Call("warn", text)
 }
 
-// notice tells something. An alarm stays behind it.
-func (s *Studio) notice(text string) {
+// notice tells something, if there is something to tell. An alarm stays behind it.
+func (s *Studio) notice(texts ...string) {
+	if len(texts) == 0 {
+		return
+	}
+	text := strings.Join(texts, " ")
 	if s.alarm != "" {
 		text += "\n\n" + s.alarm
 	}

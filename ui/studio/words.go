@@ -167,15 +167,13 @@ func (t *sentence) caret() (before, after string) {
 func (t *sentence) complete(offer int) {
 	word := t.offers.Get("children").Index(offer).Get("textContent").String()
 	before, after := t.caret()
-	before = strings.TrimSuffix(before, lastWord(before)) + word
 	if after == "" || after[0] != ' ' {
-		before += " "
+		word += " "
 	}
-	t.field.Set("value", before+after)
-	at := len(utf16.Encode([]rune(before)))
-	t.field.Call("setSelectionRange", at, at)
-	// As typing does: for all who listen, the autosave among them.
-	t.field.Call("dispatchEvent", js.Global().Get("Event").New("input", map[string]any{"bubbles": true}))
+	units := func(text string) int { return len(utf16.Encode([]rune(text))) }
+	t.field.Call("setSelectionRange", units(before)-units(lastWord(before)), units(before))
+	// As typing does: Ctrl+Z takes it back, and all who listen are told, the autosave among them.
+	js.Global().Get("document").Call("execCommand", "insertText", false, word)
 }
 
 // key moves through the offered words and takes one; Enter is else for the

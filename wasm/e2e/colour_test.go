@@ -84,7 +84,7 @@ func TestColours(t *testing.T) {
 	p.draw(spot{.1, .3})
 	assert.Equal(t, "5 cells", p.text("#state-colour"))
 	p.click("#undo")
-	p.run(chromedp.KeyEvent("m"), chromedp.KeyEvent("f"))
+	p.run(chromedp.KeyEvent("m"), chromedp.Focus("#colour"), chromedp.KeyEvent("f")) // as after a colour was chosen there
 	p.draw(spot{.5, .9})
 	assert.Equal(t, "11 cells", p.text("#state-colour"), "the lower half")
 	assert.True(t, reddish(p.seen(spot{.9, .9})))

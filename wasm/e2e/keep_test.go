@@ -165,7 +165,9 @@ func TestHistory(t *testing.T) {
 	assert.Contains(t, p.text("#status"), "seeds 9 to 12")
 	assert.Equal(t, 4, eval[int](p, `document.querySelectorAll("#grid button").length`))
 	p.screenshot("grid")
+	assert.Equal(t, "true", p.attribute("picture", "aria-hidden"), "told of, though it lies below the others")
 	p.click("#grid button:nth-child(3)")
+	assert.Equal(t, "false", p.attribute("picture", "aria-hidden"))
 	p.screenshot("chosen")
 	r, err := readRecipe(p.saved())
 	require.NoError(t, err)
@@ -269,6 +271,8 @@ func TestHistory(t *testing.T) {
 
 	// Of two hundred older ones, a favourite of another tab's stays.
 	eval[bool](p, `(() => {
+		sessionStorage.clear(); // another visit
+		localStorage.setItem("mcdm-mine", localStorage.getItem("mcdm-mine").replace("ddim", "euler")); // to a later page
 		for (const k of Object.keys(localStorage)) if (k.startsWith("fill")) localStorage.removeItem(k);
 		const text = "-" + `+stored+`.map((k) => localStorage.getItem(k)).sort((a, b) => a.length - b.length)[0].slice(1);
 		for (let i = 0; i < 196; i++) localStorage.setItem("mcdm-picture-" + String(i).padStart(13, "0") + "-00", text);
@@ -284,6 +288,9 @@ func TestHistory(t *testing.T) {
 	require.Eventually(t, func() bool { return p.pictures() == 200 }, 10*time.Second, 50*time.Millisecond)
 	assert.Equal(t, "f", eval[string](p, oldest+`?.[0] ?? ""`))
 	assert.False(t, eval[bool](p, `"mcdm-picture-0000000000001-00" in localStorage`), "the oldest that is none goes")
+	p.click("#mine")
+	assert.Equal(t, "a person", p.value("prompt"))
+	assert.Contains(t, p.text("#notice-text"), `This page has no sampler "euler".`)
 	p.quiet()
 }
 

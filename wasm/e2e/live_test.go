@@ -30,6 +30,14 @@ func TestSuggestions(t *testing.T) {
 	assert.Equal(t, "ready", p.state(), "Enter took the word and no more")
 	assert.True(t, eval[bool](p, `document.getElementById("prompt-offers").hidden`))
 
+	// It is undone as what was typed.
+	undo := chromedp.KeyEvent("z", chromedp.KeyModifiers(chromedp.Modifier(2)))
+	p.run(undo)
+	assert.Equal(t, "a person with Gla", p.value("prompt"))
+	p.run(chromedp.KeyEvent(kb.ArrowDown))
+	p.enter()
+	require.Equal(t, "a person with glasses ", p.value("prompt"))
+
 	p.run(chromedp.SendKeys("#prompt", "re"))
 	p.click("#prompt-offers li:first-child")
 	assert.Equal(t, "prompt", eval[string](p, "document.activeElement.id"))

@@ -134,6 +134,10 @@ func TestPrivate(t *testing.T) {
 			} else {
 				p = visit(t, oneFile(t), 1280, 1000, 4*time.Minute, flag)
 			}
+			p.until("ready", 3*time.Minute)
+			p.draw(spot{.2, .3}, spot{.4, .3})
+			p.click("#example")
+			assert.Equal(t, kind == "file", p.asks(), "the line, which Bring mine back would bring")
 			p.session()
 			p.quiet()
 			assert.Equal(t, kind == "file", p.asks(), "the browser asks before something is lost, and only then")

@@ -1,19 +1,23 @@
 package e2e
 
 import (
+	"image"
 	"image/color"
 	"net/http"
-	"path"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mcdm/mcdm/ui/recipe"
 )
 
 var white = color.RGBA{255, 255, 255, 255}
@@ -133,6 +137,17 @@ func TestDrawPaintType(t *testing.T) {
 	assert.False(t, eval[bool](p, `document.getElementById("save").disabled`))
 	assert.Equal(t, "off", p.text("#state-sketch"))
 
+	// Who looks elsewhere by the time a picture is done goes on there.
+	p.run(chromedp.EmulateViewport(1280, 500))
+	p.set("steps", "3")
+	p.click("#generate")
+	p.until("sampling", 10*time.Second)
+	eval[bool](p, "(scrollTo(0, 0), true)")
+	require.False(t, eval[bool](p, `document.getElementById("stop").getBoundingClientRect().top < innerHeight`))
+	p.until("ready", time.Minute)
+	assert.Equal(t, "generate", eval[string](p, "document.activeElement.id"))
+	assert.Zero(t, eval[float64](p, "scrollY"))
+
 	p.quiet()
 }
 
@@ -154,7 +169,10 @@ func (p *page) quiet() {
 // A phone: narrow, sharp, scrolled, drawn on with a finger.
 func TestPhone(t *testing.T) {
 	p := studio(t, 390, 700, 5*time.Minute)
-	p.run(chromedp.EmulateViewport(390, 700, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
+	hold := func(width, height int64) {
+		p.run(chromedp.EmulateViewport(width, height, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
+	}
+	hold(390, 700)
 	assert.Equal(t, 390, eval[int](p, "document.documentElement.scrollWidth"), "nothing is wider than the screen")
 	eval[bool](p, "(scrollTo(0, 60), true)")
 	p.finger(spot{.2, .4}, spot{.4, .4}, spot{.6, .4}, spot{.8, .4})
@@ -162,6 +180,48 @@ func TestPhone(t *testing.T) {
 	assert.Equal(t, white, p.seen(spot{.5, .5}))
 	assert.Equal(t, 60, eval[int](p, "Math.round(scrollY)"), "drawing does not scroll")
 	p.screenshot("phone")
+
+	// What has the focus does not lie below the bar with Generate.
+	p.run(chromedp.Focus("#import-open"))
+	for range 30 {
+		p.run(chromedp.KeyEvent(kb.Tab))
+		assert.Empty(t, eval[string](p, `((e, bar) => e.getBoundingClientRect().bottom > bar.top ? e.id || e.textContent : "")
+			(document.activeElement, document.querySelector(".go").getBoundingClientRect())`))
+	}
+
+	// All of the board is seen at once, held crosswise, too.
+	hold(667, 375)
+	_, _, _, height := p.rect("#board")
+	_, bar, _, _ := p.rect(".go")
+	assert.Less(t, height, bar)
+	p.screenshot("phone-crosswise")
+	hold(390, 700)
+
+	// A long word is broken; a notice of any length, in any window, can be read and closed.
+	p.run(chromedp.SendKeys("#prompt", strings.Repeat("w", 90)+" "))
+	assert.Contains(t, p.text("#prompt-words"), "www")
+	assert.Equal(t, 390, eval[int](p, "document.documentElement.scrollWidth"))
+	hold(320, 256)
+	p.give("drop", strings.Repeat("n", 240)+".txt", "text/plain", []byte("no picture"))
+	require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "nnn.txt") }, 10*time.Second, 50*time.Millisecond)
+	assert.True(t, eval[bool](p, `(n => n.scrollWidth <= n.clientWidth)(document.getElementById("notice"))`), "the notice is cut off")
+	p.run(chromedp.Focus("#notice-close"))
+	p.screenshot("phone-notice")
+	assert.True(t, eval[bool](p, `document.getElementById("notice-close").getBoundingClientRect().bottom < innerHeight`), "it cannot be reached")
+	p.click("#notice-close")
+
+	// The largest table is no wider than the screen.
+	by := map[string]recipe.Score{}
+	for _, name := range []string{"sketch", "mask", "colour", "text", "text.2"} {
+		by[name] = recipe.Score{Lift: -1234, Rank: 2}
+	}
+	file, err := recipe.Write(image.NewGray(image.Rect(0, 0, 64, 64)), recipe.Recipe{
+		Seed: 123456, Sampler: recipe.Sampler{Name: "ddim", Steps: 1}, Verdict: recipe.Verdict{Scores: recipe.Scores{Rank: 1, Of: 2, By: by}}})
+	require.NoError(t, err)
+	p.give("drop", "scored.png", "image/png", file)
+	require.Eventually(t, func() bool { return p.visible("scores") }, 10*time.Second, 50*time.Millisecond)
+	assert.Equal(t, 320, eval[int](p, "document.documentElement.scrollWidth"))
+	p.screenshot("phone-scores")
 	p.quiet()
 }
 
@@ -229,31 +289,35 @@ func TestLostGraphicsCard(t *testing.T) {
 	p.quiet()
 }
 
-// Whatever does not arrive is named and fetched again on demand: the program,
-// the manifest, a shard.
+// Whatever does not arrive is named and fetched again on demand: a script, the
+// program, the manifest, a shard.
 func TestTornDownload(t *testing.T) {
 	whole := serve(t, small(t))
-	missing := []string{"/main.", "/bundle/manifest.json", "/bundle/mask-0-"}
+	missing := [][2]string{
+		{"/wasm_exec.", "Go is missing"}, {"/replay.", "mcdmReplay is missing"},
+		{"/main.", `main\..*503`}, {"/bundle/manifest.json", `manifest\.json.*503`}, {"/bundle/mask-0-", "mask-0-.*503"},
+	}
 	var stage atomic.Int32
 	p := openAt(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := int(stage.Load()); n < len(missing) && strings.HasPrefix(r.URL.Path, missing[n]) {
+		if n := int(stage.Load()); n < len(missing) && strings.HasPrefix(r.URL.Path, missing[n][0]) {
 			http.Error(w, "later", http.StatusServiceUnavailable)
 			return
 		}
 		whole.ServeHTTP(w, r)
 	}), 1280, 860, 5*time.Minute)
-	for _, name := range missing {
-		require.Eventually(t, func() bool {
-			notice := p.text("#notice-text")
-			return strings.Contains(notice, path.Base(name)) && strings.Contains(notice, "503")
-		}, 2*time.Minute, 100*time.Millisecond, "the notice does not name %s", name)
+	_, err := chromedp.Call(p.ctx, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}) // scripts do not change
+	require.NoError(t, err)
+	for n, m := range missing {
+		name, words := m[0], regexp.MustCompile(m[1])
+		require.Eventually(t, func() bool { return words.MatchString(p.text("#notice-text")) }, 2*time.Minute, 100*time.Millisecond, "the notice does not tell of %s", name)
 		p.reach("failed", 10*time.Second)
-		if n := stage.Load(); n == int32(len(missing))-1 {
+		assert.True(t, p.visible("retry") && !p.visible("notice-close"), "only one of the two does something")
+		if n == len(missing)-1 {
 			// Another notice does not take the way on away.
 			p.give("drop", "notes.txt", "text/plain", []byte("no picture"))
 			require.Eventually(t, func() bool { return strings.Contains(p.text("#notice-text"), "notes.txt") }, 10*time.Second, 50*time.Millisecond)
-			assert.Contains(t, p.text("#notice-text"), path.Base(name), "nothing tells any more why no picture can be made")
-			assert.True(t, eval[bool](p, `document.getElementById("retry").checkVisibility() && !document.getElementById("notice-close").checkVisibility()`))
+			assert.Regexp(t, words, p.text("#notice-text"), "nothing tells any more why no picture can be made")
+			assert.True(t, p.visible("retry") && !p.visible("notice-close"))
 		}
 		stage.Add(1)
 		p.click("#retry")

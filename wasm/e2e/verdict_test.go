@@ -93,7 +93,9 @@ func TestBestFirst(t *testing.T) {
 	p.click("#generate")
 	p.until("sampling", 20*time.Second)
 	assert.False(t, p.visible("best"), "they still form")
+	p.run(chromedp.Focus("#grid button:nth-child(2)"))
 	p.until("ready", 3*time.Minute)
+	assert.Equal(t, "Seed 4", eval[string](p, "document.activeElement.title"), "the keys' place is lost")
 
 	require.True(t, p.visible("best"))
 	p.run(chromedp.Focus("#best"))
