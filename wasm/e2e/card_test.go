@@ -18,6 +18,7 @@ Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", {get: () =>
 // begins with more steps, and a step is prepared while the one before is under way:
 // the picture is the same.
 func TestOnAGraphicsCard(t *testing.T) {
+	t.Parallel()
 	files := small(t)
 	p := openAt(t, serve(t, files), 1280, 1000, 3*time.Minute)
 	p.reach("ready", time.Minute)

@@ -143,6 +143,7 @@ const faster = `{
 // the server is well again, the right weights, of which only the missing come over the
 // network.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	s := newRogue(t, small(t))
 	type fault struct {
 		words string
@@ -217,6 +218,7 @@ func TestFaults(t *testing.T) {
 // The manifest by the same rules: words that name it, a button, and the page
 // goes on when the server is well again.
 func TestManifestFaults(t *testing.T) {
+	t.Parallel()
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 5*time.Minute)
 	for i, f := range []struct {
@@ -481,6 +483,7 @@ const breakable = `{
 // nothing twice and makes the very picture that it makes without; drawing and
 // history stay.
 func TestLostAtEveryPhase(t *testing.T) {
+	t.Parallel()
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 25*time.Minute)
 	p.before(breakable)
@@ -536,6 +539,7 @@ func TestLostAtEveryPhase(t *testing.T) {
 
 // The graphics card is lost while the weights come: the page goes on by itself.
 func TestLostWhileLoading(t *testing.T) {
+	t.Parallel()
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 6*time.Minute)
 	p.until("ready", 3*time.Minute)

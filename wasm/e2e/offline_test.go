@@ -64,6 +64,7 @@ func TestTornFile(t *testing.T) {
 // With its server gone the page opens all the same, and makes a picture, even if
 // the server had a newer build before the page was kept.
 func TestServerGone(t *testing.T) {
+	t.Parallel()
 	whole := serve(t, small(t))
 	var gone atomic.Bool
 	var asked sync.Map

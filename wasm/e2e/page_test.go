@@ -1,5 +1,6 @@
 // Package e2e drives the built page, with the shipped bundle, in a headless
-// Chromium: real strokes, real paint, a typed sentence, a sampled picture.
+// Chromium: real strokes, real paint, a typed sentence, a sampled picture. Tests that
+// mostly wait, in browsers of their own, run beside each other, after the others.
 package e2e
 
 import (

@@ -191,6 +191,7 @@ func TestPhone(t *testing.T) {
 
 	// All of the board is seen at once, held crosswise, too.
 	hold(667, 375)
+	p.until("ready", 3*time.Minute) // until then the bar has one of progress, too
 	_, _, _, height := p.rect("#board")
 	_, bar, _, _ := p.rect(".go")
 	assert.Less(t, height, bar)
@@ -292,6 +293,7 @@ func TestLostGraphicsCard(t *testing.T) {
 // Whatever does not arrive is named and fetched again on demand: a script, the
 // program, the manifest, a shard.
 func TestTornDownload(t *testing.T) {
+	t.Parallel()
 	whole := serve(t, small(t))
 	missing := [][2]string{
 		{"/wasm_exec.", "Go is missing"}, {"/replay.", "mcdmReplay is missing"},
