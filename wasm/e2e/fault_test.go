@@ -539,7 +539,6 @@ func TestLostAtEveryPhase(t *testing.T) {
 
 // The graphics card is lost while the weights come: the page goes on by itself.
 func TestLostWhileLoading(t *testing.T) {
-	t.Parallel()
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 6*time.Minute)
 	p.until("ready", 3*time.Minute)

@@ -191,11 +191,14 @@ func TestPhone(t *testing.T) {
 
 	// All of the board is seen at once, held crosswise, too.
 	hold(667, 375)
+	p.click("#example")
+	require.True(t, p.visible("mine"))
 	p.until("ready", 3*time.Minute) // until then the bar has one of progress, too
 	_, _, _, height := p.rect("#board")
 	_, bar, _, _ := p.rect(".go")
 	assert.Less(t, height, bar)
 	p.screenshot("phone-crosswise")
+	p.click("#mine")
 	hold(390, 700)
 
 	// A long word is broken; a notice of any length, in any window, can be read and closed.
