@@ -52,19 +52,23 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 		panic(fmt.Sprintf("shaders: group_norm: %d groups of y %v", a.Groups, y))
 	}
 	per := c / a.Groups
-	kernel := groupNorm
+	kernel, items := groupNorm, y.H*y.W*per/4 // of a group
 	if per%4 != 0 || a.X.C%4 != 0 {
-		kernel = groupNormNarrow
+		kernel, items = groupNormNarrow, y.H*y.W*per
 	}
 	constants := Constants{"SILU": flag(a.SiLU), "HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok())}
 	groups := [3]uint32{uint32(a.Groups), uint32(y.N), 1}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
-	for _, lanes := range []uint32{32, 128, 256} {
-		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", lanes), Groups: groups, Software: lanes == 32})
+	for _, lanes := range []int{32, 128, 256} {
+		// lavapipe ends all loops of an invocation after 65,535 turns: three an item, some for the padding.
+		if lanes < 256 && ceil(items, lanes) > 65535/8 {
+			continue
+		}
+		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", uint32(lanes)), Groups: groups, Software: lanes == 32})
 	}
 	const most = 16 // vec4s in an invocation's registers
-	if held := ceil(y.H*y.W*per/4, 256); kernel == groupNorm && held <= most {
+	if held := ceil(items, 256); kernel == groupNorm && held <= most {
 		held = 1 << bits.Len(uint(held-1)) // few different ones: each is compiled
 		forms = append(forms, Form{Kernel: groupNormHeld, Constants: constants.with("LANES", 256).with("HELD", uint32(held)), Groups: groups})
 	}

@@ -109,8 +109,7 @@ func TestConv2DByHand(t *testing.T) {
 	p := shaders.PackWeights(shaders.F32, bytes.Repeat(one32, 9), [2]int{1, 0}, 3, 3)
 	require.Len(t, p, 9*64)
 	f := newFixture(t)
-	var w shaders.Weights
-	w = shaders.Weights{Cout: 1, Cin: [2]int{1, 0}, KH: 3, KW: 3}
+	w := shaders.Weights{Cout: 1, Cin: [2]int{1, 0}, KH: 3, KW: 3}
 	f.consts = append(f.consts, constant{p, &w.Data})
 	x := f.filled(1, 3, 3, 1, func() float32 { return 1 })
 	y := f.output("y", 1, 3, 3, 1)
@@ -142,6 +141,7 @@ func TestGroupNorm(t *testing.T) {
 		{1, 13, 5, 5, 7, 6, true, false, nil},
 		{1, 8, 8, 24, 0, 1, false, false, nil},
 		{1, 8, 8, 24, 0, 24, false, false, nil},
+		{1, 64, 64, 175, 0, 1, false, false, nil}, // of 32 lanes each would have 22,400 items
 		{4, 6, 6, 24, 8, 4, true, true, []int{3, 1}},
 		{3, 3, 5, 6, 3, 3, true, false, []int{0, 2, 1}},
 	} {
@@ -235,6 +235,7 @@ func TestTimeEmbedding(t *testing.T) {
 		{[]float32{0, 1, 500, 999}, 128, false, 1},
 		{[]float32{37, 731.5}, 6, true, 0},
 		{[]float32{12}, 130, false, 1},
+		{[]float32{5, 3}, 2, true, 0}, // more padding than angles
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			f := newFixture(t)

@@ -73,7 +73,7 @@ type MergeStepArgs struct {
 
 type mergeStepParams struct{ Networks, N, H, W, Stride, Size uint32 }
 
-var mergeStep = kernel("merge_step", mergeStepTwin, "merge", "philox")
+var mergeStep = kernel("merge_step", mergeStepTwin, "merge", "philox", "sine_cosine")
 
 // MergeStep is merge_step.wgsl: equations (12) and (13), noise and preview.
 func MergeStep(a MergeStepArgs) Dispatch {
@@ -85,9 +85,7 @@ func MergeStep(a MergeStepArgs) Dispatch {
 	mustBe("merge_step", "merged", a.Merged, z.N, z.H, z.W, z.C)
 	mustBe("merge_step", "preview", a.Preview, z.N, z.H*r, z.W*r, 1)
 	mustBe("merge_step", "step", a.Step, 1, 1, 1, StepParamsSize/4)
-	if a.Stats.Ok() {
-		mustBe("merge_step", "stats", a.Stats, z.N, 1, 1, 4)
-	}
+	optional("merge_step", "stats", a.Stats, z.N, 1, 1, 4)
 	if a.Networks < 1 || a.Networks > MaxNetworks || r < 1 || z.C%(r*r) != 0 {
 		panic(fmt.Sprintf("shaders: merge_step: %d networks (at most %d), z %v, pixel unshuffle %d", a.Networks, MaxNetworks, z, r))
 	}

@@ -44,9 +44,11 @@ struct Params {
 
 // normals makes four N(0, 1) of four words (Box and Muller 1958).
 fn normals(v: vec4<u32>) -> vec4<f32> {
-  let r = vec2<f32>(sqrt(-2.0 * log(unit(v.x))), sqrt(-2.0 * log(unit(v.z))));
-  let a = 6.283185307179586 * vec2<f32>(unit(v.y), unit(v.w));
-  return vec4<f32>(r.x * cos(a.x), r.x * sin(a.x), r.y * cos(a.y), r.y * sin(a.y));
+  // log may come out above 0 near 1, and the root of that would be NaN.
+  let r = sqrt(max(-2.0 * log(vec2<f32>(unit(v.x), unit(v.z))), vec2<f32>()));
+  let a = sine_cosine(6.283185307179586 * unit(v.y));
+  let b = sine_cosine(6.283185307179586 * unit(v.w));
+  return vec4<f32>(r.x * a.yx, r.y * b.yx);
 }
 
 fn byte(v: f32) -> u32 { return u32(clamp(v * 127.5 + 127.5, 0.0, 255.0) + 0.5); }

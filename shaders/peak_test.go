@@ -85,8 +85,8 @@ const (
 	copyBytes       = 256 << 20 // larger than caches, where the adapter binds as much
 	copyLeast       = 4 << 20
 
-	// A run shall take so long that launching it does not matter, and stay far
-	// from 5 s, after which wgpu-native stops waiting whether it is done or not.
+	// A run shall take so long that launching it does not matter, and not so long
+	// that a slow adapter is busy for minutes.
 	peakLeast = 20 * time.Millisecond
 	peakMost  = 500 * time.Millisecond
 )

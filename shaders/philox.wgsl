@@ -26,5 +26,6 @@ fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
   return c;
 }
 
-// unit maps a word to the middles of 2^24 steps of (0, 1).
+// unit maps a word to the middles of 2^24 steps from 0 to 1. Above a half f32 lacks the
+// middles: there it is an end of the step, at the last 1.
 fn unit(v: u32) -> f32 { return (f32(v >> 8u) + 0.5) * 5.9604644775390625e-8; }

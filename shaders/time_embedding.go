@@ -22,7 +22,7 @@ func Frequencies(c int, shift float64) []float32 {
 
 type timeEmbeddingParams struct{ N, Half, Stride uint32 }
 
-var timeEmbedding = kernel("time_embedding", timeEmbeddingTwin)
+var timeEmbedding = kernel("time_embedding", timeEmbeddingTwin, "sine_cosine")
 
 // TimeEmbedding is time_embedding.wgsl.
 func TimeEmbedding(a TimeEmbeddingArgs) Dispatch {
