@@ -414,6 +414,15 @@ func (d *Device) messages(ctx context.Context, module *wgpu.ShaderModule, code s
 	return b.String()
 }
 
+// quote adds the source line that a compiler message is about.
+func quote(code string, line int) string {
+	lines := strings.Split(code, "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	return fmt.Sprintf("\n  %d | %s", line, lines[line-1])
+}
+
 var bufferTypes = map[BindingKind]wgpu.BufferBindingType{
 	Uniform:         wgpu.BufferBindingTypeUniform,
 	ReadOnlyStorage: wgpu.BufferBindingTypeReadOnlyStorage,

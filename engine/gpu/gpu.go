@@ -174,12 +174,3 @@ func labels(programs []*Program) string {
 	}
 	return strings.Join(all, ", ")
 }
-
-// quote adds the source line that a compiler message is about.
-func quote(code string, line int) string {
-	lines := strings.Split(code, "\n")
-	if line < 1 || line > len(lines) {
-		return ""
-	}
-	return fmt.Sprintf("\n  %d | %s", line, lines[line-1])
-}

@@ -111,6 +111,55 @@ func TestStackIsItsNetworks(t *testing.T) {
 	}
 }
 
+// Networks whose samples lie where they cannot be bound apart say together, too, what each
+// says alone.
+func TestStackOfOddSizes(t *testing.T) {
+	dev, err := openGPU()
+	require.NoError(t, err)
+	m := record.GPU(dev)
+	defer m.Release()
+	ctx := context.Background()
+	c, err := golden.Load("odd-channels")
+	require.NoError(t, err)
+	config, err := unet.Parse(c.Config)
+	require.NoError(t, err)
+	var nets []nn.Network
+	for _, name := range []string{"one ", "two "} {
+		weight := func(tensor string, shape []int) []float32 { return golden.Weight(name+tensor, shape) }
+		nets = append(nets, nn.Network{Config: config, Source: source(t, weight, config.Tensors(), "f32")})
+	}
+	evaluate := func(nets ...nn.Network) (out [][]byte) {
+		stack := nn.NewStack(m, nets...)
+		var plan record.Plan
+		once, step := plan.Program("once"), plan.Program("step")
+		in := nn.Inputs{Z: plan.Keep("z", 1, c.Height, c.Width, config.InChannels), T: plan.Keep("t", len(nets), 1, 1, 1)}
+		for i := range nets {
+			in.Members = append(in.Members, nn.Member{Network: i, Eps: plan.Keep("eps", 1, c.Height, c.Width, config.OutChannels)})
+		}
+		require.NoError(t, stack.Record(&plan, once, step, in))
+		for i, n := range nets {
+			putAll(t, n.Source, config.Tensors(), func(x bundle.Tensor) error { return stack.Put(i, x) })
+		}
+		l, err := m.Load(ctx, &plan, nil)
+		require.NoError(t, err)
+		defer l.Release()
+		require.NoError(t, l.Write(in.Z, lastRows(golden.Values("z", c.Height*c.Width*config.InChannels), in.Z)))
+		require.NoError(t, l.Write(in.T, rows([]float32{801, 801}[:len(nets)], in.T)))
+		require.NoError(t, l.Run(ctx, step))
+		for _, e := range in.Members {
+			b, err := l.Read(ctx, e.Eps)
+			require.NoError(t, err)
+			out = append(out, b)
+		}
+		return out
+	}
+	both := evaluate(nets...)
+	for i := range nets {
+		assert.Equal(t, evaluate(nets[i])[0], both[i], "network %d", i)
+	}
+	assert.NotEqual(t, both[0], both[1])
+}
+
 // What a network consumes and how it attends may differ; its layers may not.
 func TestAlike(t *testing.T) {
 	config := func(name string) *unet.Config {
