@@ -174,6 +174,7 @@ func (p *page) screenshot(name string) {
 		p.t.Log(err)
 		return
 	}
+	name = strings.ReplaceAll(name, "/", " ") // of a test in a test
 	if err := os.WriteFile(fmt.Sprintf("%s/%s.png", dir, name), png, 0o644); err != nil {
 		p.t.Log(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,22 @@ func (s *rogue) set(fault func(w http.ResponseWriter, r *http.Request, name stri
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault, s.asked = fault, map[string]int{}
+}
+
+// hold keeps shards back, all or those of some names, until release is called or who
+// asked is gone: a test that fails before it releases them ends all the same.
+func (s *rogue) hold(names ...string) (release func()) {
+	held := make(chan struct{})
+	s.set(func(_ http.ResponseWriter, r *http.Request, name string) bool {
+		if len(names) == 0 || slices.Contains(names, name) {
+			select {
+			case <-held:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	})
+	return func() { close(held) }
 }
 
 func (s *rogue) requests() map[string]int {
@@ -355,14 +372,13 @@ func TestCutsInBrowser(t *testing.T) {
 // their way and not by all of them.
 func TestMemoryWhileLoading(t *testing.T) {
 	s := newRogue(t, os.DirFS(dist))
-	hold := make(chan struct{})
-	s.set(func(http.ResponseWriter, *http.Request, string) bool { <-hold; return false })
+	release := s.hold()
 	p := openAt(t, s, 1280, 860, 8*time.Minute)
 	// Memory of WebAssembly never shrinks: its size is its peak.
 	p.before(`{ const start = WebAssembly.instantiateStreaming; WebAssembly.instantiateStreaming = async (...a) => { const r = await start(...a); globalThis.memory = () => r.instance.exports.mem.buffer.byteLength; return r; }; }`)
 	require.Eventually(t, func() bool { return strings.Contains(p.text("#status"), "0.0 of") }, 2*time.Minute, 100*time.Millisecond)
 	before := eval[int](p, `memory()`)
-	close(hold)
+	release()
 	p.until("ready", 3*time.Minute)
 	grown, weights := eval[int](p, `memory()`)-before, 0
 	b, err := bundle.Open(os.DirFS(dist + "/bundle"))
@@ -437,13 +453,12 @@ func TestForbiddenStorage(t *testing.T) {
 // A full storage is told, all works, and pressing the button keeps what did not fit.
 func TestFullStorage(t *testing.T) {
 	s := newRogue(t, os.DirFS(dist))
-	hold := make(chan struct{})
-	s.set(func(http.ResponseWriter, *http.Request, string) bool { <-hold; return false })
+	release := s.hold()
 	p := openAt(t, s, 1280, 860, 6*time.Minute)
 	few := 12e6
 	_, err := chromedp.Call(p.ctx, storage.OverrideQuotaForOrigin, storage.OverrideQuotaForOriginParams{Origin: p.url, QuotaSize: &few})
 	require.NoError(t, err)
-	close(hold)
+	release()
 	p.until("ready", 3*time.Minute)
 	assert.Contains(t, p.text("#notice-text"), "All works, but the networks will be loaded again at the next visit: shard ")
 	assert.Contains(t, p.text("#notice-text"), "the browser did not keep it (QuotaExceededError")
@@ -542,13 +557,7 @@ func TestLostWhileLoading(t *testing.T) {
 	s := newRogue(t, small(t))
 	p := openAt(t, s, 1280, 860, 6*time.Minute)
 	p.until("ready", 3*time.Minute)
-	hold := make(chan struct{})
-	s.set(func(_ http.ResponseWriter, _ *http.Request, name string) bool {
-		if name == s.shards[3].Name {
-			<-hold
-		}
-		return false
-	})
+	release := s.hold(s.shards[3].Name)
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`caches.delete("mcdm-weights")`, chromedp.EvalAwaitPromise))
 	require.NoError(t, err)
 	p.before(breakable)
@@ -556,7 +565,7 @@ func TestLostWhileLoading(t *testing.T) {
 	require.Equal(t, "loading", p.state())
 	eval[bool](p, `card.destroy(), true`)
 	time.Sleep(200 * time.Millisecond)
-	close(hold)
+	release()
 	// A browser that is busy tells late, maybe after the weights have come.
 	require.Eventually(t, func() bool { return eval[int](p, `opened`) == 2 }, 2*time.Minute, 50*time.Millisecond)
 	p.until("ready", 3*time.Minute)

@@ -176,11 +176,17 @@ func outline(inside func(x, y int) bool) []image.Point {
 	return thin(best, 3)
 }
 
-// sample presses the button and waits for the run's end.
+// sample presses the button and waits for the run's end. The page itself notes that it
+// began: a short one may be over between two looks.
 func (p *page) sample(wait time.Duration) {
 	p.t.Helper()
+	eval[bool](p, `((studio) => {
+		globalThis.began = false;
+		new MutationObserver(() => began ||= studio.dataset.state === "sampling").observe(studio, {attributeFilter: ["data-state"]});
+		return true;
+	})(document.getElementById("studio"))`)
 	p.click("#generate")
-	p.until("sampling", 20*time.Second)
+	require.Eventually(p.t, func() bool { return eval[bool](p, "began") }, 20*time.Second, 50*time.Millisecond, "the run does not begin")
 	p.until("ready", wait)
 }
 

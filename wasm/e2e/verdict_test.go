@@ -113,8 +113,9 @@ func TestBestFirst(t *testing.T) {
 	p.until("sampling", 10*time.Second)
 	p.click("#tool-pencil")
 	p.draw(spot{.1, .1}, spot{.2, .1})
-	p.until("ready", 8*time.Minute)
 	assert.True(t, dark(p.seen(spot{.15, .1})), "while the pictures are scored, the board draws")
+	assert.Equal(t, "sampling", p.state(), "they were scored before it was drawn")
+	p.until("ready", 8*time.Minute)
 	t.Logf("while scoring, the page did not answer for at most %.0f ms", p.blocked(from))
 	p.screenshot("best-first")
 	texts := func(selector string) []string {
