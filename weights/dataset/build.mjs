@@ -35,7 +35,7 @@ const line = (p, held) => JSON.stringify({
 const CHUNK = 10;
 
 async function build(split, count, out, workers, packed) {
-  if (!(count >= 1 && count <= HELD)) throw new Error(`--count ${count}: want 1 to ${HELD}`);
+  if (!(Number.isInteger(count) && count >= 1 && count <= HELD)) throw new Error(`--count ${count}: want 1 to ${HELD}`);
   if (!(workers >= 1)) throw new Error(`--workers ${workers}: want 1 or more`);
   const dir = path.join(out, split);
   const file = path.join(dir, "captions.jsonl");
@@ -118,6 +118,6 @@ if (!isMainThread) work();
 else if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await main().catch((err) => {
     console.error(err.message);
-    process.exitCode = 1;
+    process.exit(1); // other workers would build on
   });
 }

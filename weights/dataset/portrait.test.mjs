@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { schema } from "@dicebear/lorelei";
 import { decode } from "fast-png";
 import { portrait, choose, SIZE, LABELS } from "./portrait.mjs";
 import { caption } from "./caption.mjs";
@@ -50,10 +51,10 @@ test("what validates has seeds that nothing is trained on, however many are buil
 });
 
 test("every piece of the drawings has words", () => {
-  assert.equal(Object.keys(words.hair).length, 48);
-  assert.equal(Object.keys(words.mouth).length, 27);
-  assert.equal(Object.keys(words.eyes).length, 24);
-  assert.equal(Object.keys(words.eyebrows).length, 13);
+  for (const kind of ["hair", "mouth", "eyes", "eyebrows", "glasses", "beard", "earrings", "nose", "head"]) {
+    const named = Array.isArray(words[kind]) ? words[kind] : Object.keys(words[kind]);
+    assert.deepEqual([...named].sort(), [...schema.properties[kind].items.enum].sort(), kind);
+  }
   for (const kind of Object.values(words.mouth)) assert.ok(words.mouthWords[kind], kind);
   for (const kind of Object.values(words.eyes)) assert.ok(words.eyesWords[kind], kind);
 });
@@ -121,11 +122,13 @@ const most = (v) => v.reduce((p, q) => {
   return n > m || (n === m && q > p) ? q : p;
 });
 
+const build = (cwd, ...args) =>
+  execFileSync(process.execPath, [fileURLToPath(new URL("build.mjs", import.meta.url)), ...args], { cwd, stdio: "pipe" });
+
 test("--packed writes what training makes of the PNGs", () => {
   const out = fs.mkdtempSync(path.join(os.tmpdir(), "packed-")), count = 53; // more than one worker gets at a time
   try {
-    const run = (...more) =>
-      execFileSync(process.execPath, [fileURLToPath(new URL("build.mjs", import.meta.url)), "--packed", "--count", String(count), "--out", "o", ...more], { cwd: out, stdio: "pipe" });
+    const run = (...more) => build(out, "--packed", "--count", String(count), "--out", "o", ...more);
     run("--split", "test", "--workers", "3");
     const dir = path.join(out, "o", "test"), packed = path.join(dir, "packed");
     assert.deepEqual(fs.readdirSync(dir).sort(), ["captions.jsonl", "packed"]);
@@ -149,6 +152,21 @@ test("--packed writes what training makes of the PNGs", () => {
     const one = portrait(2_000_000 + HELD);
     assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "o", "text", "captions.jsonl"), "utf8")).details, one.details);
     assert.throws(() => run("--split", "upscale"), /no arrays of upscale/);
+  } finally {
+    fs.rmSync(out, { recursive: true });
+  }
+});
+
+test("a build that cannot be finished stops, and nothing says that it is whole", () => {
+  const out = fs.mkdtempSync(path.join(os.tmpdir(), "build-")), split = path.join(out, "test");
+  const run = (count) => build(out, "--split", "test", "--workers", "2", "--out", ".", "--count", count);
+  try {
+    assert.throws(() => run("1.5"), /--count 1.5: want 1 to/);
+    fs.mkdirSync(path.join(split, "pictures", `${SPLITS.test.first}.png`), { recursive: true }); // no file can be written there
+    fs.writeFileSync(path.join(split, "captions.jsonl"), "of an earlier build");
+    assert.throws(() => run("1000"), /EISDIR/);
+    assert.ok(!fs.existsSync(path.join(split, "captions.jsonl")));
+    assert.ok(!fs.existsSync(path.join(split, "pictures", `${SPLITS.test.first + 999}.png`)), "the other worker has gone on");
   } finally {
     fs.rmSync(out, { recursive: true });
   }
@@ -201,6 +219,14 @@ function bearsOut(c, attributes, text, said, at) {
     if (said.includes(what)) assert.ok(text.includes(attributes[what]), `${at}: ${what} is not said`);
   for (const what of ["glasses", "beard", "flower", "earring", "freckles"])
     assert.equal(said.includes(what) || said.includes(what + "s"), text.includes(what), `${at}: ${what}`);
+  for (const [what, color] of [["earrings_color", c.earringsColor], ["flowers_color", c.flowersColor]])
+    if (said.includes(what)) assert.ok(text.includes(color), `${at}: ${what} is not said`);
+  const mood = words.mouthWords[words.mouth[c.mouth]];
+  for (const [what, phrases] of Object.entries({
+    mouth: [...mood.before, ...mood.with].filter((p) => p !== "happy"),
+    eyes: words.eyesWords[words.eyes[c.eyes]].filter((p) => p !== "% eyes").map((p) => p.replace("%", c.eyesColor)),
+    glasses_kind: words.glasses[c.glasses] ?? [],
+  })) assert.equal(said.includes(what), phrases.some((p) => text.includes(p)), `${at}: ${what}`);
   if (text.includes("bald")) assert.equal(attributes.hair_length, "bald", at);
   if (text.includes("glasses")) assert.ok(c.glasses, at);
   if (text.includes("beard")) assert.ok(c.beard, at);
