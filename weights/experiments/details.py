@@ -28,8 +28,8 @@ BATCH = 64
 
 def sentences(split, portraits):
     """The details of the last `portraits`, their texts, what each says, bool [S, A], and which values obey it, bool [S, A, V]."""
-    if portraits > split.validation:
-        raise ValueError(f"--portraits {portraits}: the last {split.validation} are not trained on")
+    if not 1 <= portraits <= split.validation:
+        raise ValueError(f"--portraits {portraits}: want 1 to {split.validation}, the last {split.validation} are not trained on")
     texts, said, right = [], [], []
     for r in split.portraits[-portraits:]:
         for d in r.get("details", []):

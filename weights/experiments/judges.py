@@ -308,6 +308,8 @@ def main():
         print(f"{a.out} is of pictures that were built otherwise: it is trained anew")
     [said(r) for r in records(os.path.join(a.data, "test"))]  # what it is examined by must be there before it is trained
     judge, pictures = train(a.data, a.minutes, a.init, log=lambda *x: print(*x, flush=True))
+    if os.path.exists(scores):  # they are of other weights
+        os.remove(scores)
     torch.save(judge.state_dict(), a.out)
     result = {"data": data, "pictures_seen": pictures, **examine(judge, os.path.join(a.data, "test"), REFERENCE)}
     write(scores, result)

@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,6 +54,11 @@ func command() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("--size %s: want full or tiny", size)
 			}
+			for _, group := range only {
+				if !slices.Contains(groups, group) {
+					return fmt.Errorf("--only %s: want some of %s", group, strings.Join(groups, ", "))
+				}
+			}
 			if r.found, err = readBest(bestFile); err != nil {
 				return err
 			}
@@ -83,7 +90,7 @@ func command() *cobra.Command {
 	f.StringVar(&jnt, "joint", "weights/experiments/cache/joint", "the joint network, where it is there")
 	f.StringVar(&bestFile, "best", "weights/experiments/cache/best-full.json", "the weights that the search found, where it is there")
 	f.StringVar(&size, "size", "full", "full (hours) or tiny (minutes)")
-	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): unit, single, joint, early, float, search, best, page, sampler")
+	f.StringSliceVar(&only, "only", nil, "groups to sample (default: all): "+strings.Join(groups, ", "))
 	f.Float64Var(&minutes, "minutes", 0, "stop after that long (default: when everything is there)")
 	f.StringVar(&adapter, "adapter", "", "a part of the graphics adapter's name")
 	return c

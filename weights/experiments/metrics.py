@@ -1,7 +1,7 @@
 """What the experiments measure. Functions of arrays; no file is read here.
 
-A picture is uint8 [64,64,3], ink is bool [64,64], a mask uint8 [64,64] with UNKNOWN where no label was given. `ratio` and
-`kernel_distance` come with weights, how often each portrait counts, so that a bootstrap only has to draw these.
+A picture is uint8 [64,64,3], ink is bool [64,64], a mask uint8 [64,64] with UNKNOWN where no label was given. `edge_f1` and
+`mean_iou` take counts summed over portraits, `kernel_distance` how often each portrait counts: a bootstrap only has to draw that.
 """
 
 import os

@@ -71,7 +71,8 @@ var scales = map[string]scale{
 	"tiny": {portraits: 4, many: 1, manySeeds: 2, steps: 5, searched: 1, budgets: []budget{{4, 1}}},
 }
 
-// Validation portraits are those from this one on; the others are compared.
+// Validation portraits are those from this one on. Below it the first are compared, and the judge is examined on the
+// others (judges.py).
 const validation = 400
 
 var (
@@ -84,6 +85,9 @@ var (
 
 	everything = []string{engine.Sketch, engine.Mask, engine.Text, engine.Colour}
 )
+
+// groups are those of plan.
+var groups = []string{"unit", "single", "joint", "early", "float", "search", "best", "page", "sampler"}
 
 // plan lists the cells in the order in which they take turns.
 func plan(s scale, found *best) []cell {

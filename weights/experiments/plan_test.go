@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,6 +45,29 @@ func TestPlanIsWhatWasAskedFor(t *testing.T) {
 		folders[c.folder()] = c.Group
 	}
 	assert.Equal(t, map[string]int{"unit": 5, "single": 5, "joint": 4, "early": 1, "float": 1, "search": 12, "best": 4, "page": 2, "sampler": 5}, count)
+	assert.ElementsMatch(t, groups, slices.Collect(maps.Keys(count)))
+}
+
+func TestWhatIsNoGroupIsRefused(t *testing.T) {
+	c := command()
+	c.SetArgs([]string{"--data", t.TempDir(), "--only", "unit,samplers"})
+	assert.EqualError(t, c.Execute(), "--only samplers: want some of unit, single, joint, early, float, search, best, page, sampler")
+}
+
+// What cannot be read is not taken for the end.
+func TestPortraitsAreReadToTheEnd(t *testing.T) {
+	folder := t.TempDir()
+	line := `{"seed": 9000000, "caption": "a face", "more": [{"caption": "hair"}]}` + "\n"
+	write := func(text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "captions.jsonl"), []byte(text), 0o644))
+	}
+	write(line + line)
+	list, err := readPortraits(folder)
+	require.NoError(t, err)
+	assert.Len(t, list, 2)
+	write(line + strings.Repeat(" ", bufio.MaxScanTokenSize) + line)
+	_, err = readPortraits(folder)
+	assert.ErrorContains(t, err, "captions.jsonl: line 2: ")
 }
 
 // The samplers are compared as the page samples.

@@ -157,7 +157,7 @@ def colours(masks):
 
 
 def grids(held, rows, common):
-    """Of the first portraits: what was given, and the first seeds of every row that has several."""
+    """Of the first portraits: what was given, and what every row's first seeds made of it."""
     out = []
     for i in common[:GRIDS]:
         ink = np.repeat(255 - np.asarray(held.split.ink[i])[..., None], 3, -1)

@@ -42,7 +42,8 @@ func readPortraits(folder string) (list []portrait, err error) {
 		return nil, fmt.Errorf("%w: build the held-out portraits first (make data)", err)
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
 		var p portrait
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", f.Name(), len(list)+1, err)
@@ -51,6 +52,9 @@ func readPortraits(folder string) (list []portrait, err error) {
 			return nil, fmt.Errorf("%s: line %d has no brief caption: build the held-out portraits again (make data)", f.Name(), len(list)+1)
 		}
 		list = append(list, p)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: line %d: %w", f.Name(), len(list)+1, err)
 	}
 	slices.SortFunc(list, func(a, b portrait) int { return cmp.Compare(a.Seed, b.Seed) })
 	return list, nil

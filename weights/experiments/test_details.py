@@ -29,8 +29,9 @@ def test_sentences_are_of_the_last_portraits():
     assert [[NAMES[i] for i in np.flatnonzero(s)] for s in said] == [["mouth"], ["mouth"], ["eyes"]]
     mouths = ATTRIBUTES["mouth"]
     assert [np.flatnonzero(r).tolist() for r in right[:, NAMES.index("mouth")]] == [[mouths.index(m)] for m in ("smile", "grin", "grin")]
-    with pytest.raises(ValueError, match="last 2"):
-        sentences(split, 3)
+    for portraits in (0, 3):
+        with pytest.raises(ValueError, match="last 2"):
+            sentences(split, portraits)
     with pytest.raises(ValueError, match="no details"):
         sentences(SimpleNamespace(validation=2, portraits=[record("smile", [])]), 1)
 

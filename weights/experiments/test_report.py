@@ -243,3 +243,16 @@ def test_weights_without_scores_and_scores_without_weights_are_trained(data, tmp
     (tmp_path / "judge.json").unlink()
     with pytest.raises(Trained):
         judges.main()
+
+
+def test_old_scores_do_not_stay_beside_new_weights(data, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(judges, "train", lambda *_, **__: (Judge(), 7))
+    monkeypatch.setattr(judges, "examine", interrupted)
+    monkeypatch.setattr(sys, "argv", ["judges", "--data", data, "--out", str(tmp_path / "judge.pt"), "--again"])
+    (tmp_path / "judge.json").write_text(json.dumps({"data": judges.stamp(os.path.join(data, "test")), "pictures": 300}))
+    with pytest.raises(KeyboardInterrupt):
+        judges.main()
+    assert (tmp_path / "judge.pt").exists() and not (tmp_path / "judge.json").exists()
