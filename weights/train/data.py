@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from nets import COLOUR_GRID, IMAGE_SIZE, JOINT, JOINT_SPATIAL, LABELS, UNSHUFFLE, to_z
+from tokenizer import words
 
 UNKNOWN = 255  # of a mask: this pixel's label is not given
 JOINT_DROP = 0.25  # how often a joint network goes without one of its conditions, for each by itself
@@ -106,9 +107,21 @@ class Split:
             if told:
                 self.portraits[i] = {**told[0], "more": told[1:], "details": []}
                 kept.append(i)
-        if not set(attributes) <= known:
-            raise ValueError(f"no sentence says {', '.join(sorted(set(attributes) - known))}: want some of {', '.join(sorted(known))}")
+        must_be_said(attributes, known)
         self.trained, self.tokens = np.array(kept, np.int64), None
+
+    def words_of(self, attributes):
+        """The words of the sentences to train on that say nothing but these: with what is in every sentence, those that name them."""
+        out, known = set(), set()
+        for i in self.trained:
+            r = self.portraits[i]
+            for s in (r, *r.get("more", []), *r.get("details", [])):
+                said = set(s.get("said", []))
+                known |= said
+                if said and said <= set(attributes):
+                    out.update(words(s["caption"]))
+        must_be_said(attributes, known)
+        return out
 
     def to(self, device):
         """Moves what training reads to a GPU; on the CPU it stays mapped."""
@@ -180,6 +193,11 @@ class Split:
         return self.tokens[1]
 
 
+def must_be_said(attributes, known):
+    if missing := sorted(set(attributes) - known):
+        raise ValueError(f"no sentence says {', '.join(missing)}: want some of {', '.join(sorted(known))}")
+
+
 def about(folder):
     """Name and terms of the pictures in a split's folder."""
     path = os.path.join(folder, "about.json")
@@ -243,15 +261,16 @@ def pack_folder(folder, portraits):
     with ThreadPoolExecutor(4) as pool:
         pictures, ink, masks = zip(*pool.map(lambda r: _read(folder, r["seed"]), portraits))
     temporary = out + f".{os.getpid()}"
-    os.makedirs(temporary)
-    for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=seeds).items():
-        np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
+    os.makedirs(temporary, exist_ok=True)  # in a container a process that was killed had the same number
     try:
+        for name, a in dict(pictures=pictures, ink=ink, masks=masks, seeds=seeds).items():
+            np.save(os.path.join(temporary, name + ".npy"), np.asarray(a))
         os.rename(temporary, out)
-    except OSError:  # another process was quicker
-        if not os.path.isdir(out):
+    except OSError:
+        if not os.path.isdir(out):  # else another process was quicker
             raise
-        shutil.rmtree(temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return out
 
 

@@ -6,6 +6,7 @@ unshuffled alike, a grid of colours repeated to z's size. Text enters by cross-a
 
 import json
 import os
+import shutil
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
@@ -99,12 +100,17 @@ class Network(nn.Module):
         return self.unet(x, t, self.text_encoder(ids)).sample
 
     def start_from(self, folder):
-        """Starts from an exported network, unconditional or of the same modality; returns how many tensors were taken, of how many.
+        """Starts from an exported network, unconditional or of the same modality, or a joint one from text; returns how many tensors
+        were taken, of how many.
 
         New input channels get zero weights, so that a spatial network begins as the unconditional one. Where text is read there
         are other attention layers: it takes all that agree in name and shape, and its attention starts by adding nothing. From a
         network that reads text the encoder is taken as well; its tokenizer must be that network's.
         """
+        with open(os.path.join(folder, "mcdm.json")) as f:
+            modality = json.load(f)["modality"]
+        if modality not in ("none", self.modality) and (modality, self.modality) != ("text", JOINT):
+            raise ValueError(f"{folder}: a network of {self.modality} does not start from one of {modality}")
         source = load_file(os.path.join(folder, "diffusion_pytorch_model.safetensors"))
         own = self.unet.state_dict()
         taken = 0
@@ -181,13 +187,10 @@ class Network(nn.Module):
         with open(os.path.join(temporary, "mcdm.json"), "w") as f:
             json.dump(meta, f, indent=2)
         if os.path.isdir(folder):
+            shutil.rmtree(old, ignore_errors=True)  # left by one that was interrupted
             os.rename(folder, old)
         os.rename(temporary, folder)
-        if os.path.isdir(old):
-            for base, folders, files in os.walk(old, topdown=False):
-                for n in files:
-                    os.remove(os.path.join(base, n))
-                os.rmdir(base)
+        shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
     def load(cls, folder):

@@ -74,6 +74,12 @@ def write_text(text, width=IMAGE_SIZE * 2, height=96):
     return i
 
 
+def weight(text):
+    """MODALITY=W as a pair."""
+    name, _, value = text.partition("=")
+    return name, float(value)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("networks", nargs="+", help="exported folders")
@@ -84,15 +90,18 @@ def main():
     p.add_argument("--samples", type=int, default=2, help="of each")
     p.add_argument("--steps", type=int, default=50)
     p.add_argument("--eta", type=float, default=1.0)
-    p.add_argument("--weight", action="append", default=[], metavar="MODALITY=W")
+    p.add_argument("--weight", type=weight, action="append", default=[], metavar="MODALITY=W")
     p.add_argument("--threads", type=int, default=0)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a = p.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)
-    weights = {k: float(v) for k, v in (w.split("=") for w in a.weight)}
+    weights = dict(a.weight)
     networks = [Network.load(f).to(a.device) for f in a.networks]
+    given = [n.modality for n in networks if n.modality != "none"]
+    if unknown := weights.keys() - given:
+        p.error(f"--weight {', '.join(sorted(unknown))}: want some of {', '.join(given)}")
     split = Split(a.data)
     index = np.arange(a.first, a.first + a.count)
     shown = {n.modality for n in networks}

@@ -2,6 +2,8 @@
 
 import argparse
 import copy
+import errno
+import functools
 import json
 import os
 import shutil
@@ -14,11 +16,15 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 from safetensors.torch import load_file
 
 import nets
+import sample
 import together
+import train
+import upscaler
 from data import (ABOUT, HELD, UNKNOWN, VALIDATION, Draws, Split, cells, dab, drop_labels, encode_colours, encode_mask, leak, lineage, merge_near,
                   ranges, vary_ink)
 from marks import put
@@ -141,6 +147,18 @@ def test_only_some_attributes_are_told(folder):
         Trainer(t.network, split, batch=3).next_index(3)
     with pytest.raises(ValueError, match="no sentence says ears: want some of eyes, mouth"):
         split.tell_only(["mouth", "ears"])
+
+
+def test_words_of_attributes(folder):
+    split = Split(folder)
+    split.portraits = [{**told("hair", "mouth"), "more": [{"caption": "a grin", "said": ["mouth"]}, told()]},
+                       {**told("mouth"), "details": [{"caption": "Closed eyes", "said": ["eyes"]}]},
+                       {"caption": "a smile", "said": ["mouth"]}] + split.portraits[3:]
+    split.trained = split.trained[:2]
+    assert split.words_of(["mouth"]) == {"a", "grin", "mouth"}
+    assert split.words_of(["mouth", "eyes"]) == {"a", "grin", "mouth", "closed", "eyes"}
+    with pytest.raises(ValueError, match="no sentence says ears: want some of eyes, hair, mouth"):
+        split.words_of(["ears"])
 
 
 def test_unshuffle_round_trip_and_channel_order(split):
@@ -287,6 +305,18 @@ def test_text_goes_on_from_an_earlier_run(split, tmp_path):
         assert torch.equal(network(z, t, ids), earlier(z, t, ids)), "the text encoder is taken as well"
 
 
+def test_no_network_starts_from_another_kind_of_input(tmp_path):
+    for modality in ("sketch", "text"):
+        tokenizer = Tokenizer.build(["red hair"]) if modality == "text" else None
+        Network(modality, tokenizer, **SMALL).export(str(tmp_path / modality), {})
+    for network in (Network("colour", **SMALL), Network("none", **SMALL), Upscaler((32, 32, 32))):
+        with pytest.raises(ValueError, match=f"sketch: a network of {network.modality} does not start from one of sketch"):
+            network.start_from(str(tmp_path / "sketch"))
+    joint = Network("joint", Tokenizer.build(["red hair"]), **SMALL)
+    taken, own = joint.start_from(str(tmp_path / "text"))
+    assert taken == own, "the one that is compared with may"
+
+
 def test_runs_before(tmp_path):
     own, old, oldest = ({"pictures_seen": n} for n in (5, 20, 300))
     for started_from in ([old, oldest], {**old, "started_from": oldest}, {**old, "started_from": [oldest]}):
@@ -326,6 +356,28 @@ def test_a_larger_split_is_packed_anew(tmp_path):
     assert len(Split(str(tmp_path))) == 2
     assert os.path.getmtime(tmp_path / "packed" / "seeds.npy") == packed
     assert len(Split(write_split(tmp_path, 3))) == 3
+
+
+def test_packing_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    large = tmp_path / "large"
+    (large / "pictures").mkdir(parents=True)
+    Image.new("RGB", (LARGE_SIZE, LARGE_SIZE)).save(large / "pictures" / "0.png")
+    (large / "captions.jsonl").write_text('{"seed": 0}\n')
+    folder = write_split(tmp_path, 2)
+    save = np.save
+
+    def full(path, a):
+        save(path, a)
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(np, "save", full)
+    for split, at in ((Split, folder), (LargeSplit, str(large))):
+        with pytest.raises(OSError, match="full"):
+            split(at)
+        assert not [n for n in os.listdir(at) if n.startswith("packed")]
+    monkeypatch.undo()
+    (tmp_path / f"packed.{os.getpid()}").mkdir()  # of a process of the same number, which was killed
+    assert len(Split(folder)) == 2
 
 
 def test_photos_say_what_they_are(tmp_path):
@@ -375,6 +427,7 @@ def test_export_and_load(modality, split, tmp_path):
     tokenizer = Tokenizer.build(split.sentences())
     network = Network(modality, tokenizer, **SMALL).eval()
     for _ in range(2):  # the second replaces the first
+        (tmp_path / f"{modality}.old" / "text_encoder").mkdir(parents=True)  # left by one that was killed
         network.export(str(tmp_path / modality), {"pictures_seen": 1})
     assert sorted(os.listdir(tmp_path)) == [modality]
     loaded = Network.load(str(tmp_path / modality))
@@ -444,6 +497,14 @@ def test_a_word_weighs_where_pictures_show_it(split):
     torch.testing.assert_close(w[1], torch.ones(12 * 8 * 8))
 
 
+def test_only_the_words_to_be_heard_share_the_loss(split, monkeypatch):
+    tokenizer = Tokenizer.build(["a smile", "red hair"])
+    monkeypatch.setattr(train, "shown", lambda _, t: torch.arange(1.0, len(t) + 1)[:, None].repeat(1, 12 * 32 * 32))
+    t = Trainer(Network("text", tokenizer, **SMALL), split, batch=2, words=0.5, hear={"smile", "frown"})
+    assert t.shown.any(1).tolist() == [w == "smile" for w in tokenizer.vocabulary]
+    assert Trainer(t.network, split, batch=2, words=0.5).shown.all()
+
+
 def test_words_weigh_training_only(split):
     index, t = np.arange(2), torch.tensor([100, 900])
     network = Network("text", Tokenizer.build(split.sentences()), **SMALL)
@@ -455,6 +516,39 @@ def test_words_weigh_training_only(split):
     weighed.by_word = lambda ids: torch.full((len(ids), 12 * 32 * 32), 3.0)
     assert torch.equal(loss(plain, None), loss(weighed, None))
     torch.testing.assert_close(loss(weighed, np.random.default_rng(0)), 3 * loss(plain, np.random.default_rng(0)))
+
+
+def test_the_loss_is_of_v_with_min_snr_weights(split):
+    trainer = Trainer(Network("none", **SMALL), split, batch=2)
+    x, t = split.examples(trainer.network, np.arange(2))[0], torch.tensor([20, 900])
+    abar = nets.alphas_cumprod().float()[t]
+    a, s = (v.sqrt().view(-1, 1, 1, 1) for v in (abar, 1 - abar))
+
+    def loss(answer):
+        network = lambda z, t, condition: answer(z)
+        network.modality, network.tokenizer, network.prediction_type = "none", None, "v_prediction"
+        return trainer.loss(network, np.arange(2), t, torch.Generator().manual_seed(1))
+
+    assert loss(lambda z: a * (z - a * x) / s - s * x).max() < 1e-8, "who knows the picture knows v"
+    v = a * torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) - s * x
+    snr = abar / (1 - abar)
+    torch.testing.assert_close(loss(torch.zeros_like), v.square().mean((1, 2, 3)) * (snr + 1).clamp(max=5) / (snr + 1))
+
+
+def test_processes_average_their_gradients(split, monkeypatch):
+    trainer = Trainer(Network("none", **SMALL), split, batch=2)
+    trainer.network.train_only("coarse")  # not all weights have one
+    trainer.train_step(0.0)
+    own = {n: p.grad.clone() for n, p in trainer.network.named_parameters() if p.grad is not None}
+    monkeypatch.setattr(train.dist, "all_reduce", lambda flat: flat.add_(torch.arange(len(flat))))
+    trainer.world = 2
+    trainer.average_gradients()
+    first = 0
+    for name, p in trainer.network.named_parameters():
+        if name in own:
+            theirs = torch.arange(first, first + p.numel()).view_as(p)
+            torch.testing.assert_close(p.grad, (own[name] + theirs) / 2)
+            first += p.numel()
 
 
 @pytest.mark.parametrize("part", nets.PARTS)
@@ -478,6 +572,68 @@ def test_order_of_a_larger_split_is_not_gone_on_with(split, tmp_path):
     b = Trainer(Network("none", None, **SMALL), split, batch=4)
     b.restore(torch.load(tmp_path / "checkpoint.pt", weights_only=False))
     assert b.next_index(4).max() < len(split) - split.validation
+
+
+def test_a_checkpoint_is_of_what_was_exported(split, tmp_path, monkeypatch):
+    """Or a run whose time is over would never be exported."""
+    def full(*_):
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(Network, "export", full)
+    with pytest.raises(OSError, match="full"):
+        Trainer(Network("none", **SMALL), split, batch=4).save(str(tmp_path), "test")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def trained(folder, monkeypatch):
+    """The command in this process: a small network, one step."""
+    monkeypatch.setattr(train, "Network", functools.partial(Network, **SMALL))
+    monkeypatch.setattr(Trainer, "agree", lambda self, seconds, stop: (seconds, True))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(network, out, *more):
+        monkeypatch.setattr(sys, "argv", ["train", "--network", network, "--data", folder, "--out", str(out), "--minutes", "5",
+                                          "--batch", "2", "--device", "cpu", *more])
+        train.main()
+        return lineage(str(out / "export"))
+
+    return run
+
+
+def test_a_run_keeps_what_it_started_from(trained, tmp_path):
+    none, sketch = tmp_path / "none", tmp_path / "sketch"
+    before = trained("none", none)
+    assert trained("sketch", sketch, "--init", str(none))[1:] == before
+    assert trained("none", none)[0]["pictures_seen"] == 4, "it goes on"
+    for start in (("--init", str(none)), ()):
+        own, *runs = trained("sketch", sketch, *start)
+        assert runs == before
+    assert own["pictures_seen"] == 6
+
+
+def test_without_a_start_words_are_those_of_the_split(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = Tokenizer.build(["of another run"])
+    (tmp_path / "export" / "text_encoder").mkdir(parents=True)
+    other.save(tmp_path / "export" / "text_encoder" / "vocab.txt")
+    trained("text", tmp_path / "text")
+    assert "hair" in Tokenizer.load(tmp_path / "text" / "export" / "text_encoder" / "vocab.txt").vocabulary
+
+
+def test_weights_that_are_no_numbers_are_not_saved(trained, tmp_path, monkeypatch):
+    trained("none", tmp_path)
+    saved, step = (tmp_path / "checkpoint.pt").read_bytes(), Trainer.train_step
+
+    def ruined(self, share):
+        loss = step(self, share)
+        next(self.ema.parameters()).fill_(torch.nan)
+        return loss
+
+    monkeypatch.setattr(Trainer, "train_step", ruined)
+    with pytest.raises(FloatingPointError, match="of held-back pictures nan"):
+        trained("none", tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == saved
 
 
 def test_sentences_are_numbered_once(split):
@@ -504,22 +660,46 @@ def test_merge_is_equation_12():
         merge([network("sketch", 1.0), network("mask", 1.0)], {}, {})
 
 
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_ddim_finds_a_single_picture(eta):
-    """With the exact eps of a one-picture data set the sampler ends at that picture."""
-    abar = nets.alphas_cumprod()
-    picture = torch.linspace(-1, 1, 12 * 32 * 32).reshape(1, 12, 32, 32)
-    eps = lambda z, t: (z - abar[t[0]].sqrt().float() * picture) / (1 - abar[t[0]]).sqrt().float()
-    assert torch.allclose(ddim(eps, 1, 20, eta), picture, atol=1e-3)
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_is_that_of_diffusers(eta):
+    beta = (nets.SCHEDULE[k] for k in ("beta_start", "beta_end", "name"))
+    scheduler = DDIMScheduler(1000, *beta, prediction_type="v_prediction")
+    scheduler.set_timesteps(1000)  # all: of fewer, theirs are others
+    v = lambda z, t: torch.sin(z + t.view(-1, 1, 1, 1) / 1000)
+    generator = torch.Generator().manual_seed(3)
+    z = torch.randn(1, 12, 32, 32, generator=generator)
+    for t in scheduler.timesteps:
+        noise = torch.randn(z.shape, generator=generator) if eta and t else torch.zeros_like(z)
+        z = scheduler.step(v(z, t), t, z, eta, use_clipped_model_output=True, variance_noise=noise).prev_sample
+    torch.testing.assert_close(ddim(v, 1, 1000, eta, seed=3), z, rtol=0, atol=1e-4)
 
 
-def test_weights_travel(tmp_path):
-    none = Network("none", **SMALL).eval()
-    none.export(str(tmp_path / "none"), {})
-    packed = pack_weights(str(tmp_path / "none"), str(tmp_path))
+def test_weights_travel(tmp_path, monkeypatch):
+    monkeypatch.setattr("pack.FILE", 1 << 20)
+    text = Network("text", Tokenizer.build(["red hair"]), **SMALL).eval()
+    text.export(str(tmp_path / "text"), {})
+    packed = pack_weights(str(tmp_path / "text"), str(tmp_path))
+    assert len(packed) > 1 and all(os.path.getsize(p) < 1.1 * (1 << 20) for p in packed)
     unpack_weights(packed, str(tmp_path / "back"))
-    a, b = none.state_dict(), Network.load(str(tmp_path / "back")).state_dict()
-    assert all(torch.allclose(a[k], b[k], atol=1e-3) for k in a)
+    back = Network.load(str(tmp_path / "back"))
+    a, b = text.state_dict(), back.state_dict()
+    assert a.keys() == b.keys() and all(torch.allclose(a[k], b[k], atol=1e-3) for k in a)
+    assert back.tokenizer.vocabulary == text.tokenizer.vocabulary
+
+
+def test_what_was_not_asked_for_is_refused(monkeypatch, capsys):
+    networks = {m: argparse.Namespace(modality=m, to=lambda _, m=m: networks[m]) for m in ("none", "text")}
+    monkeypatch.setattr(sample.Network, "load", networks.get)
+    sampled = ["sample", "none", "text", "--data", "d", "--out", "o"]
+    for module, command, why in (
+        (sample, [*sampled, "--weight", "txt=2"], "--weight txt: want some of text"),
+        (sample, [*sampled, "--weight", "text"], "invalid weight value: 'text'"),
+        (upscaler, ["upscaler", "export", "--data", "d", "--out", "o", "--count", "65"], "--count 65: want 1 to 64"),
+    ):
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit):
+            module.main()
+        assert why in capsys.readouterr().err
 
 
 def test_networks_trained_together_start_when_their_splits_are_there(monkeypatch, tmp_path):
@@ -694,3 +874,7 @@ def test_what_is_around_the_marks_stays(tmp_path):
         with pytest.raises(ValueError, match="once each"):
             put(str(path), "it", "new")
         assert path.read_text() == text
+    path.write_text(text := "by hand <!-- it: begin --><!-- it: end -->")
+    with pytest.raises(UnicodeEncodeError):  # it fails where a full disk would
+        put(str(path), "it", "\ud800")
+    assert path.read_text() == text

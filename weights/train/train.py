@@ -17,6 +17,14 @@ few things at first, at the full learning rate, and from all of them at the end:
       earrings earrings_color freckles flowers flowers_color hair_style hair_color hair_shape hair_length
     $go --minutes 119 --words .5
 
+In long sentences, which say eight things, it needs the same once more: only the small words weigh, whatever else is said.
+
+    go="python -m train --network text --data ../dataset/out/text --out runs/heard --init runs/words"
+    timeout 62m $go --minutes 170 --words .4
+    timeout 27m $go --minutes 170 --words .9 --hear mouth eyebrows eyes
+    timeout 20m $go --minutes 129 --words .4
+    $go --minutes 129 --words .2
+
 What the merge is compared with is one network that learns all conditions at once, each left out now and then:
 
     python -m train --network joint --data ../dataset/out/none ../dataset/out/sketch ../dataset/out/mask ../dataset/out/text \
@@ -89,6 +97,8 @@ def arguments():
     p.add_argument("--about", nargs="+", metavar="ATTRIBUTE",
                    help="of a text network's data: only sentences that say nothing but these (mouth, eyebrows, ...: `said` in captions.jsonl), and "
                         "the pictures that have one")
+    p.add_argument("--hear", nargs="+", metavar="ATTRIBUTE",
+                   help="of --words: only the words for these share it, whatever else a sentence says")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--log-seconds", type=float, default=30)
     p.add_argument("--save-seconds", type=float, default=300, help="between checkpoints, each with a validation")
@@ -101,6 +111,8 @@ def arguments():
         p.error(f"--words is for --network text, not for {a.network}")
     if a.about and a.network != "text":
         p.error(f"--about is for --network text, not for {a.network}")
+    if a.hear and not a.words:
+        p.error("--hear needs --words: the share of the loss that is theirs")
     if a.follow and not a.init:
         p.error("--follow needs --init: an earlier run of the same network")
     return a
@@ -145,13 +157,16 @@ def shown(split, tokenizer, pictures=12000):
 class Trainer:
     """The state of a run: networks, optimizer, counters and random generators."""
 
-    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4, words=0.0):
+    def __init__(self, network, split, device="cpu", bf16=False, batch=32, seed=0, rate=6e-4, words=0.0, hear=None):
+        """hear: of the tokenizer's words those that share `words` of the loss, None: all."""
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         seed += self.rank * 1000003  # each process draws its own pictures, t and noise
         self.device, self.bf16, self.batch, self.split = torch.device(device), bf16, batch, split.to(device)
         # NHWC is what CUDA's tensor cores want; on CPUs NCHW was 1.2 times faster.
         self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.words, self.shown = words, shown(split, network.tokenizer).to(self.device) if words else None
+        if words and hear is not None:
+            self.shown[[w not in hear for w in network.tokenizer.vocabulary]] = 0
         self.network = network.to(self.device, memory_format=self.layout).train()
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.ema.tokenizer = self.network.tokenizer  # the very same: the split keeps what it gave
@@ -298,13 +313,14 @@ class Trainer:
 
     def save(self, folder, name, started_from=()):
         """started_from: the runs that made what this one started from (data.lineage)."""
-        path = os.path.join(folder, "checkpoint.pt")
-        torch.save(self.state(), path + ".new")
-        os.replace(path + ".new", path)
         seeds, held = self.split.seeds, self.split.validation
         self.ema.export(os.path.join(folder, "export"), {
             "pictures_seen": self.pictures, "dataset": name, "seeds": ranges(seeds[self.split.trained]), "validation": ranges(seeds[-held:]),
             "terms": self.split.about["terms"], **({"started_from": started_from} if started_from else {})})
+        # Last: a run whose time is over in its checkpoint has nothing left to do.
+        path = os.path.join(folder, "checkpoint.pt")
+        torch.save(self.state(), path + ".new")
+        os.replace(path + ".new", path)
 
 
 def processor_has_bf16():
@@ -333,32 +349,36 @@ def main():
 
     checkpoint = os.path.join(a.out, "checkpoint.pt")
     state = torch.load(checkpoint, map_location=a.device, weights_only=False) if os.path.exists(checkpoint) else None
-    started_from = lineage(os.path.join(a.init, "export")) if a.init else []
-    own = os.path.join(a.out, "export")
+    export = os.path.join(a.out, "export")
+    if state and os.path.exists(export):  # the run at --init may have gone on since
+        own, *started_from = lineage(export)
+    else:
+        own, started_from = {}, lineage(os.path.join(a.init, "export")) if a.init else []
     split = LargeSplit(*a.data) if a.network == UPSCALE else Split(*a.data)
-    if why := leak(split, started_from + (lineage(own) if state and os.path.exists(own) else [])):
+    if why := leak(split, [own, *started_from]):
         sys.exit(f"{', '.join(a.data)}: {why}")
     tokenizer = None
     if reads_text(a.network):
-        earlier = os.path.join(a.init or "", "export", "text_encoder", "vocab.txt")
+        earlier = a.init and os.path.join(a.init, "export", "text_encoder", "vocab.txt")
         if state:
             tokenizer = Tokenizer(state["vocabulary"])
-        elif os.path.exists(earlier):
+        elif earlier and os.path.exists(earlier):
             tokenizer = Tokenizer.load(earlier)
         else:
             tokenizer = Tokenizer.build(split.sentences(-split.validation))
+    hear = split.words_of(a.hear) if a.hear else None
     if a.about:
         split.tell_only(a.about)
     network = Upscaler() if a.network == UPSCALE else Network(a.network, tokenizer)
     if a.only:
         network.train_only(a.only)
     if state is None and a.init:
-        taken, own = network.start_from(os.path.join(a.init, "export"))
-        print(f"{a.init}: {taken} of {own} tensors taken", flush=True)
+        taken, tensors = network.start_from(os.path.join(a.init, "export"))
+        print(f"{a.init}: {taken} of {tensors} tensors taken", flush=True)
         if a.follow:
             new, old, share = a.follow
             network.follow(os.path.join(new, "export"), os.path.join(old, "export"), float(share))
-    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate, a.words)
+    trainer = Trainer(network, split, a.device, bf16, a.batch, a.seed, a.rate / 2 if a.init else a.rate, a.words, hear)
     if state:
         trainer.restore(state)
     print(f"{a.network}: {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {len(split)} pictures, "
@@ -387,10 +407,12 @@ def main():
         save = ended or now - saved >= a.save_seconds
         if save or now - logged >= a.log_seconds:
             loss = torch.stack(losses).mean().item()
-            if not math.isfinite(loss):
-                raise FloatingPointError(f"loss is {loss} before step {trainer.step}: lower the learning rate")
+            held = trainer.validate() if save else 0.0
+            if not math.isfinite(loss + held):  # what is saved stays as it was
+                raise FloatingPointError(f"loss is {loss}, of held-back pictures {held}, before step {trainer.step}: "
+                                         "lower the learning rate")
             speed = (trainer.pictures - seen) / (now - logged)
-            validation = f"{trainer.validate():.5f}" if save else ""
+            validation = f"{held:.5f}" if save else ""
             row = [f"{trainer.seconds:.0f}", trainer.step, trainer.pictures,
                    f"{trainer.optimizer.param_groups[0]['lr']:.2e}", f"{loss:.5f}", validation, f"{speed:.1f}"]
             rows.writerow(row)

@@ -89,8 +89,12 @@ class LargeSplit:
             with ThreadPoolExecutor(4) as pool:
                 pictures = list(pool.map(lambda seed: _read(os.path.join(folder, "pictures", f"{seed}.png")), self.seeds))
             temporary = packed + f".{os.getpid()}.npy"
-            np.save(temporary, np.asarray(pictures))
-            os.replace(temporary, packed)
+            try:
+                np.save(temporary, np.asarray(pictures))
+                os.replace(temporary, packed)
+            finally:
+                if os.path.exists(temporary):
+                    os.remove(temporary)
         self.pictures = np.load(packed, mmap_mode="r")
         self.trained = np.arange(len(self) - self.validation)
 
@@ -182,6 +186,8 @@ def main():
     a = p.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)
+    if not 1 <= a.count <= LargeSplit.validation:
+        p.error(f"--count {a.count}: want 1 to {LargeSplit.validation}, the others were trained on")
     network, split = Upscaler.load(a.network), LargeSplit(a.data)
     x = to_large_z(torch.from_numpy(split.pictures[-a.count :]))
     small = to_small(x) if a.clean else degrade(to_small(x), np.random.default_rng(0))
