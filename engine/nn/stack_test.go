@@ -34,7 +34,7 @@ func TestStackIsItsNetworks(t *testing.T) {
 			require.True(t, nn.Alike(nets[0].Config, config), name)
 		}
 		const n, side, length, latent = 2, 16, 8, 12
-		evaluate := func(nets []nn.Network, members ...int) (out [][]byte) {
+		evaluate := func(nets []nn.Network, members ...int) [][]byte {
 			stack := nn.NewStack(m, nets...)
 			var plan record.Plan
 			once, step := plan.Program("once"), plan.Program("step")
@@ -90,12 +90,7 @@ func TestStackIsItsNetworks(t *testing.T) {
 				require.NoError(t, l.Run(ctx, once))
 			}
 			require.NoError(t, l.Run(ctx, step))
-			for _, e := range in.Members {
-				b, err := l.Read(ctx, e.Eps)
-				require.NoError(t, err)
-				out = append(out, b)
-			}
-			return out
+			return readEps(t, l, in)
 		}
 		together := []int{2, 0, 1, 2}
 		got := evaluate(nets, together...)
@@ -109,6 +104,16 @@ func TestStackIsItsNetworks(t *testing.T) {
 		assert.False(t, math.IsNaN(float64(v[0])))
 		m.Release()
 	}
+}
+
+// readEps returns what each member predicted.
+func readEps(t *testing.T, l record.Loaded, in nn.Inputs) (out [][]byte) {
+	for _, e := range in.Members {
+		b, err := l.Read(context.Background(), e.Eps)
+		require.NoError(t, err)
+		out = append(out, b)
+	}
+	return out
 }
 
 // Networks whose samples lie where they cannot be bound apart say together, too, what each
@@ -128,7 +133,7 @@ func TestStackOfOddSizes(t *testing.T) {
 		weight := func(tensor string, shape []int) []float32 { return golden.Weight(name+tensor, shape) }
 		nets = append(nets, nn.Network{Config: config, Source: source(t, weight, config.Tensors(), "f32")})
 	}
-	evaluate := func(nets ...nn.Network) (out [][]byte) {
+	evaluate := func(nets ...nn.Network) [][]byte {
 		stack := nn.NewStack(m, nets...)
 		var plan record.Plan
 		once, step := plan.Program("once"), plan.Program("step")
@@ -146,12 +151,7 @@ func TestStackOfOddSizes(t *testing.T) {
 		require.NoError(t, l.Write(in.Z, lastRows(golden.Values("z", c.Height*c.Width*config.InChannels), in.Z)))
 		require.NoError(t, l.Write(in.T, rows([]float32{801, 801}[:len(nets)], in.T)))
 		require.NoError(t, l.Run(ctx, step))
-		for _, e := range in.Members {
-			b, err := l.Read(ctx, e.Eps)
-			require.NoError(t, err)
-			out = append(out, b)
-		}
-		return out
+		return readEps(t, l, in)
 	}
 	both := evaluate(nets...)
 	for i := range nets {
