@@ -101,7 +101,7 @@ class Split:
         kept, known = [], set()
         for i in self.trained:
             r = self.portraits[i]
-            sentences = [s for s in (r, *r.get("more", []), *r.get("details", [])) if s.get("said")]
+            sentences = [s for s in texts(r) if s.get("said")]
             known.update(a for s in sentences for a in s["said"])
             told = [s for s in sentences if set(s["said"]) <= set(attributes)]
             if told:
@@ -115,7 +115,7 @@ class Split:
         out, known = set(), set()
         for i in self.trained:
             r = self.portraits[i]
-            for s in (r, *r.get("more", []), *r.get("details", [])):
+            for s in texts(r):
                 said = set(s.get("said", []))
                 known |= said
                 if said and said <= set(attributes):
@@ -181,7 +181,7 @@ class Split:
 
     def sentences(self, n=None):
         """All texts of the pictures [:n], each picture's caption before its others, details last."""
-        return [s["caption"] for r in self.portraits[:n] for s in (r, *r.get("more", []), *r.get("details", []))]
+        return [s["caption"] for r in self.portraits[:n] for s in texts(r)]
 
     def ids(self, tokenizer):
         """All sentences in the tokenizer's numbers [S, L]; of each picture the first one, how many it has before details, and how many of these: [N]."""
@@ -191,6 +191,11 @@ class Split:
             self.tokens = tokenizer, (torch.tensor([tokenizer(s) for s in self.sentences()]),
                                       *map(torch.tensor, (first, whole, details)))
         return self.tokens[1]
+
+
+def texts(record):
+    """All texts of a picture: its caption's record, its others, details last."""
+    return record, *record.get("more", []), *record.get("details", [])
 
 
 def must_be_said(attributes, known):
