@@ -20,15 +20,16 @@ import (
 )
 
 // BenchmarkLayers times every launch of one step of all the shipped networks by
-// itself and adds them up by kernel: where the time of a step goes. -v prints
-// each layer and the number of its form. On a software adapter it counts processor
-// time, which is the same on a busy machine, and on a GPU the time that passes.
+// itself and adds them up by kernel: where the time of a step goes. -v prints each
+// layer, the number of its form and, on a GPU, the microseconds that each form takes.
+// On a software adapter it counts processor time, which is the same on a busy machine,
+// and on a GPU the time that passes.
 func BenchmarkLayers(b *testing.B) {
 	ctx := context.Background()
 	m := shipped(b)
-	d, err := openGPU()
+	device, err := openGPU()
 	require.NoError(b, err)
-	now := clock(d)
+	now := clock(device)
 	var plan record.Plan
 	x, err := m.record(&plan, bare(m.networks...), m.square(1))
 	require.NoError(b, err)
@@ -38,12 +39,13 @@ func BenchmarkLayers(b *testing.B) {
 		key   string
 		count int
 		run   *record.Program
+		forms []*record.Program // nil for those of software adapters
 	}
 	launches := slices.Concat(x.evaluateAll().Dispatches, x.step.Dispatches)
 	// Launches submitted together, and how often before anyone waits: on a GPU, which
 	// does one in microseconds, most of the time would be the wait's otherwise.
 	repeats, submits := 10, 1
-	if !d.Info().Software {
+	if !device.Info().Software {
 		repeats, submits = 50, 10
 	}
 	var layers []*layer
@@ -55,34 +57,54 @@ func BenchmarkLayers(b *testing.B) {
 		}
 		l := &layer{key: key, count: 1, run: plan.Program(d.Label)}
 		l.run.Add(d.Label, d)
+		if everyForm := testing.Verbose() && !device.Info().Software; everyForm {
+			for _, f := range d.Forms {
+				if f.Software {
+					l.forms = append(l.forms, nil)
+					continue
+				}
+				one := d.In(f)
+				one.Forms = nil // nothing to choose
+				l.forms = append(l.forms, plan.Program(d.Label))
+				l.forms[len(l.forms)-1].Add(d.Label, one)
+			}
+		}
 		layers = append(layers, l)
 	}
 	loaded, err := m.machine.Load(ctx, &plan, nil)
 	require.NoError(b, err)
 	defer loaded.Release()
-	run := func(l *layer) time.Duration {
+	run := func(g *record.Program) time.Duration {
 		start := now()
 		for range submits {
-			require.NoError(b, loaded.Run(ctx, slices.Repeat([]*record.Program{l.run}, repeats)...))
+			require.NoError(b, loaded.Run(ctx, slices.Repeat([]*record.Program{g}, repeats)...))
 		}
 		require.NoError(b, loaded.Wait(ctx))
 		return (now() - start) / time.Duration(submits*repeats)
 	}
 	for _, l := range layers {
-		run(l)
+		run(l.run)
 	}
 	total := map[string]time.Duration{}
 	b.ResetTimer()
 	for range b.N {
 		for _, l := range layers {
-			took := run(l)
+			took := run(l.run)
 			d := l.run.Dispatches[0] // in the form that loading chose
 			total[d.Kernel.Name] += took * time.Duration(l.count)
 			if testing.Verbose() {
 				form := slices.IndexFunc(d.Forms, func(f shaders.Form) bool {
 					return f.Kernel == d.Kernel && maps.Equal(f.Constants, d.Constants)
 				})
-				fmt.Printf("%-18s %2d %-50s %3d x %8.4f ms\n", d.Kernel.Name, form, l.run.Name, l.count, took.Seconds()*1e3)
+				fmt.Printf("%-18s %2d %-50s %3d x %8.4f ms ", d.Kernel.Name, form, l.run.Name, l.count, took.Seconds()*1e3)
+				for _, g := range l.forms {
+					if g == nil {
+						fmt.Print("      -")
+					} else {
+						fmt.Printf(" %6.1f", min(run(g), run(g)).Seconds()*1e6)
+					}
+				}
+				fmt.Println()
 			}
 		}
 	}
