@@ -1,6 +1,6 @@
 """Times one composed step of the avatars' networks in PyTorch on a GPU: what WebGPU's kernels are compared with there.
 
-    python step_torch.py NETWORKS [--seconds N] [--device cpu --quick]
+    python step_torch.py NETWORKS [--seconds N] [--ways REGEX] [--device cpu --quick]
 
 NETWORKS holds the folders none, sketch, mask and text that `bundle export` wrote. A step is export.py's: four networks
 and their merge, or the unconditional network alone. Each line is the median of many runs, each waited for, and how far
@@ -16,6 +16,7 @@ Compiling may take minutes: eager comes first, and after --seconds nothing more 
 import argparse
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -70,8 +71,8 @@ def graph(module, args):
 
 
 class Bench:
-    def __init__(self, device, quick, seconds):
-        self.cuda, self.quick = device == "cuda", quick
+    def __init__(self, device, quick, seconds, ways):
+        self.cuda, self.quick, self.ways = device == "cuda", quick, ways
         self.deadline = time.monotonic() + seconds
         self.reference = {}
         # A compiler cannot be asked to stop.
@@ -90,7 +91,7 @@ class Bench:
     def run(self, way, make, args, size, allow_tf32=False, dtype=None):
         """Prints one line. make gives what is called with args."""
         name = f"torch {way} {size}"
-        if time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline or not re.search(self.ways, way):
             return
         tf32(allow_tf32)
         auto = torch.autocast("cuda" if self.cuda else "cpu", dtype=dtype) if dtype else contextlib.nullcontext()
@@ -125,12 +126,12 @@ def main():
     p.add_argument("networks")
     p.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     p.add_argument("--seconds", type=float, default=180)
+    p.add_argument("--ways", default="", help="a regular expression: of the ways above only those; differences are from the first of them")
     p.add_argument("--quick", action="store_true", help="three runs each, to see that it works")
-    p.add_argument("--no-compile", action="store_true")
     o = p.parse_args()
     warnings.filterwarnings("ignore")
 
-    bench = Bench(o.device, o.quick, o.seconds)
+    bench = Bench(o.device, o.quick, o.seconds, o.ways)
     networks = {m: Network.load(os.path.join(o.networks, m)) for m in NETWORKS}
     x = inputs(networks)
     step = Step(networks).eval()
@@ -153,8 +154,6 @@ def main():
             bench.run("eager fp16", lambda: module, args, name, allow_tf32=True, dtype=torch.float16)
             bench.run("graph f32", lambda: graph(module, args), args, name)
             bench.run("graph tf32", lambda: graph(module, args), args, name, allow_tf32=True)
-    if o.no_compile:
-        return
     for size in sizes[1:2] if o.quick else sizes:
         for way, mode in ("compiled f32", None), ("compiled reduce-overhead f32", "reduce-overhead"):
             module, args, name = case(*size)
