@@ -53,8 +53,8 @@ const (
 )
 
 var (
-	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d", "erf")
-	conv2dSliced   = kernel("conv2d_sliced", conv2dTwin, "conv2d", "erf")
+	conv2dAhead    = kernel("conv2d_ahead", conv2dTwin, "conv2d", "erf", "conv2d_strips")
+	conv2dDirect   = kernel("conv2d_direct", conv2dTwin, "conv2d", "erf", "conv2d_strips")
 	conv2dUniform  = kernel("conv2d_uniform", conv2dTwin, "conv2d", "erf")
 	conv2dWinograd = kernel("conv2d_winograd", conv2dTwin, "conv2d", "erf")
 )
@@ -128,11 +128,10 @@ func conv2dForms(c Constants, y Tensor, samples, strips int) []Form {
 	outs := outsOfGroup(tiles, lanes)
 	forms := []Form{
 		{Kernel: software, Constants: c, Groups: groups(ceil(o4, channels*outs), ceil(tiles*outs, lanes)), Software: true},
-		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 8))},
-		{Kernel: conv2dSliced, Constants: c.with("SIDE", 8), Groups: groups(ceil(o4, 16), ceil(strips, 8))},
+		{Kernel: conv2dDirect, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 16))},
 	}
 	if ceil(strips, 4) <= MaxGroups {
-		forms = append(forms, Form{Kernel: conv2dSliced, Constants: c.with("SIDE", 4), Groups: groups(ceil(o4, 8), ceil(strips, 4))})
+		forms = append(forms, Form{Kernel: conv2dAhead, Constants: c, Groups: groups(ceil(o4, 2), ceil(strips, 4))})
 	}
 	return forms
 }

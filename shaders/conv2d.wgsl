@@ -10,7 +10,8 @@
 // input is the nearest-neighbour enlargement of x to the size of y.
 //
 // This file stands in front of each of the kernel's forms, which differ in who
-// computes what: conv2d_winograd, conv2d_uniform, conv2d_direct, conv2d_sliced.
+// computes what: conv2d_winograd and conv2d_uniform for software adapters,
+// conv2d_direct and conv2d_ahead for GPUs.
 
 override KH: u32 = 3u;
 override KW: u32 = 3u;
@@ -52,12 +53,16 @@ struct Params {
   adds: u32, // 1 bias, 2 timebias, 4 residual
 }
 
-// int8s are the four weights of a word, times 1, 256, 256^2 and 256^3: without the
-// shifts that would move each byte to its place, with which a convolution takes
-// nearly twice as long on SwiftShader. All but the highest byte are stored with 128 added.
+// int8s are the four weights of a word, times 1, 256, 256^2 and 256^3; all but the highest
+// byte are stored with 128 added. Each becomes the low bits of 2^23 in such units, without
+// conversions, which GPUs make more slowly than they multiply, and with few shifts,
+// which are slow on SwiftShader.
 fn int8s(q: u32) -> vec4<f32> {
-  let bytes = vec4<u32>(q) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
-  return vec4<f32>(bitcast<vec4<i32>>(bytes)) - vec4<f32>(128.0, 32768.0, 8388608.0, 0.0);
+  return vec4<f32>(
+    bitcast<f32>((q & 0xffu) | 0x4b000000u) - 8388736.0,
+    bitcast<f32>((q & 0xff00u) | 0x4b000000u) - 8421376.0,
+    bitcast<f32>(((q >> 16u) & 0xffu) | 0x53000000u) - 549764202496.0,
+    bitcast<f32>(((q >> 24u) ^ 0x80u) | 0x57000000u) - 140739635838976.0);
 }
 const INT8_UNITS = vec4<f32>(1.0, 0.00390625, 0.0000152587890625, 0.000000059604644775390625);
 

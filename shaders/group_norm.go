@@ -60,9 +60,9 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	groups := [3]uint32{uint32(a.Groups), uint32(y.N), 1}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
-	for _, lanes := range []int{32, 128, 256} {
+	for _, lanes := range []int{32, 256} {
 		// lavapipe ends all loops of an invocation after 65,535 turns: three an item, some for the padding.
-		if lanes < 256 && ceil(items, lanes) > 65535/8 {
+		if lanes == 32 && ceil(items, lanes) > 65535/8 {
 			continue
 		}
 		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", uint32(lanes)), Groups: groups, Software: lanes == 32})

@@ -16,7 +16,7 @@ import (
 // WGSL's. All fields are four bytes, so order is offset.
 func TestParamsMatchWGSL(t *testing.T) {
 	structs := map[string]any{
-		"conv2d_direct": conv2dParams{}, "conv2d_uniform": conv2dParams{}, "conv2d_winograd": conv2dParams{}, "conv2d_sliced": conv2dParams{},
+		"conv2d_direct": conv2dParams{}, "conv2d_uniform": conv2dParams{}, "conv2d_winograd": conv2dParams{}, "conv2d_ahead": conv2dParams{},
 		"group_norm": groupNormParams{}, "group_norm_held": groupNormParams{}, "group_norm_narrow": groupNormParams{},
 		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
