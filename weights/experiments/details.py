@@ -1,10 +1,10 @@
-"""How often a sentence that says one thing is obeyed, attribute by attribute, from the sentence alone.
+"""How often a sentence is obeyed, attribute by attribute, from the sentence alone: one that says one thing, or a whole one.
 
     go run ../cmd/bundle export ../bundles/avatars --network none=cache/networks/none/export   # and so for text
     python -m details --data ../dataset/out --judge cache/judge.pt --networks cache/networks other/networks
 
-The sentences are the `details` of the split text's last portraits, on which nothing is trained. Sampled in PyTorch, as quick.py
-does, and judged as report.py judges. What comes true in pictures of other sentences, which say nothing of it, does so by chance.
+The sentences are the `details` of the split text's last portraits, on which nothing is trained, or with --whole their captions, which
+say eight things or so. Sampled in PyTorch, as quick.py does, and judged as report.py judges. What comes true in pictures of other sentences, which say nothing of it, does so by chance.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from tokenizer import words  # noqa: E402
 BATCH = 64
 
 
-def sentences(split, portraits):
-    """The details of the last `portraits`, their texts, what each says, bool [S, A], and which values obey it, bool [S, A, V]."""
+def sentences(split, portraits, whole=False):
+    """The details, or captions, of the last `portraits`: texts, what each says, bool [S, A], which values obey it, bool [S, A, V]."""
     if not 1 <= portraits <= split.validation:
         raise ValueError(f"--portraits {portraits}: want 1 to {split.validation}, the last {split.validation} are not trained on")
     texts, said, right = [], [], []
     for r in split.portraits[-portraits:]:
-        for d in r.get("details", []):
+        for d in [r] if whole else r.get("details", []):
             texts.append(d["caption"])
             said.append([name in d["said"] for name in ATTRIBUTES])
             right.append(obeying(d["caption"], attributes(r)))
@@ -68,6 +68,7 @@ def main():
     p.add_argument("--judge", required=True)
     p.add_argument("--networks", required=True, nargs="+", help="folders with none/export and text/export: a column each")
     p.add_argument("--portraits", type=int, default=48)
+    p.add_argument("--whole", action="store_true", help="captions, not details")
     p.add_argument("--levels", type=int, default=15)
     p.add_argument("--weight", type=float, default=2.0, help="of the sentence; the page's: 2")
     p.add_argument("--end", type=float, default=1.0, help="share of the way after which it lets go")
@@ -78,7 +79,7 @@ def main():
         if why := leak(split, lineage(export)):
             p.error(f"{export}: {why}")
     try:
-        texts, said, right = sentences(split, a.portraits)
+        texts, said, right = sentences(split, a.portraits, a.whole)
     except ValueError as err:
         p.error(str(err))
     held, columns = Held(a.data, a.judge), []
@@ -93,10 +94,13 @@ def main():
           f"{TRUSTED:g}: in brackets\n")
     print("| attribute |" + "".join(f" {os.path.normpath(n)} | by chance |" for n in a.networks))
     print("|---|" + "---|---|" * len(columns))
+    trusted = {name for name in columns[0] if held.scores["attributes"][name]["accuracy"] >= TRUSTED}
     for name in columns[0]:
-        trusted = held.scores["attributes"][name]["accuracy"] >= TRUSTED
-        print(f"| {name if trusted else f'({name})'} |" + "".join(
+        print(f"| {name if name in trusted else f'({name})'} |" + "".join(
             f" {true / asked:.2f} ({true} of {asked}) | {chance:.2f} (of {others}) |" for true, asked, chance, others in (c[name] for c in columns)))
+    # Of all that is said, each as often as it is.
+    sums = [np.array([[true, asked, chance * asked] for true, asked, chance, _ in (c[name] for name in trusted)]).sum(0) for c in columns]
+    print("| all without brackets |" + "".join(f" {true / asked:.3f} ({true:.0f} of {asked:.0f}) | {chance / asked:.3f} |" for true, asked, chance in sums))
 
 
 if __name__ == "__main__":

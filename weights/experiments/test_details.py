@@ -29,6 +29,11 @@ def test_sentences_are_of_the_last_portraits():
     assert [[NAMES[i] for i in np.flatnonzero(s)] for s in said] == [["mouth"], ["mouth"], ["eyes"]]
     mouths = ATTRIBUTES["mouth"]
     assert [np.flatnonzero(r).tolist() for r in right[:, NAMES.index("mouth")]] == [[mouths.index(m)] for m in ("smile", "grin", "grin")]
+    split.portraits[1].update(caption="a smiling person with wide eyes", said=["mouth", "eyes"])
+    split.portraits[2].update(caption="a grinning person", said=["mouth"])
+    texts, said, right = sentences(split, 2, whole=True)
+    assert texts == ["a smiling person with wide eyes", "a grinning person"]
+    assert [sorted(NAMES[i] for i in np.flatnonzero(s)) for s in said] == [["eyes", "mouth"], ["mouth"]]
     for portraits in (0, 3):
         with pytest.raises(ValueError, match="last 2"):
             sentences(split, portraits)
