@@ -1,7 +1,8 @@
 // What conv2d_direct and conv2d_ahead share, the forms for GPUs: an invocation makes strips of 4
 // pixels of a row x 8 output channels in registers, of a part of the sum, and the SLICES
 // invocations that share a strip add theirs at the end. None waits for another before: on
-// an H200 no form that shared its loads through workgroup memory was as fast.
+// an H200 forms that shared their loads through workgroup memory were slower in nearly
+// all layers.
 
 const INVOCATIONS = 64u;
 const STRIPS = INVOCATIONS / SLICES; // at a time, of a workgroup

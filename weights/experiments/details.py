@@ -4,7 +4,8 @@
     python -m details --data ../dataset/out --judge cache/judge.pt --networks cache/networks other/networks
 
 The sentences are the `details` of the split text's last portraits, on which nothing is trained, or with --whole their captions, which
-say eight things or so. Sampled in PyTorch, as quick.py does, and judged as report.py judges. What comes true in pictures of other sentences, which say nothing of it, does so by chance.
+say eight things or so. Sampled in PyTorch, as quick.py does, and judged as report.py judges. What comes true in pictures of other
+sentences, which say nothing of it, does so by chance.
 """
 
 import argparse
@@ -98,9 +99,10 @@ def main():
     for name in columns[0]:
         print(f"| {name if name in trusted else f'({name})'} |" + "".join(
             f" {true / asked:.2f} ({true} of {asked}) | {chance:.2f} (of {others}) |" for true, asked, chance, others in (c[name] for c in columns)))
-    # Of all that is said, each as often as it is.
-    sums = [np.array([[true, asked, chance * asked] for true, asked, chance, _ in (c[name] for name in trusted)]).sum(0) for c in columns]
-    print("| all without brackets |" + "".join(f" {true / asked:.3f} ({true:.0f} of {asked:.0f}) | {chance / asked:.3f} |" for true, asked, chance in sums))
+    if trusted:  # each as often as it is said
+        sums = [np.array([(true, asked, chance * asked) for true, asked, chance, _ in (c[name] for name in trusted)]).sum(0) for c in columns]
+        print("| all without brackets |" + "".join(
+            f" {true / asked:.3f} ({true:.0f} of {asked:.0f}) | {chance / asked:.3f} |" for true, asked, chance in sums))
 
 
 if __name__ == "__main__":
