@@ -331,8 +331,8 @@ func TestMemoryOfTooMany(t *testing.T) {
 		assert.ErrorContains(t, err, "want 1 to 64 pictures")
 	}
 	for _, s := range []shape{
-		{batch: 32, height: 256, width: 256},
-		{batch: 1, height: 1 << 19, width: 2},
+		{batch: 64, height: 256, width: 256},
+		{batch: 1, height: 1 << 20, width: 2},
 		{batch: 1 << 16, height: 2, width: 2},
 	} {
 		var plan record.Plan
