@@ -149,7 +149,9 @@ func TestCancelAndClear(t *testing.T) {
 	b := New(labels)
 	b.Down(20, 20, .5)
 	b.Move(60, 60, .5)
+	version := b.Version()
 	b.Cancel()
+	assert.NotEqual(t, version, b.Version(), "or nobody would see it")
 	assert.False(t, b.HasSketch())
 	assert.False(t, b.CanUndo())
 	stroke(b, [2]float64{20, 20}, [2]float64{60, 60})
@@ -157,6 +159,35 @@ func TestCancelAndClear(t *testing.T) {
 	assert.False(t, b.HasSketch())
 	assert.True(t, b.Undo())
 	assert.True(t, b.HasSketch())
+}
+
+// Another tool and the mirror are for the next stroke.
+func TestAChoiceEndsTheStroke(t *testing.T) {
+	for name, choose := range map[string]func(b *Board){
+		"tool": func(b *Board) { b.SetTool(Brush) }, "mirror": func(b *Board) { b.SetMirror(true) },
+	} {
+		b := New(labels)
+		b.Down(20, 20, .5)
+		b.Move(30, 20, .5)
+		drawn := b.state
+		choose(b)
+		assert.False(t, b.Drawing(), name)
+		b.Move(60, 60, .5)
+		assert.True(t, drawn == b.state, name)
+		assert.True(t, b.Undo(), name)
+	}
+}
+
+// What an eraser's rim leaves and nobody sees is no sketch.
+func TestFaintInk(t *testing.T) {
+	b := New(labels)
+	b.ink[at(5, 5)] = visible - 1
+	assert.False(t, b.HasSketch())
+	assert.Nil(t, b.Kept())
+	assert.Equal(t, "Nothing is drawn or painted.", b.Describe())
+	b.ink[at(5, 5)] = visible
+	assert.True(t, b.HasSketch())
+	assert.NotNil(t, b.Kept())
 }
 
 func TestLoadResamples(t *testing.T) {
@@ -244,8 +275,9 @@ func TestBucketStaysInItsRegion(t *testing.T) {
 // Positions outside, endless or undefined (a box of no size) must not panic,
 // and must not mark the board.
 func TestCoordinatesOutside(t *testing.T) {
-	for tool := Pencil; tool <= Eraser; tool++ {
+	for tool := Pencil; tool <= Dab; tool++ {
 		b := New(labels)
+		b.SetGrid(8)
 		b.SetTool(tool)
 		b.SetSize(5)
 		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -1e300, 140, -12} {
@@ -256,7 +288,7 @@ func TestCoordinatesOutside(t *testing.T) {
 		}
 		b.Down(-1e9, 500, 3)
 		b.Up()
-		assert.False(t, b.HasMask() && tool != Brush)
+		assert.Equal(t, "Nothing is drawn or painted.", b.Describe(), "tool %d", tool)
 	}
 	b := New(labels)
 	b.SetSize(4)

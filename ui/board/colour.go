@@ -15,6 +15,8 @@ import (
 func (b *Board) SetGrid(n int) {
 	b.Up()
 	b.grid, b.dabs, b.history = max(0, min(n, bundle.MaxGrid)), cells{}, history{}
+	b.on = SketchLayer
+	b.SetTool(b.tool) // may find its layer come or gone
 	b.version++
 }
 
@@ -94,7 +96,8 @@ func (b *Board) dab(p, q point) {
 			b.dabs[i] = to
 		}
 	}
-	steps := math.Ceil(4*math.Hypot(q.x-p.x, q.y-p.y)/size) + 1
+	// Four to a cell; to a place that is endlessly far, not endlessly many.
+	steps := math.Min(math.Ceil(4*math.Hypot(q.x-p.x, q.y-p.y)/size), 1e4) + 1
 	for s := 0.; s <= steps; s++ {
 		at := blend(p, q, s/steps)
 		x, y := math.Floor(at.x/size), math.Floor(at.y/size)

@@ -87,8 +87,11 @@ func TestBucketPoursColour(t *testing.T) {
 	stroke(b, [2]float64{69, -5}, [2]float64{69, 140})
 	b.SetTool(Dab)
 	b.SetTool(Bucket)
+	stroke(b, [2]float64{65, 60})
+	assert.Len(t, b.paintedIn(red), 33, "the fifth column is mostly on the other side, but for the cell that was meant")
+	b.Undo()
 	stroke(b, [2]float64{20, 60})
-	assert.Len(t, b.paintedIn(red), 32, "the fifth column is mostly on the other side")
+	assert.Len(t, b.paintedIn(red), 32)
 	b.SetColour(blue)
 	stroke(b, [2]float64{100, 60})
 	assert.Len(t, b.paintedIn(blue), 32)
@@ -140,13 +143,19 @@ func TestColoursRoundTrip(t *testing.T) {
 	assert.Len(t, c.paintedIn(red), 16)
 	assert.Equal(t, red, c.Colours().NRGBAAt(4, 3))
 
-	// Without a grid there is no layer.
+	// Without a grid there is no layer, even where there was one.
 	none := New(labels)
 	none.SetTool(Dab)
 	stroke(none, [2]float64{20, 20})
 	none.Load(nil, nil, img)
 	assert.Nil(t, none.Colours())
 	assert.False(t, none.HasColours())
+	none.SetGrid(8)
+	assert.Equal(t, ColourLayer, none.On(), "the tool in hand was waiting for it")
+	none.SetTool(Bucket)
+	none.SetGrid(0)
+	stroke(none, [2]float64{20, 20})
+	assert.True(t, none.HasMask())
 }
 
 func TestColoursShow(t *testing.T) {

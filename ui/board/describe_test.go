@@ -26,4 +26,12 @@ func TestDescribe(t *testing.T) {
 		stroke(b, [2]float64{x, 0}, [2]float64{x, 128})
 	}
 	assert.Equal(t, "background: 100% in the middle.", b.Describe())
+	b.SetTool(Eraser)
+	b.SetSize(1)
+	stroke(b, [2]float64{5.5, 5.5})
+	assert.Equal(t, "background: almost all in the middle. Not painted: under 1%.", b.Describe())
+	b.Clear()
+	b.SetTool(Pencil)
+	stroke(b, [2]float64{2, 2}, [2]float64{126, 126})
+	assert.Equal(t, "Lines all over.", b.Describe())
 }

@@ -169,10 +169,8 @@ func (h *Hand) end(id int, finish func()) bool {
 	}
 	switch {
 	case h.doing == pinching || h.doing == resting:
-		h.doing = resting
-		if len(h.fingers) == 0 {
-			h.doing = nothing
-		}
+		// With both fingers still down it was another pointer.
+		h.doing = [...]doing{nothing, resting, pinching}[len(h.fingers)]
 	case h.doing != nothing && id == h.id:
 		ended := h.doing == drawing
 		h.doing = nothing

@@ -66,6 +66,8 @@ func TestTwoFingersMoveAndZoom(t *testing.T) {
 	nx, ny := v.ToBoard(.55, .6)
 	assert.InDeltaSlice(t, []float64{x, y}, []float64{nx, ny}, .5) // the edges of the board pull a little
 	assert.False(t, h.Down(fing(3, .1, .1)))
+	assert.False(t, h.Up(13))
+	assert.True(t, h.Zooming(), "a third finger that comes and goes is nothing")
 
 	assert.False(t, h.Up(11))
 	h.Move(fing(2, .1, .1)) // the last finger leaves without a line

@@ -38,8 +38,10 @@ func (v *Viewport) ZoomAt(u, w, factor float64) {
 	}
 	x, y := v.ToBoard(u, w)
 	v.zoom = math.Max(1, math.Min(MaxZoom, v.Zoom()*factor))
-	if v.zoom < 1.005 {
-		v.zoom = 1 // the sum of many small turns of a wheel
+	// The sum of many small turns of a wheel comes back to the whole board. On the way
+	// in small ones must add up: a slow pinch has no others.
+	if factor < 1 && v.zoom < 1.005 {
+		v.zoom = 1
 	}
 	v.x, v.y = x-u*Side/v.zoom, y-w*Side/v.zoom
 	v.clamp()

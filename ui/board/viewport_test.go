@@ -28,6 +28,20 @@ func TestZoomKeepsThePlace(t *testing.T) {
 	assert.Equal(t, []float64{0, 0}, []float64{nx, ny})
 }
 
+// A slow pinch comes as many small factors, whose sum counts. On the way back the last
+// bit need not be met.
+func TestSlowZoom(t *testing.T) {
+	var v Viewport
+	for range 300 {
+		v.ZoomAt(.5, .5, 1.002)
+	}
+	assert.InDelta(t, math.Pow(1.002, 300), v.Zoom(), 1e-9)
+	for range 300 {
+		v.ZoomAt(.5, .5, 1/1.00199)
+	}
+	assert.Equal(t, Viewport{zoom: 1}, v)
+}
+
 // Whatever one does, the window shows nothing but board, and there and back is
 // where one was.
 func TestTheWindowIsFullOfBoard(t *testing.T) {

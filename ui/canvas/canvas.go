@@ -29,7 +29,7 @@ type Canvas struct {
 	View board.View
 	// Viewport is the part that is shown; call Redraw after changing it.
 	Viewport board.Viewport
-	// OnLook is called when a pointer has changed Viewport, OnSize when the wheel
+	// OnLook is called when a pointer or the wheel has zoomed, OnSize when the wheel
 	// asks for a brush n steps larger. Either may be nil.
 	OnLook func()
 	OnSize func(n int)

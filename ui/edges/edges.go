@@ -82,7 +82,7 @@ func (c *Contours) Lines(detail float64) *image.Gray {
 	detail = math.Max(.02, math.Min(1, detail))
 	n := len(c.sorted)
 	high := c.sorted[min(n-1, int(float64(n)*(1-detail*detail)))]
-	low := high * .4
+	low := high * .4 // above 0, like all that are sorted
 	seen := make([]bool, Side*Side)
 	var line []int
 	for start, s := range c.strength {
@@ -96,7 +96,7 @@ func (c *Contours) Lines(detail float64) *image.Gray {
 			for ny := max(0, y-1); ny <= min(Side-1, y+1); ny++ {
 				for nx := max(0, x-1); nx <= min(Side-1, x+1); nx++ {
 					j := ny*Side + nx
-					if !seen[j] && c.strength[j] >= low && c.strength[j] > 0 {
+					if !seen[j] && c.strength[j] >= low {
 						seen[j] = true
 						line = append(line, j)
 					}

@@ -72,6 +72,19 @@ func TestNothingInFlatOrNoisyPictures(t *testing.T) {
 	assert.Less(t, dark(Find(noisy).Lines(.5)), Side*Side/100)
 }
 
+func TestSpecksAreNoContours(t *testing.T) {
+	speck := func(side float64) *image.Gray {
+		return Find(picture(Side, Side, func(x, y float64) color.Color {
+			if max(math.Abs(x-.5), math.Abs(y-.5)) < side/2/Side {
+				return gray(0)
+			}
+			return gray(255)
+		})).Lines(1)
+	}
+	assert.Zero(t, dark(speck(2)))
+	assert.NotZero(t, dark(speck(8)))
+}
+
 // More detail adds contours and takes none away.
 func TestDetail(t *testing.T) {
 	img := picture(300, 300, func(x, y float64) color.Color {
@@ -140,20 +153,33 @@ func TestDrawings(t *testing.T) {
 		assert.False(t, Draw(e.Picture).Likely())
 	}
 	// A pencil's line on gray paper in uneven light.
-	photo := picture(400, 300, func(x, y float64) color.Color {
-		v := 215 + 12*x
-		if math.Abs(y-.5) < .02 {
-			v = 70
-		}
-		return gray(v)
-	})
-	d := Draw(photo)
+	photo := func(paper, line float64) *Drawing {
+		return Draw(picture(400, 300, func(x, y float64) color.Color {
+			if math.Abs(y-.5) < .02 {
+				return gray(line)
+			}
+			return gray(paper + 12*x)
+		}))
+	}
+	d := photo(215, 70)
 	assert.True(t, d.Likely())
+	assert.False(t, photo(140, 10).Likely(), "no light paper")
+	assert.False(t, photo(215, 170).Likely(), "no dark line")
 	lines := d.Lines(.5)
 	assert.Less(t, lines.GrayAt(128, 128).Y, uint8(20))
 	assert.Equal(t, uint8(255), lines.GrayAt(10, 30).Y)
 	assert.InDelta(t, .04*Side*Side, dark(lines), 400)
-	assert.LessOrEqual(t, dark(d.Lines(.1)), dark(d.Lines(.9)))
+	two := Draw(picture(Side, Side, func(_, y float64) color.Color {
+		switch {
+		case math.Abs(y-.3) < .02:
+			return gray(0)
+		case math.Abs(y-.7) < .02:
+			return gray(170)
+		}
+		return gray(255)
+	}))
+	assert.InDelta(t, .04*Side*Side, dark(two.Lines(.1)), 600, "the dark one")
+	assert.InDelta(t, .08*Side*Side, dark(two.Lines(.9)), 1200, "the light one, too")
 	assert.False(t, Draw(picture(9, 9, func(_, _ float64) color.Color { return gray(250) })).Likely())
 }
 

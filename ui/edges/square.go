@@ -71,9 +71,10 @@ func (c *Crop) Cut(img image.Image, side int) *image.RGBA {
 func (c *Crop) Show(small *image.RGBA) *image.RGBA {
 	out := image.NewRGBA(small.Rect)
 	draw.Draw(out, out.Rect, small, small.Rect.Min, draw.Src)
-	scale := float64(small.Rect.Dx()) / float64(c.picture.Dx())
+	// The copy's sides are rounded: of a narrow picture they are not equally small.
+	across, down := float64(small.Rect.Dx())/float64(c.picture.Dx()), float64(small.Rect.Dy())/float64(c.picture.Dy())
 	at := func(x, y float64) image.Point {
-		return small.Rect.Min.Add(image.Pt(int(math.Round(x*scale)), int(math.Round(y*scale))))
+		return small.Rect.Min.Add(image.Pt(int(math.Round(x*across)), int(math.Round(y*down))))
 	}
 	in := image.Rectangle{at(c.x, c.y), at(c.x+c.side, c.y+c.side)}
 	line := in.Inset(1)

@@ -52,6 +52,12 @@ func TestCrop(t *testing.T) {
 	assert.Equal(t, wide.RGBAAt(50, 100), small.RGBAAt(50, 100))
 	assert.Equal(t, wide.RGBAAt(200, 100).R/3, small.RGBAAt(200, 100).R, "outside it is dark")
 
+	// A narrow picture's copy is a little wider than it should be: 5 for 4.7.
+	narrow := NewCrop(image.Rect(0, 0, 20, 1024))
+	narrow.Move(0, 99)
+	copied := image.NewRGBA(image.Rect(0, 0, 5, 240))
+	assert.Equal(t, color.RGBA{255, 255, 255, 255}, narrow.Show(copied).RGBAAt(2, 239), "the square is at the bottom")
+
 	c.SetZoom(.1)
 	assert.Equal(t, image.Rect(0, 0, 200, 200), c.Rect(), "zoomed out, it comes back inside")
 	c.SetZoom(99)

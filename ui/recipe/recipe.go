@@ -108,7 +108,7 @@ type Bundle struct {
 // where they are.
 type Not struct {
 	Text   string  `json:"text"`   // never blank, but in a recipe without it
-	Weight float64 `json:"weight"` // above 0: in (12) it is -Weight
+	Weight float64 `json:"weight"` // 0 or more: in (12) it is -Weight
 }
 
 // Input is how one network counts. Start and End are its window, 0 to 1 of the
@@ -307,10 +307,11 @@ func Parse(text []byte) (Recipe, error) {
 	return r, r.check()
 }
 
-// RGBA is any picture in the page's own form.
+// RGBA is any picture in the page's own form: on white where it is transparent.
 func RGBA(img image.Image) *image.RGBA {
 	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
-	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Src)
+	draw.Draw(out, out.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(out, out.Rect, img, img.Bounds().Min, draw.Over)
 	return out
 }
 

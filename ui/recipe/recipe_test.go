@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/metrics"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,6 +118,21 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, empty, got)
 }
 
+// A start picture that another program left half transparent lies on white, and does
+// not fade from one reading to the next.
+func TestTransparentStart(t *testing.T) {
+	glass := image.NewNRGBA(image.Rect(0, 0, 1, 1))
+	glass.SetNRGBA(0, 0, color.NRGBA{127, 0, 255, 200})
+	r, err := Parse([]byte(`{"format":"mcdm-recipe","version":1,"sampler":{"steps":1},"image":"` + pixelsOf(glass) + `"}`))
+	require.NoError(t, err)
+	assert.Equal(t, color.RGBA{155, 55, 255, 255}, r.Image.RGBAAt(0, 0))
+	text, err := Text(r)
+	require.NoError(t, err)
+	again, err := Parse(text)
+	require.NoError(t, err)
+	assert.True(t, r.Same(again))
+}
+
 func TestUpscaledIsWhole(t *testing.T) {
 	picture, r := full()
 	for want, spoil := range map[string]func(*Recipe){
@@ -136,6 +152,58 @@ func TestUpscaledIsWhole(t *testing.T) {
 	assert.True(t, r.Same(plain), "a larger picture is of the same recipe")
 }
 
+// No number comes in that no control can show.
+func TestBounds(t *testing.T) {
+	for name, spoil := range map[string]func(*Recipe){
+		"seed":            func(r *Recipe) { r.Seed = MaxSeed + 1 },
+		"many steps":      func(r *Recipe) { r.Sampler.Steps = 1001 },
+		"eta below":       func(r *Recipe) { r.Sampler.Eta = -.1 },
+		"eta above":       func(r *Recipe) { r.Sampler.Eta = 1.1 },
+		"corrector below": func(r *Recipe) { r.Sampler.Corrector = -1 },
+		"corrector above": func(r *Recipe) { r.Sampler.Corrector = 11 },
+		"start":           func(r *Recipe) { r.Sampler.Start = -.1 },
+		"high image":      func(r *Recipe) { r.Image = image.NewRGBA(image.Rect(0, 0, 1, maxStart+1)) },
+		"upscaler's seed": func(r *Recipe) { r.Upscaled.Seed = MaxSeed + 1 },
+		"upscaler, long":  func(r *Recipe) { r.Upscaled.Steps = 1001 },
+		"against":         func(r *Recipe) { r.Not.Weight = 101 },
+		"weight below":    func(r *Recipe) { r.Networks["text"] = Input{Weight: -101, End: 1} },
+		"window's start":  func(r *Recipe) { r.Networks["text"] = Input{Start: -.1, End: 1} },
+		"window's end":    func(r *Recipe) { r.Networks["text"] = Input{End: 1.1} },
+		"cosine":          func(r *Recipe) { r.Verdict.Accord[0].Cosine = -1.1 },
+		"accord of none":  func(r *Recipe) { r.Verdict.Accord[0].Steps = 0 },
+		"rank":            func(r *Recipe) { r.Verdict.Scores.Rank = 0 },
+		"rank by one":     func(r *Recipe) { r.Verdict.Scores.By["sketch"] = Score{Rank: 4} },
+		"of fewer than 0": func(r *Recipe) { r.Verdict.Scores = Scores{Of: -1} },
+	} {
+		_, r := full()
+		spoil(&r)
+		text, err := Text(r)
+		require.NoError(t, err)
+		_, err = Parse(text)
+		assert.Error(t, err, name)
+	}
+}
+
+// What is too long to be read is not written.
+func TestTooLong(t *testing.T) {
+	picture, r := full()
+	r.Prompt = strings.Repeat("a", maxText)
+	_, err := Write(picture, r)
+	assert.ErrorIs(t, err, errLong)
+	_, _, err = readText(writeText(keyword, make([]byte, maxText+1)), keyword)
+	assert.ErrorIs(t, err, errLong)
+}
+
+// Wherever a text ends too early, before its own begins, it is torn.
+func TestTornText(t *testing.T) {
+	whole := writeText(keyword, nil)
+	for n := len(keyword) + 1; n < len(whole); n++ {
+		_, ok, err := readText(whole[:n], keyword)
+		assert.True(t, ok)
+		assert.ErrorContains(t, err, "torn", "%q", whole[:n])
+	}
+}
+
 func TestSameSeesEveryPart(t *testing.T) {
 	_, r := full()
 	for name, change := range map[string]func(*Recipe){
@@ -150,6 +218,8 @@ func TestSameSeesEveryPart(t *testing.T) {
 		"image":  func(r *Recipe) { r.Image.Pix[3]-- },
 		"start":  func(r *Recipe) { r.Sampler.Start = .5 },
 		"bundle": func(r *Recipe) { r.Bundle.SHA256 = "" },
+		"labels": func(r *Recipe) { r.Labels[1] = "hat" },
+		"size":   func(r *Recipe) { r.Sketch.Rect, r.Sketch.Stride = image.Rect(0, 0, 32, 8), 32 },
 	} {
 		_, other := full()
 		require.True(t, r.Same(other))

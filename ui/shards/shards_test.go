@@ -195,6 +195,8 @@ var faults = []struct {
 	do          func(w http.ResponseWriter, r *http.Request, data []byte)
 }{
 	{"404", "the server answered 404. The server may have newer networks by now: reload the page.", func(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) }},
+	{"410", "the server answered 410. The server may have newer networks by now: reload the page.", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(410) }},
+	{"429", "the server answered 429 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(429) }},
 	{"500", "the server answered 500 (tried 5 times)", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(500) }},
 	{"redirect", "redirected elsewhere", func(w http.ResponseWriter, r *http.Request, _ []byte) {
 		http.Redirect(w, r, "https://example.com/", 302)
@@ -202,6 +204,12 @@ var faults = []struct {
 	{"wrong type", "text/html came in place of weights", func(w http.ResponseWriter, _ *http.Request, data []byte) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(data)
+	}},
+	{"error as XML", "application/xml came in place of weights", func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/xml")
+	}},
+	{"error as JSON", "application/problem+json came in place of weights", func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/problem+json")
 	}},
 	{"wrong hash", "its SHA-256 is not the manifest's: the file is damaged, or another one (tried 2 times)", func(w http.ResponseWriter, _ *http.Request, data []byte) {
 		data = bytes.Clone(data)
@@ -212,7 +220,7 @@ var faults = []struct {
 		w.Header().Set("Content-Length", fmt.Sprint(len(data)-1))
 		_, _ = w.Write(data[:len(data)-1])
 	}},
-	{"short, with ranges", "bytes", func(w http.ResponseWriter, r *http.Request, data []byte) {
+	{"short, with ranges", "(tried 5 times). The bundle on the server is not complete", func(w http.ResponseWriter, r *http.Request, data []byte) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data[:len(data)/2]))
 	}},
 	{"stall", "nothing came for 100ms after 1000 of", func(w http.ResponseWriter, r *http.Request, data []byte) {
@@ -226,6 +234,11 @@ var faults = []struct {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes 7-%d/%d", len(data)-1, len(data)))
 		w.WriteHeader(206)
 		_, _ = w.Write(data[7:])
+	}},
+	{"part of a longer file", "not the part that was asked for", func(w http.ResponseWriter, r *http.Request, data []byte) {
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(data)-1, len(data)+1))
+		w.WriteHeader(206)
+		_, _ = w.Write(data)
 	}},
 }
 
@@ -372,6 +385,69 @@ func TestChangedMeanwhile(t *testing.T) {
 	assert.Contains(t, v.asked[1], "bytes=")
 }
 
+// Servers that compress mark their tags as weak: the rest is asked for all the same.
+func TestWeakTag(t *testing.T) {
+	v := newWorld(t, 300_000)
+	first := true
+	v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("ETag", `W/"1"`)
+		if first {
+			w = &cutter{w, 100_000}
+		}
+		first = false
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.files[v.shards[0].Name]))
+		return true
+	}
+	got, err := v.load(v.loader(nil))
+	require.NoError(t, err)
+	v.whole(t, got)
+	assert.Len(t, v.asked, 2)
+	assert.False(t, v.back, "begun anew")
+}
+
+// A server that is slow, but sends, is not given up.
+func TestSlow(t *testing.T) {
+	v := newWorld(t, 12)
+	v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+		for _, c := range v.files[v.shards[0].Name] {
+			time.Sleep(60 * time.Millisecond)
+			_, _ = w.Write([]byte{c})
+			_ = http.NewResponseController(w).Flush()
+		}
+		return true
+	}
+	l := v.loader(nil)
+	l.stall = 500 * time.Millisecond
+	got, err := v.load(l)
+	require.NoError(t, err)
+	v.whole(t, got)
+	assert.Len(t, v.asked, 1)
+}
+
+// The first shard that cannot be had ends the others, and no other try is made where
+// none can help.
+func TestTheFirstErrorEnds(t *testing.T) {
+	v := newWorld(t, 10_000, 10_000, 10_000)
+	asked := 0
+	l := New(v.shards, func(ctx context.Context, name string, _ map[string]string) (*Answer, error) {
+		if name == v.shards[1].Name {
+			asked++
+			return nil, &Error{What: "it is torn", Do: "Save it again."}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(10 * time.Second):
+			return nil, errors.New("it was not ended")
+		}
+	}, nil)
+	begun := time.Now()
+	_, err := v.load(l)
+	assert.EqualError(t, err, "shard part-1.safetensors: it is torn. Save it again.")
+	assert.Less(t, time.Since(begun), 10*time.Second)
+	assert.Equal(t, 1, asked)
+}
+
 // A stop ends at once.
 func TestStopped(t *testing.T) {
 	v := newWorld(t, 300_000)
@@ -463,6 +539,26 @@ func TestKept(t *testing.T) {
 	v.whole(t, got)
 	assert.Empty(t, m.torn, "nobody could ever read it")
 	assert.Equal(t, v.files, m.files)
+}
+
+// A shard that was begun here is there when another tab has kept it: its bytes count
+// once.
+func TestKeptMeanwhile(t *testing.T) {
+	v := newWorld(t, 300_000)
+	name := v.shards[0].Name
+	v.broken = func(w http.ResponseWriter, r *http.Request) bool {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.files[name][:100_000]))
+		return true
+	}
+	m := &memory{files: map[string][]byte{}, room: 1}
+	l := v.loader(m)
+	_, err := v.load(l)
+	require.Error(t, err)
+	require.NotEmpty(t, l.parts[name].data)
+	m.files[name] = v.files[name]
+	got, err := v.load(l)
+	require.NoError(t, err)
+	v.whole(t, got)
 }
 
 // A full store is told, and filled when there is room again.
