@@ -5,6 +5,7 @@ package studio
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall/js"
 
 	"github.com/mcdm/mcdm/engine"
@@ -104,9 +105,10 @@ func (s *Studio) paint() {
 	s.overlay()
 }
 
-// add sums up who shaped sample n.
+// add sums up which networks shaped sample n, by all that they were given.
 func (p *picture) add(influence engine.Influence, n int) {
 	for name, samples := range influence {
+		name = strings.TrimSuffix(name, second)
 		if p.influence == nil {
 			p.influence = map[string][]float32{}
 		}
@@ -136,7 +138,8 @@ func (s *Studio) showInfluence(c *card) {
 			other.shapes.Set("checked", other == c)
 		}
 		if s.shown == nil || s.shown.influence[c.network] == nil {
-			dom.Text(dom.Get("status"), "Press Generate: while the picture forms, pixels are tinted where they follow the %s.", names[c.modality])
+			s.tell(fmt.Sprintf("Press Generate: while the picture forms, pixels are tinted where they follow the %s. "+
+				"(All do, and none is, where it counts alone with weight 1.)", names[c.modality]))
 		}
 	}
 	s.overlay()

@@ -101,9 +101,9 @@ func (s *Studio) load(ctx context.Context, progress func(done, total int, text s
 	if err != nil {
 		return nil, err
 	}
-	s.showDevice(model.device.Info())
 	progress(0, 0, "Nearly there…")
 	s.tidy()
+	s.showDevice(model.device.Info()) // its notice leaves the alarm of tidy; an alarm leaves no notice
 	return model, nil
 }
 

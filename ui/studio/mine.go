@@ -14,17 +14,18 @@ import (
 // person drew, typed and set. Where no picture of the history has that, it is kept
 // aside, and a button brings it back.
 
-// mine is a recipe of a person's own, and whether its number of steps is the page's.
+// mine is a recipe of a person's own.
 type mine struct {
 	recipe.Recipe
-	usual bool
+	usual  bool // its number of steps is the page's
+	placed bool // it is nobody's own, but was put there
 }
 
 // replace puts something else in the place of what is on the page. hint says how to
 // undo that, where there is something to bring back.
 func (s *Studio) replace(by func()) (hint string) {
 	if now, ok := s.unmade(); ok {
-		s.mine = append(s.mine, mine{now, s.untouched})
+		s.mine = append(s.mine, mine{now, s.untouched, false})
 		hint = " Bring mine back undoes that."
 	}
 	by()
@@ -56,7 +57,7 @@ func (s *Studio) bringMine() {
 	back := s.mine[last]
 	s.mine = s.mine[:last]
 	if now, ok := s.unmade(); ok {
-		s.mine = slices.Insert(s.mine, 0, mine{now, s.untouched})
+		s.mine = slices.Insert(s.mine, 0, mine{now, s.untouched, false})
 	}
 	s.notice(s.restore(back.Recipe)...) // it may be of an earlier visit
 	s.untouched = back.usual

@@ -240,6 +240,7 @@ func (r *Run) Enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint6
 func (r *Run) enlarge(ctx context.Context, pictures []*image.RGBA, seeds []uint64, show func(i int, large *image.RGBA)) (done int, text string) {
 	started := r.now()
 	r.screen.Progress(0, 0, "Upscaling…")
+	r.screen.Say("Upscaling.")
 	err := r.ready(ctx)
 	var size image.Point
 	for i := 0; err == nil && i < len(pictures); i++ {

@@ -150,6 +150,7 @@ func TestEnlarge(t *testing.T) {
 	var shown []int
 	show := func(i int, large *image.RGBA) {
 		assert.Equal(t, image.Pt(8, 8), large.Rect.Size())
+		assert.Equal(t, "Upscaling.", s.said)
 		shown = append(shown, i)
 	}
 	require.True(t, r.Enlarge(context.Background(), small, []uint64{5, 6}, "Done.", show))

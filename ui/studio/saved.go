@@ -16,10 +16,10 @@ import (
 )
 
 // What lies in the browser's storage: the recipe that is on the page, as JSON, behind
-// a u where its number of steps is still the page's own, the one that Bring mine back
-// would bring, and every picture of the history, as its PNG file in base64 behind one
-// letter, f for a favourite. The tab's own storage has both recipes, too: another tab
-// may put its own in their place.
+// a u where its number of steps is still the page's own and a p where it was put there
+// and is as it was; the one that Bring mine back would bring; and every picture of the
+// history, as its PNG file in base64 behind one letter, f for a favourite. The tab's own
+// storage has both recipes, too: another tab may put its own in their place.
 const (
 	savedNow     = "mcdm-now"
 	savedMine    = "mcdm-mine"
@@ -39,9 +39,11 @@ func (s *Studio) restoreSaved() {
 		s.notice(s.restore(now.Recipe)...)
 		s.board.Forget() // Undo goes back to what was found, not to an empty board
 		s.drawn()
-		if s.untouched = now.usual; now.usual {
-			s.storeNow() // restore took it for a person's own number
+		s.untouched = now.usual
+		if now.placed {
+			s.placed = s.mark()
 		}
+		s.storeNow() // restore took it for a person's own
 	}
 	if m, ok := s.saved(savedMine); ok {
 		s.mine = []mine{m}
@@ -51,24 +53,30 @@ func (s *Studio) restoreSaved() {
 
 // saved reads a recipe, this tab's before the last of all.
 func (s *Studio) saved(key string) (m mine, ok bool) {
-	text, usual := strings.CutPrefix(cmp.Or(s.tab.Get(key), s.storage.Get(key)), "u")
+	text := cmp.Or(s.tab.Get(key), s.storage.Get(key))
 	if text == "" {
 		return m, false
 	}
+	text, usual := strings.CutPrefix(text, "u")
+	text, placed := strings.CutPrefix(text, "p")
 	r, err := recipe.Parse([]byte(text))
 	if err != nil {
 		js.Global().Get("console").Call("warn", fmt.Sprintf("%s: %v", key, err))
 	}
-	return mine{r, usual}, err == nil
+	return mine{r, usual, placed}, err == nil
 }
 
 // text is what saved reads.
 func (m mine) text() (string, error) {
 	text, err := recipe.Text(m.Recipe)
+	marks := ""
 	if m.usual {
-		return "u" + string(text), err
+		marks += "u"
 	}
-	return string(text), err
+	if m.placed {
+		marks += "p"
+	}
+	return marks + string(text), err
 }
 
 // write keeps a text. Where that fails, or there is none, an older one is no help.
@@ -215,7 +223,7 @@ func (s *Studio) storeNow() {
 	if !s.storing {
 		return
 	}
-	text, err := mine{s.current(), s.untouched}.text()
+	text, err := mine{s.current(), s.untouched, s.mark() == s.placed}.text()
 	if err == nil {
 		write(s.tab, savedNow, text)
 		err = s.set(savedNow, text, nil)

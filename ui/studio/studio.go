@@ -109,6 +109,7 @@ func (s *Studio) open(ctx context.Context) {
 	s.board.SetGrid(gridOf(s.bundle))
 	s.canvas = canvas.Attach(s.board, dom.Get("board"), s.drawn)
 	s.controls()
+	dom.Get("studio").Set("inert", false) // what was typed before would be lost
 }
 
 // labelsOf lists the parts that the bundle's mask network knows.

@@ -134,6 +134,11 @@ func (s *Studio) looked() {
 
 func (s *Studio) addLabels() {
 	box := dom.Get("labels")
+	some := len(s.board.Labels()) > 0 // else nothing can be painted
+	for _, id := range []string{"tool-brush", "layer-mask"} {
+		dom.Show(dom.Get(id), some)
+	}
+	dom.Show(dom.Get("tool-bucket"), some || s.board.Colours() != nil)
 	for i, l := range s.board.Labels() {
 		b := dom.New("button", "")
 		b.Set("type", "button")

@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"encoding/json"
 	"image"
 	"image/color"
 	"io/fs"
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -38,6 +41,31 @@ func small(t *testing.T) fs.FS {
 		out["bundle/"+name] = &fstest.MapFile{Data: data}
 	}
 	return out
+}
+
+// A bundle need not have networks for parts and colours: then there are no tools for them.
+func TestSketchAlone(t *testing.T) {
+	t.Parallel()
+	files := small(t).(fstest.MapFS)
+	var m map[string]any
+	require.NoError(t, json.Unmarshal(files["bundle/manifest.json"].Data, &m))
+	for _, list := range []string{"networks", "shards"} {
+		m[list] = slices.DeleteFunc(m[list].([]any), func(e any) bool {
+			name := e.(map[string]any)["name"].(string)
+			return strings.HasPrefix(name, "mask") || strings.HasPrefix(name, "colour")
+		})
+	}
+	var err error
+	files["bundle/manifest.json"].Data, err = json.Marshal(m)
+	require.NoError(t, err)
+	p := openAt(t, serve(t, files), 1280, 1100, 4*time.Minute)
+	p.until("ready", time.Minute)
+	for _, id := range []string{"card-mask", "tool-brush", "layer-mask", "card-colour", "tool-dab", "layer-colour", "tool-bucket"} {
+		assert.False(t, p.visible(id), id)
+	}
+	p.run(chromedp.KeyEvent("b"))
+	assert.Equal(t, "true", p.attribute("tool-pencil", "aria-pressed"))
+	p.quiet()
 }
 
 func (p *page) visible(id string) bool {

@@ -460,6 +460,7 @@ func TestFullStorage(t *testing.T) {
 	require.NoError(t, err)
 	release()
 	p.until("ready", 3*time.Minute)
+	assert.Contains(t, p.text("#notice-text"), "No graphics card in use", "told before, and not closed")
 	assert.Contains(t, p.text("#notice-text"), "All works, but the networks will be loaded again at the next visit: shard ")
 	assert.Contains(t, p.text("#notice-text"), "the browser did not keep it (QuotaExceededError")
 	t.Log(p.text("#notice-text"))

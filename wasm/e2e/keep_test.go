@@ -294,6 +294,27 @@ func TestHistory(t *testing.T) {
 	p.quiet()
 }
 
+// What a person drew outlives reloads behind one example after the other, which nobody
+// has drawn.
+func TestMine(t *testing.T) {
+	t.Parallel()
+	p := openAt(t, serve(t, small(t)), 1280, 1100, 4*time.Minute)
+	p.until("ready", time.Minute)
+	p.draw(spot{.3, .3}, spot{.7, .3})
+	for range 2 {
+		p.click("#example")
+		require.Equal(t, "2 parts", p.text("#state-mask"))
+		require.True(t, p.visible("mine"))
+		p.run(chromedp.Reload())
+		p.until("ready", time.Minute)
+	}
+	p.click("#mine")
+	assert.Equal(t, "empty", p.text("#state-mask"), "it brings the example")
+	assert.True(t, dark(p.seen(spot{.5, .3})))
+	assert.False(t, p.visible("mine"))
+	p.quiet()
+}
+
 // fill leaves no room in the site's storage.
 func (p *page) fill() {
 	p.t.Helper()

@@ -80,7 +80,11 @@ func TestNotThis(t *testing.T) {
 	p.set("not-weight", "0.5")
 	p.screenshot("not-this")
 
+	p.click("#card-text .more:not(.last) summary")
+	p.click("#map-text")
 	without := p.generate()
+	assert.True(t, p.visible("influence"), "it shapes the picture, too")
+	p.click("#map-text")
 	assert.Contains(t, p.text("#status"), "from “Not this”, seed 4")
 	assert.NotEqual(t, plain.Pix, without.Pix)
 	r, err := readRecipe(p.saved())
@@ -165,6 +169,7 @@ func TestInfluence(t *testing.T) {
 	p.click("#card-sketch summary")
 	p.click("#map-sketch")
 	assert.Contains(t, p.text("#status"), "Press Generate")
+	assert.Contains(t, p.text("#announce"), "Press Generate")
 	p.generate()
 	// How much each pixel is covered; nothing where there is no tint.
 	const cover = `(() => { const c = document.getElementById("influence"); return c.hidden ? [] : [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((_, i) => (i & 3) == 3)]; })()`

@@ -90,8 +90,10 @@ func TestServerGone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "icon.svg standalone", installable)
 	gone.Store(true)
-	p.run(chromedp.Navigate("about:blank"), chromedp.Navigate(p.url))
-	p.until("ready", 3*time.Minute)
+	for _, name := range []string{"/", "/index.html", "/?from=elsewhere"} {
+		p.run(chromedp.Navigate("about:blank"), chromedp.Navigate(p.url+name))
+		p.until("ready", 3*time.Minute)
+	}
 	p.alone("")
 	p.set("steps", "1")
 	p.generate()

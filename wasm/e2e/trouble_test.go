@@ -28,6 +28,13 @@ func TestNoWebGPU(t *testing.T) {
 	assert.Contains(t, p.text("#notice-text"), "Use a current Chrome or Edge")
 	p.draw(spot{.3, .3}, spot{.7, .3})
 	assert.True(t, dark(p.seen(spot{.5, .3})))
+
+	// On a phone, too, nothing that works lies below the notice, which stays.
+	p.run(chromedp.EmulateViewport(390, 700))
+	p.click("#example")
+	require.NotEqual(t, "empty", p.text("#state-mask"))
+	p.click("#mine")
+	assert.Equal(t, "empty", p.text("#state-mask"), "Bring mine back cannot be pressed")
 	p.quiet()
 }
 
