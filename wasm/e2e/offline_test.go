@@ -90,7 +90,7 @@ func TestServerGone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "icon.svg standalone", installable)
 	gone.Store(true)
-	for _, name := range []string{"/", "/index.html", "/?from=elsewhere"} {
+	for _, name := range []string{"/", "/index.html?from=elsewhere"} {
 		p.run(chromedp.Navigate("about:blank"), chromedp.Navigate(p.url+name))
 		p.until("ready", 3*time.Minute)
 	}
