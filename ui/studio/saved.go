@@ -43,7 +43,9 @@ func (s *Studio) restoreSaved() {
 		if now.placed {
 			s.placed = s.mark()
 		}
-		s.storeNow() // restore took it for a person's own
+		if now.usual || now.placed {
+			s.storeNow() // restore took it for a person's own
+		}
 	}
 	if m, ok := s.saved(savedMine); ok {
 		s.mine = []mine{m}

@@ -17,8 +17,8 @@ few things at first, at the full learning rate, and from all of them at the end:
       earrings earrings_color freckles flowers flowers_color hair_style hair_color hair_shape hair_length
     $go --minutes 119 --words .5
 
-In long sentences, which say eight things, it needs the same once more: only the small words weigh, whatever else is said. On two
-cores that took hours; on a GPU a few minutes went further than all of them:
+In long sentences, which say eight things, it needs the same once more: only the small words weigh, whatever else is said. The
+shipped network had some hours of that on two cores first; a few minutes on a GPU then brought more:
 
     go="python -m train --network text --data ../dataset/out/text --batch 256 --rate 6e-4"
     $go --out runs/small --init runs/words --minutes 2 --words .9 --hear mouth eyebrows eyes glasses_kind
