@@ -22,7 +22,10 @@ type attentionParams struct {
 	Scale                                                               float32
 }
 
-var attention = kernel("attention", attentionTwin)
+var (
+	attentionTile = kernel("attention_tile", attentionTwin, "attention")
+	attentionRows = kernel("attention_rows", attentionTwin, "attention")
+)
 
 // Attention is attention.wgsl.
 func Attention(a AttentionArgs) Dispatch {
@@ -41,17 +44,24 @@ func Attention(a AttentionArgs) Dispatch {
 			a.Heads, a.HeadDim, a.QOffset, a.KOffset, a.VOffset, y))
 	}
 	keys := ceil(a.K.W, ceil(a.K.W, 64)) // of each visit, as many
-	return Dispatch{
-		Kernel:    attention,
-		Constants: Constants{"HEAD_DIM": uint32(a.HeadDim), "KEYS": uint32((keys + 3) &^ 3)},
+	constants := Constants{"HEAD_DIM": uint32(a.HeadDim), "KEYS": uint32((keys + 3) &^ 3)}
+	groups := func(queries int) [3]uint32 {
+		return [3]uint32{uint32(ceil(y.W, queries)), uint32(a.Heads), uint32(y.N * ceil(a.HeadDim, 64))}
+	}
+	forms := []Form{{Kernel: attentionTile, Constants: constants, Groups: groups(16)}}
+	if ceil(y.W, 4) <= MaxGroups {
+		forms = append(forms, Form{Kernel: attentionRows, Constants: constants, Groups: groups(4)})
+	}
+	d := Dispatch{
+		Forms: forms,
 		Params: encode(attentionParams{
 			uint32(y.W), uint32(a.K.W),
 			uint32(a.Q.Stride() / 4), uint32(a.K.Stride() / 4), uint32(a.V.Stride() / 4), uint32(y.Stride() / 4),
 			uint32(a.QOffset / 4), uint32(a.KOffset / 4), uint32(a.VOffset / 4), a.Scale,
 		}),
 		Bindings: []View{view(a.Q), view(a.K), view(a.V), view(y)},
-		Groups:   [3]uint32{uint32(ceil(y.W, 16)), uint32(a.Heads), uint32(y.N * ceil(a.HeadDim, 64))},
 	}
+	return d.In(forms[0])
 }
 
 func attentionTwin(c Constants, params []byte, mem [][]byte) {

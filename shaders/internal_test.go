@@ -18,7 +18,7 @@ func TestParamsMatchWGSL(t *testing.T) {
 	structs := map[string]any{
 		"conv2d_direct": conv2dParams{}, "conv2d_uniform": conv2dParams{}, "conv2d_winograd": conv2dParams{}, "conv2d_ahead": conv2dParams{},
 		"group_norm": groupNormParams{}, "group_norm_held": groupNormParams{}, "group_norm_narrow": groupNormParams{},
-		"layer_norm": layerNormParams{}, "attention": attentionParams{}, "geglu": gegluParams{},
+		"layer_norm": layerNormParams{}, "attention_tile": attentionParams{}, "attention_rows": attentionParams{}, "geglu": gegluParams{},
 		"time_embedding": timeEmbeddingParams{}, "embedding": embeddingParams{}, "merge_step": mergeStepParams{},
 		"merge_stats": mergeStatsParams{}, "metropolis": metropolisParams{},
 	}
