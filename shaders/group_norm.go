@@ -58,19 +58,21 @@ func GroupNorm(a GroupNormArgs) Dispatch {
 	}
 	constants := Constants{"SILU": flag(a.SiLU), "HAS_SKIP": flag(a.Skip.Ok()), "HAS_SCALE_SHIFT": flag(a.ScaleShift.Ok())}
 	groups := [3]uint32{uint32(a.Groups), uint32(y.N), 1}
+	form := func(kernel *Kernel, c Constants, lanes uint32) Form {
+		return Form{Kernel: kernel, Constants: c.with("LANES", lanes), Groups: groups, Software: lanes == 32}
+	}
 	// Few lanes have little to say to each other, many are soon done.
 	var forms []Form
-	for _, lanes := range []int{32, 256} {
-		// lavapipe ends all loops of an invocation after 65,535 turns: three an item, some for the padding.
-		if lanes == 32 && ceil(items, lanes) > 65535/8 {
-			continue
-		}
-		forms = append(forms, Form{Kernel: kernel, Constants: constants.with("LANES", uint32(lanes)), Groups: groups, Software: lanes == 32})
+	// lavapipe ends all loops of an invocation after 65,535 turns: three an item, some for the padding.
+	if ceil(items, 32) <= 65535/8 {
+		forms = append(forms, form(kernel, constants, 32))
 	}
-	const most = 16 // vec4s in an invocation's registers
+	const most = 32 // vec4s in an invocation's registers
 	if held := ceil(items, 256); kernel == groupNorm && held <= most {
 		held = 1 << bits.Len(uint(held-1)) // few different ones: each is compiled
-		forms = append(forms, Form{Kernel: groupNormHeld, Constants: constants.with("LANES", 256).with("HELD", uint32(held)), Groups: groups})
+		forms = append(forms, form(groupNormHeld, constants.with("HELD", uint32(held)), 256))
+	} else {
+		forms = append(forms, form(kernel, constants, 256))
 	}
 	d := Dispatch{
 		Forms: forms,

@@ -17,13 +17,14 @@ import (
 // GPU returns a machine on a WebGPU device. Releasing the machine does not
 // close the device.
 func GPU(d *gpu.Device) Machine {
-	return &device{dev: d, pipelines: map[string]*gpu.Pipeline{}, compiling: make(chan struct{}, 1)}
+	return &device{dev: d, card: !d.Info().Software, pipelines: map[string]*gpu.Pipeline{}, compiling: make(chan struct{}, 1)}
 }
 
 // device is a machine that may be asked to Prepare, and how many Bytes it has, beside
 // all else.
 type device struct {
 	dev       *gpu.Device
+	card      bool          // a graphics card, whose forms are timed; a test may say so
 	constants []*gpu.Buffer // by Buffer-1
 	dummy     *gpu.Buffer
 	bytes     atomic.Int64
@@ -33,8 +34,6 @@ type device struct {
 	mu        sync.Mutex               // of what follows
 	pipelines map[string]*gpu.Pipeline // by pipelineKey
 	tuned     tuning
-
-	tuneSoftware bool // time forms on software adapters too: for tests
 }
 
 func (m *device) Alloc(label string, size int) (shaders.Buffer, error) {

@@ -69,9 +69,6 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 	unseen := map[string]shaders.Dispatch{}
 	for _, g := range p.programs {
 		for _, d := range g.Dispatches {
-			if len(d.Forms) < 2 {
-				continue
-			}
 			if len(m.formsToTry(d)) > 1 {
 				unseen[shapeOf(d)] = d
 			}
@@ -86,8 +83,7 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 	for _, g := range p.programs {
 		for i, d := range g.Dispatches {
 			if len(d.Forms) > 1 {
-				form, _ := m.fastest(d)
-				g.Dispatches[i] = d.In(d.Forms[form])
+				g.Dispatches[i] = d.In(m.formsToTry(d)[0])
 			}
 		}
 	}
@@ -96,7 +92,7 @@ func (m *device) tune(ctx context.Context, p *Plan, l *gpuPlan) error {
 
 // tunes tells whether forms are timed on this adapter, and recalls what is known.
 func (m *device) tunes() bool {
-	if m.dev.Info().Software && !m.tuneSoftware {
+	if !m.card {
 		return false
 	}
 	m.mu.Lock()
@@ -110,7 +106,7 @@ func (m *device) tunes() bool {
 	return true
 }
 
-// formsToTry are those that a launch may come in: one where the best is known.
+// formsToTry are those that a launch may come in: one where the best is known, or there is no other for this adapter.
 func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
 	if len(d.Forms) < 2 || !m.tunes() {
 		return []shaders.Form{{Kernel: d.Kernel, Constants: d.Constants, Groups: d.Groups}}
@@ -152,7 +148,7 @@ func (m *device) remember() {
 // passesOver tells of a form that was made for other adapters: an H200 runs
 // conv2d_uniform 6 to 70 times as slowly as its fastest form, and none of 52 group norms
 // fastest with 32 lanes.
-func (m *device) passesOver(f shaders.Form) bool { return f.Software && !m.dev.Info().Software }
+func (m *device) passesOver(f shaders.Form) bool { return f.Software && m.card }
 
 // time finds the fastest form of each launch.
 func (m *device) time(ctx context.Context, l *gpuPlan, launches map[string]shaders.Dispatch) error {

@@ -61,7 +61,7 @@ func TestTune(t *testing.T) {
 	want, _ := run(CPU())
 
 	first := GPU(dev).(*device)
-	first.tuneSoftware = true
+	first.card = true
 	defer first.Release()
 	got, g := run(first)
 	assert.Equal(t, want, got)
@@ -75,7 +75,7 @@ func TestTune(t *testing.T) {
 	for other := range g.Dispatches[0].Forms {
 		dev.Remember(tuningName(dev), []byte(`{"`+shape+`":`+string(rune('0'+other))+`}`))
 		second := GPU(dev).(*device)
-		second.tuneSoftware = true
+		second.card = true
 		got, g := run(second)
 		assert.Equal(t, want, got)
 		assert.Equal(t, g.Dispatches[0].Forms[other].Groups, g.Dispatches[0].Groups)
@@ -85,7 +85,7 @@ func TestTune(t *testing.T) {
 	for _, nonsense := range []string{`{"` + shape + `":99}`, `{"` + shape + `":-1}`, `{"` + shape + `":1`, `null`} {
 		dev.Remember(tuningName(dev), []byte(nonsense))
 		third := GPU(dev).(*device)
-		third.tuneSoftware = true
+		third.card = true
 		got, g = run(third)
 		assert.Equal(t, want, got)
 		assert.GreaterOrEqual(t, third.tuned[shape], 0)
@@ -97,7 +97,7 @@ func TestTune(t *testing.T) {
 	// A stop, wherever it comes, leaves the shape to be timed.
 	dev.Remember(tuningName(dev), nil)
 	fourth := GPU(dev).(*device)
-	fourth.tuneSoftware = true
+	fourth.card = true
 	defer fourth.Release()
 	w := shaders.Weights{DType: shaders.F32, Cout: 8, Cin: [2]int{8, 0}, KH: 3, KW: 3}
 	w.Data, err = fourth.Upload("w", make([]byte, 4*8*8*9))
@@ -118,6 +118,39 @@ func TestTune(t *testing.T) {
 	}
 	assert.Greater(t, stops, len(g.Dispatches[0].Forms))
 	assert.Len(t, fourth.tuned, 1)
+}
+
+// Of two forms one may be for other adapters: nothing is timed then, and the adapter gets its own.
+func TestOneFormEach(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	ctx := context.Background()
+	dev, err := gpu.Open(ctx, gpu.Options{})
+	require.NoError(t, err)
+	defer dev.Close()
+	for _, card := range []bool{false, true} {
+		m := GPU(dev).(*device)
+		m.card = card
+		var p Plan
+		x, c := p.Keep("x", 1, 6, 6, 8), p.Keep("c", 1, 1, 1, 8)
+		g := p.Program("test")
+		g.Add("norm", shaders.GroupNorm(shaders.GroupNormArgs{X: x, Gamma: c, Beta: c, Y: p.Keep("y", 1, 6, 6, 8), Groups: 2}))
+		forms := g.Dispatches[0].Forms
+		require.Equal(t, []bool{true, false}, []bool{forms[0].Software, forms[1].Software})
+		l, err := m.Load(ctx, &p, nil)
+		require.NoError(t, err)
+		form := forms[0]
+		if card {
+			form = forms[1]
+		}
+		assert.Equal(t, form.Kernel, g.Dispatches[0].Kernel)
+		assert.Equal(t, form.Constants, g.Dispatches[0].Constants)
+		assert.Empty(t, m.tuned)
+		require.NoError(t, l.Run(ctx, g))
+		require.NoError(t, l.Wait(ctx))
+		l.Release()
+		m.Release()
+	}
 }
 
 // A run that is slow because it is the first, and one that comes late, decide nothing;
