@@ -2,11 +2,13 @@
 // pixels of a row x 8 output channels in registers, of a part of the sum, and the SLICES
 // invocations that share a strip add theirs at the end. None waits for another before: on
 // an H200 forms that shared their loads through workgroup memory were slower in nearly
-// all layers.
+// all layers, and it made no difference whether a workgroup's invocations read the same
+// inputs or the same weights.
 
 const INVOCATIONS = 64u;
 const STRIPS = INVOCATIONS / SLICES; // at a time, of a workgroup
-var<workgroup> partial: array<vec4<f32>, 512>; // [STRIPS, SLICES, 8 vec4s]
+const STEP = 9u; // of 8 vec4s, and one by which lanes write to different banks
+var<workgroup> partial: array<vec4<f32>, 576>; // [STRIPS, SLICES, STEP]
 
 // Sums are of a strip's 4 pixels x the outputs of two blocks.
 struct Sums {
@@ -48,7 +50,7 @@ fn pixels_of(s: Strip, tap: u32) -> Pixels {
 // add_up writes a strip's outputs from block o on; the invocation of slice s adds up the s-th of its 8 vec4s.
 fn add_up(s: Sums, lane: u32, strip: Strip, first: u32, o: u32) {
   let slice = lane % SLICES;
-  let mine = lane * 8u;
+  let mine = lane * STEP;
   workgroupBarrier(); // what was added up before is used up
   partial[mine] = s.a0; partial[mine + 1u] = s.a1; partial[mine + 2u] = s.a2; partial[mine + 3u] = s.a3;
   partial[mine + 4u] = s.b0; partial[mine + 5u] = s.b1; partial[mine + 6u] = s.b2; partial[mine + 7u] = s.b3;
@@ -56,6 +58,6 @@ fn add_up(s: Sums, lane: u32, strip: Strip, first: u32, o: u32) {
   let ox = strip.ox + slice % 4u;
   if slice >= 8u || !strip.inside || ox >= p.ow || o + slice / 4u >= p.o4 { return; }
   var sum = vec4<f32>();
-  for (var k = 0u; k < SLICES; k++) { sum += partial[(lane / SLICES * SLICES + k) * 8u + slice]; }
+  for (var k = 0u; k < SLICES; k++) { sum += partial[(lane / SLICES * SLICES + k) * STEP + slice]; }
   finish(sum, first, o + slice / 4u, strip.n, strip.row * p.ow + ox);
 }
