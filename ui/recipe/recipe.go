@@ -23,6 +23,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mcdm/mcdm/engine"
 )
@@ -199,9 +200,22 @@ func Text(r Recipe) ([]byte, error) {
 	return text, nil
 }
 
+// encoder keeps what it works with: making a compressor anew takes longer than what it
+// does for a small picture, and the page waits for it.
+var encoder = png.Encoder{BufferPool: new(buffers)}
+
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() *png.EncoderBuffer {
+	e, _ := b.pool.Get().(*png.EncoderBuffer)
+	return e
+}
+
+func (b *buffers) Put(e *png.EncoderBuffer) { b.pool.Put(e) }
+
 func encode(img image.Image) ([]byte, error) {
 	var b bytes.Buffer
-	err := png.Encode(&b, img)
+	err := encoder.Encode(&b, img)
 	return b.Bytes(), err
 }
 
