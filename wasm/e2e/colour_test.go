@@ -35,7 +35,7 @@ func small(t *testing.T) fs.FS {
 		require.NoError(t, err)
 		out[name] = &fstest.MapFile{Data: data}
 	}
-	files, err := golden.Bundle(64)
+	files, err := golden.Bundle(32)
 	require.NoError(t, err)
 	for name, data := range files {
 		out["bundle/"+name] = &fstest.MapFile{Data: data}
