@@ -48,7 +48,11 @@ func Attention(a AttentionArgs) Dispatch {
 	groups := func(queries int) [3]uint32 {
 		return [3]uint32{uint32(ceil(y.W, queries)), uint32(a.Heads), uint32(y.N * ceil(a.HeadDim, 64))}
 	}
-	forms := []Form{{Kernel: attentionTile, Constants: constants, Groups: groups(16)}}
+	// Where 16 queries of a workgroup leave a GPU with few of them, 4 are faster: no need to time both.
+	const few = 512
+	tile := Form{Kernel: attentionTile, Constants: constants, Groups: groups(16)}
+	tile.Software = int(tile.Groups[0]*tile.Groups[1]*tile.Groups[2]) <= few
+	forms := []Form{tile}
 	if ceil(y.W, 4) <= MaxGroups {
 		forms = append(forms, Form{Kernel: attentionRows, Constants: constants, Groups: groups(4)})
 	}

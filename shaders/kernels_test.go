@@ -141,6 +141,8 @@ func TestGroupNorm(t *testing.T) {
 		{1, 13, 5, 5, 7, 6, true, false, nil},
 		{1, 8, 8, 24, 0, 1, false, false, nil},
 		{1, 8, 8, 24, 0, 24, false, false, nil},
+		{1, 32, 32, 128, 64, 8, true, false, nil}, // 24 vec4s for each of 256 lanes
+		{1, 48, 48, 16, 0, 1, false, true, nil},   // 36: more than a lane holds
 		{1, 64, 64, 175, 0, 1, false, false, nil}, // of 32 lanes each would have 22,400 items
 		{4, 6, 6, 24, 8, 4, true, true, []int{3, 1}},
 		{3, 3, 5, 6, 3, 3, true, false, []int{0, 2, 1}},
