@@ -106,7 +106,8 @@ func (m *device) tunes() bool {
 	return true
 }
 
-// formsToTry are those that a launch may come in: one where the best is known, or there is no other for this adapter.
+// formsToTry are those that a launch may come in: one where the best is known, or none
+// other is for this adapter.
 func (m *device) formsToTry(d shaders.Dispatch) []shaders.Form {
 	if len(d.Forms) < 2 || !m.tunes() {
 		return []shaders.Form{{Kernel: d.Kernel, Constants: d.Constants, Groups: d.Groups}}

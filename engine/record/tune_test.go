@@ -16,15 +16,21 @@ import (
 	"github.com/mcdm/mcdm/shaders"
 )
 
+// untuned is an adapter of which nothing is remembered.
+func untuned(t *testing.T) *gpu.Device {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	dev, err := gpu.Open(context.Background(), gpu.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { dev.Close() })
+	return dev
+}
+
 // A shape is timed once per adapter: its launches come in the form that was
 // found, a second machine takes it over, and the result is the twin's.
 func TestTune(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	t.Setenv("HOME", t.TempDir())
-	ctx := context.Background()
-	dev, err := gpu.Open(ctx, gpu.Options{})
-	require.NoError(t, err)
-	defer dev.Close()
+	dev, ctx := untuned(t), context.Background()
+	var err error
 
 	run := func(m Machine) ([]float64, *Program) {
 		var p Plan
@@ -122,12 +128,7 @@ func TestTune(t *testing.T) {
 
 // Of two forms one may be for other adapters: nothing is timed then, and the adapter gets its own.
 func TestOneFormEach(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	t.Setenv("HOME", t.TempDir())
-	ctx := context.Background()
-	dev, err := gpu.Open(ctx, gpu.Options{})
-	require.NoError(t, err)
-	defer dev.Close()
+	dev, ctx := untuned(t), context.Background()
 	for _, card := range []bool{false, true} {
 		m := GPU(dev).(*device)
 		m.card = card
