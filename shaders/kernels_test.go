@@ -166,6 +166,20 @@ func TestGroupNorm(t *testing.T) {
 	}
 }
 
+// On a GPU the form that shares keys is tried where it has many workgroups; a software
+// adapter always takes it.
+func TestAttentionForms(t *testing.T) {
+	for side, software := range map[int]bool{8: true, 64: false} {
+		f := newFixture(t)
+		q := f.plan.Keep("q", 1, 1, side*side, 3*64)
+		d := shaders.Attention(shaders.AttentionArgs{Q: q, K: q, V: q, KOffset: 64, VOffset: 128, Y: f.plan.Keep("y", 1, 1, side*side, 64), Heads: 4, HeadDim: 16, Scale: .25})
+		require.Len(t, d.Forms, 2)
+		assert.Equal(t, "attention_tile", d.Kernel.Name)
+		assert.Equal(t, software, d.Forms[0].Software, side)
+		assert.False(t, d.Forms[1].Software)
+	}
+}
+
 func TestLayerNorm(t *testing.T) {
 	for _, c := range []struct{ n, l, c int }{{1, 32, 128}, {2, 64, 192}, {1, 1, 5}, {3, 7, 63}, {1, 3, 65}, {1, 4, 3}, {1, 5, 260}, {4, 3, 20}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {

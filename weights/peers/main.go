@@ -1,6 +1,7 @@
 // Command peers times one composed step of the shipped bundle's four networks
 // in a headless Chromium: by package engine, and by what a person would
-// otherwise use in a browser, with the same weights, inputs and adapter.
+// otherwise use in a browser, with the same weights, inputs and adapter: a software
+// one, or with MCDM_GPU=1 in the environment the machine's graphics card.
 //
 // Every peer's merged prediction must agree with PyTorch's before anything is
 // timed, and does so in every timed step. The last lines are
@@ -49,7 +50,6 @@ func main() {
 	dir := flag.String("dir", "weights/peers", "folder with node_modules and cache")
 	rounds := flag.Int("rounds", 5, "interleaved rounds")
 	warm := flag.Int("warm", 2, "untimed steps of each peer, the first one included")
-	onGPU := flag.Bool("gpu", false, "use the machine's graphics card instead of SwiftShader")
 	only := flag.String("only", strings.Join(peers, ","), "peers to run; ours always is")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -57,7 +57,7 @@ func main() {
 	names := strings.Split(*only, ",")
 	err := check(*rounds, names, flag.Args())
 	if err == nil {
-		err = run(ctx, *dir, names, *rounds, *warm, *onGPU)
+		err = run(ctx, *dir, names, *rounds, *warm)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -93,7 +93,7 @@ type peer struct {
 	failed  error
 }
 
-func run(ctx context.Context, dir string, only []string, rounds, warm int, onGPU bool) error {
+func run(ctx context.Context, dir string, only []string, rounds, warm int) error {
 	files := newServer(dir)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -103,11 +103,7 @@ func run(ctx context.Context, dir string, only []string, rounds, warm int, onGPU
 	go server.Serve(listener)
 	defer server.Close()
 
-	flags := headless.Flags()
-	if onGPU {
-		flags = headless.OnGPU()
-	}
-	ctx, cancel := chromedp.NewExecAllocator(ctx, flags...)
+	ctx, cancel := chromedp.NewExecAllocator(ctx, headless.Flags()...)
 	defer cancel()
 	ctx, cancel = chromedp.NewContext(ctx)
 	defer cancel()
@@ -120,6 +116,11 @@ func run(ctx context.Context, dir string, only []string, rounds, warm int, onGPU
 		return err
 	}
 	fmt.Printf("adapter: %s, %d processors\n", about, runtime.NumCPU())
+	if headless.OnCard() {
+		if software, err := call[bool](ctx, `(await navigator.gpu.requestAdapter()).info.isFallbackAdapter`); err != nil || software {
+			return errors.Join(err, errors.New("MCDM_GPU=1 asks for a graphics card, and the browser offers none: see chrome://gpu, or leave it out"))
+		}
+	}
 
 	var all []*peer
 	for _, name := range peers {

@@ -4,30 +4,15 @@ package headless
 
 import (
 	"os"
-	"slices"
+	"runtime"
 
 	"github.com/chromedp/chromedp"
 )
 
-// Flags give headless Chromium WebGPU and WebGL on a machine without a GPU, and
-// keep it from calling home; where HasGPU they are OnGPU's.
+// Flags give headless Chromium WebGPU and WebGL, on the machine's graphics card where
+// OnCard and else on software adapters, and keep it from calling home.
 func Flags() []chromedp.ExecAllocatorOption {
-	if HasGPU() {
-		return OnGPU()
-	}
-	return slices.Concat(OnGPU(), []chromedp.ExecAllocatorOption{
-		chromedp.Flag("use-webgpu-adapter", "swiftshader"),
-		chromedp.Flag("use-angle", "swiftshader"),
-		chromedp.Flag("enable-unsafe-swiftshader", true),
-	})
-}
-
-// HasGPU tells whether MCDM_GPU=1 in the environment asks for the machine's graphics card.
-func HasGPU() bool { return os.Getenv("MCDM_GPU") == "1" }
-
-// OnGPU is Flags for the machine's own graphics card.
-func OnGPU() []chromedp.ExecAllocatorOption {
-	return slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
+	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox,
 		chromedp.Flag("headless", "new"),
 		chromedp.Flag("enable-unsafe-webgpu", true),
@@ -36,5 +21,21 @@ func OnGPU() []chromedp.ExecAllocatorOption {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-	})
+	)
+	switch {
+	case !OnCard():
+		return append(flags,
+			chromedp.Flag("use-webgpu-adapter", "swiftshader"),
+			chromedp.Flag("use-angle", "swiftshader"),
+			chromedp.Flag("enable-unsafe-swiftshader", true))
+	case runtime.GOOS == "linux": // where it takes a software adapter otherwise, having no screen
+		return append(flags,
+			chromedp.Flag("use-angle", "vulkan"),
+			chromedp.Flag("disable-vulkan-surface", true),
+			chromedp.Flag("ignore-gpu-blocklist", true))
+	}
+	return flags
 }
+
+// OnCard tells whether MCDM_GPU=1 in the environment asks for the machine's graphics card.
+func OnCard() bool { return os.Getenv("MCDM_GPU") == "1" }
